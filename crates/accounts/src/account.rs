@@ -1,0 +1,228 @@
+//! One account: a handle for everyone, a writer for one at a time.
+//!
+//! Reads take the published [`Directory`] and never wait. A configuration write is one message to the account's actor,
+//! which runs it alone: one transaction, then publish, then reply.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
+use actix_rt::ArbiterHandle;
+use arc_swap::ArcSwap;
+use tenantry_domain::{AccountId, Error, Result};
+
+use crate::caller::Caller;
+use crate::directory::Directory;
+use crate::draft::Draft;
+use crate::limits::{Permit, Permits};
+use crate::platform::Platform;
+
+/// A cheap, cloneable handle to one account.
+#[derive(Clone)]
+pub struct Account(Arc<Handle>);
+
+struct Handle {
+    core: Arc<Core>,
+    writer: ArcSwap<Addr<Writer>>,
+    arbiter: ArbiterHandle,
+    used: AtomicI64,
+}
+
+/// What the handle and the writer share.
+struct Core {
+    id: AccountId,
+    platform: Arc<Platform>,
+    parent: Option<Account>,
+    directory: ArcSwap<Directory>,
+    permits: Permits,
+    /// The published directory may be behind the database: a write's end was not seen.
+    stale: AtomicBool,
+    reload: tokio::sync::Mutex<()>,
+}
+
+impl Account {
+    pub(crate) fn start(platform: Arc<Platform>, parent: Option<Self>, directory: Directory, arbiter: ArbiterHandle) -> Self {
+        let used = AtomicI64::new(platform.source.now().micros());
+        let core = Arc::new(Core {
+            id: directory.account.id,
+            platform,
+            parent,
+            directory: ArcSwap::from_pointee(directory),
+            permits: Permits::default(),
+            stale: AtomicBool::new(false),
+            reload: tokio::sync::Mutex::default(),
+        });
+        let writer = Writer::spawn(&core, &arbiter);
+        Self(Arc::new(Handle { core, writer: ArcSwap::from_pointee(writer), arbiter, used }))
+    }
+
+    /// Its id.
+    pub fn id(&self) -> AccountId {
+        self.0.core.id
+    }
+
+    /// The account as of now. Never waits.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.0.core.directory.load_full()
+    }
+
+    /// The account above: a sub-account's partner, a partner's operator.
+    pub fn parent(&self) -> Option<&Self> {
+        self.0.core.parent.as_ref()
+    }
+
+    pub(crate) fn platform(&self) -> &Arc<Platform> {
+        &self.0.core.platform
+    }
+
+    /// Runs `op` alone on this account, in one transaction, for a caller who is checked again there; publishes its draft
+    /// if it succeeds. Once it was sent its end is waited for; a sent write is never sent again.
+    pub(crate) async fn write<T: Send + 'static>(
+        &self,
+        by: &Caller,
+        op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let begun = std::time::Instant::now();
+        let permit = self.0.core.permits.enter().await?;
+        let write = Write { account: self.clone(), by: by.clone(), op, permit, reply: PhantomData };
+        let outcome = self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown));
+        self.platform().measures.write(begun.elapsed(), outcome.is_ok());
+        outcome
+    }
+
+    /// The live writer: a panic kills the actor, and the next write gets a new one.
+    fn writer(&self) -> Addr<Writer> {
+        let writer = self.0.writer.load_full();
+        if writer.connected() {
+            return (*writer).clone();
+        }
+        let fresh = Arc::new(Writer::spawn(&self.0.core, &self.0.arbiter));
+        let now = self.0.writer.compare_and_swap(&writer, fresh.clone());
+        // Whoever came first has replaced it for all.
+        if Arc::ptr_eq(&now, &writer) { (*fresh).clone() } else { (**now).clone() }
+    }
+
+    /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
+    pub(crate) async fn refresh(&self) -> Result<()> {
+        if let Some(parent) = self.parent() {
+            Box::pin(parent.refresh()).await?;
+        }
+        let core = &self.0.core;
+        if !core.stale.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _alone = core.reload.lock().await;
+        if core.stale.swap(false, Ordering::AcqRel) {
+            let loaded = match core.platform.store.snapshot().await {
+                Ok(tx) => Directory::load(&tx, core.id).await.and_then(|directory| directory.ok_or(Error::NotFound)),
+                Err(error) => Err(error),
+            };
+            match loaded {
+                Ok(directory) => core.publish(directory),
+                Err(error) => {
+                    core.stale.store(true, Ordering::Release);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that the account is in use.
+    pub(crate) fn touch(&self) {
+        self.0.used.store(self.now().micros(), Ordering::Relaxed);
+    }
+
+    /// Whether the account can be forgotten: nobody but the registry holds it, nothing runs, and it rests since `before`.
+    pub(crate) fn rests(&self, before: i64) -> bool {
+        Arc::strong_count(&self.0) == 1 && self.0.core.permits.all_free() && self.0.used.load(Ordering::Relaxed) < before
+    }
+
+    /// How many writes run or wait.
+    pub fn writes_under_way(&self) -> usize {
+        self.0.core.permits.taken()
+    }
+}
+
+impl Core {
+    /// Makes a committed directory the one that everybody reads; never goes back to an older one.
+    fn publish(&self, next: Directory) {
+        let next = Arc::new(next);
+        self.directory.rcu(|current| if current.version < next.version { next.clone() } else { current.clone() });
+    }
+}
+
+/// The actor: runs one write after the other.
+struct Writer(Arc<Core>);
+
+impl Writer {
+    fn spawn(core: &Arc<Core>, arbiter: &ArbiterHandle) -> Addr<Self> {
+        let core = core.clone();
+        Self::start_in_arbiter(arbiter, move |_| Self(core))
+    }
+}
+
+impl Actor for Writer {
+    type Context = Context<Self>;
+}
+
+impl Drop for Writer {
+    /// After a panic nobody knows what became of the write: the next request reads the account anew.
+    fn drop(&mut self) {
+        self.0.stale.store(true, Ordering::Release);
+    }
+}
+
+struct Write<F, T> {
+    account: Account,
+    by: Caller,
+    op: F,
+    permit: Permit,
+    reply: PhantomData<fn() -> T>,
+}
+
+impl<F, T: Send + 'static> Message for Write<F, T> {
+    type Result = Result<T>;
+}
+
+impl<F, T> Handler<Write<F, T>> for Writer
+where
+    F: AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    // Atomic: other actix handlers would interleave at every await.
+    type Result = AtomicResponse<Self, Result<T>>;
+
+    fn handle(&mut self, write: Write<F, T>, _: &mut Context<Self>) -> Self::Result {
+        let Write { account, by, op, permit, .. } = write;
+        let turns = self.0.platform.store.turns.clone();
+        let work = turns_take(turns, account, by, op);
+        AtomicResponse::new(Box::pin(work.into_actor(self).map(move |done: Result<_>, this, _| {
+            let done = done.map(|(reply, next)| {
+                this.0.publish(next); // after the commit, before the reply
+                reply
+            });
+            if matches!(done, Err(Error::OutcomeUnknown | Error::Internal(_) | Error::Unavailable)) {
+                this.0.stale.store(true, Ordering::Release);
+            }
+            drop(permit);
+            done
+        })))
+    }
+}
+
+/// One write in one turn: draft, operation, event.
+async fn turns_take<F, T>(turns: crate::store::Turns, account: Account, by: Caller, op: F) -> Result<(T, Directory)>
+where
+    F: AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    turns
+        .take(async move |tx| {
+            let mut draft = Draft::begin(tx, &account, &by).await?;
+            let reply = op(&mut draft).await?;
+            Ok((reply, draft.finish().await?))
+        })
+        .await
+}

@@ -1,0 +1,124 @@
+//! The first start: the operator's two accounts, each with one client that may do everything.
+
+use serde::Serialize;
+use serde_json::json;
+use tenantry_domain::{
+    AccountId, AccountRecord, Audience, Client, ClientKey, Error, EventId, Grant, GrantId, GrantType, Mode, Result, Scopes,
+    Settings, Stamp,
+};
+
+use crate::caller::Caller;
+use crate::events::{Content, sha256};
+use crate::platform::Platform;
+use crate::store;
+use crate::sub_accounts::{insert, told};
+
+/// What the operator's client may do.
+const SCOPES: [&str; 3] = ["admin:accounts", "admin:customers", "admin:installers"];
+
+/// A client of the operator, with its secret. Shown once.
+#[derive(Serialize)]
+pub struct Credentials {
+    /// The operator's account.
+    pub account_id: AccountId,
+    /// The audience to ask a token for.
+    pub audience: String,
+    /// The client.
+    pub client_id: String,
+    /// Its secret.
+    pub client_secret: String,
+}
+
+/// What the first start made.
+#[derive(Serialize)]
+pub struct Bootstrapped {
+    /// The production side.
+    #[serde(flatten)]
+    pub production: Credentials,
+    /// The test side.
+    pub test: Credentials,
+}
+
+impl Platform {
+    /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.
+    pub async fn bootstrap(&self) -> Result<Option<Bootstrapped>> {
+        let (production, test) = (self.first_client(Mode::Production), self.first_client(Mode::Test));
+        let rows = [production.1, test.1];
+        let turn = self.store.turns.take(async move |tx| {
+            for row in &rows {
+                row.write(tx).await?;
+            }
+            Ok(())
+        });
+        match turn.await {
+            Ok(()) => Ok(Some(Bootstrapped { production: production.0, test: test.0 })),
+            Err(Error::Duplicate(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn first_client(&self, mode: Mode) -> (Credentials, First) {
+        let (source, now) = (&self.source, self.source.now());
+        let id = AccountId::owner(mode);
+        let stamp = Stamp::new(now, "bootstrap");
+        let (name, secret) = (source.client_id(), source.secret());
+        let client_id: tenantry_domain::ClientId = name.parse().expect("a made client id is a client id");
+        let account = AccountRecord {
+            id,
+            stamp: stamp.clone(),
+            display_name: "Operator".parse().expect("it is short text"),
+            company: None,
+            language_code: None,
+            active: true,
+            settings: Settings::default(),
+            limits: None,
+            budget: None,
+        };
+        let client = Client {
+            key: ClientKey(source.id(now)),
+            stamp: stamp.clone(),
+            client_id: client_id.clone(),
+            name: "bootstrap".parse().ok(),
+            description: None,
+            callbacks: Vec::new(),
+            secret_hash: sha256(&[secret.reveal().as_bytes()]),
+        };
+        let grant = Grant {
+            id: GrantId(source.id(now)),
+            stamp,
+            client: client.key,
+            client_id,
+            audience: Audience::Account(id),
+            scope: Scopes::parse(&SCOPES).expect("they are scopes"),
+            kind: GrantType::Any,
+            oidc: None,
+        };
+        let event = Content { subject: "bootstrap".to_owned(), ..Content::new("account.created", now, &Caller::system(), id) };
+        let event = event.after(json!({"account": told(&account), "client_id": name, "scope": SCOPES}));
+        let credentials = Credentials {
+            account_id: id,
+            audience: self.public.account(id),
+            client_id: name,
+            client_secret: secret.reveal().to_owned(),
+        };
+        (credentials, First { account, client, grant, event, event_id: EventId(source.id(now)), salt: source.bytes() })
+    }
+}
+
+/// The rows of one of the operator's accounts.
+struct First {
+    account: AccountRecord,
+    client: Client,
+    grant: Grant,
+    event: Content,
+    event_id: EventId,
+    salt: [u8; 16],
+}
+
+impl First {
+    async fn write(&self, tx: &sea_orm::DatabaseTransaction) -> Result<()> {
+        insert(tx, &self.account, self.salt, self.event_id, &self.event).await?;
+        store::clients::insert(tx, self.account.id, &self.client).await?;
+        store::grants::insert(tx, self.account.id, &self.grant).await
+    }
+}

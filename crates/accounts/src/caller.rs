@@ -1,0 +1,154 @@
+//! Who calls, and what the call's token is worth now: its own scopes that its client still holds.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use tenantry_domain::{AccountId, Audience, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
+
+use crate::account::Account;
+use crate::directory::Directory;
+use crate::registry::Registry;
+use crate::tokens::{Claims, TokenUse, Verified, claimed_account, refuse_suspended};
+
+/// The partner that acts, by RFC 8693 section 4.1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Its client.
+    pub sub: String,
+    /// Its account.
+    pub oid: AccountId,
+}
+
+/// Where a call came from, for the log.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// The address.
+    pub ip: Option<String>,
+    /// The program.
+    pub user_agent: Option<String>,
+    /// The id of the request.
+    pub request_id: Option<String>,
+}
+
+/// Somebody whose token has been checked; or the system itself.
+#[derive(Clone)]
+pub struct Caller {
+    /// Where the call came from.
+    pub origin: Origin,
+    proof: Option<Proof>,
+}
+
+#[derive(Clone)]
+struct Proof {
+    token: Arc<Verified>,
+    /// Scopes of which one is needed; none: any live token will do.
+    needs: &'static [&'static str],
+}
+
+impl Caller {
+    /// The system itself, which needs no leave.
+    pub fn system() -> Self {
+        Self { origin: Origin::default(), proof: None }
+    }
+
+    /// Whom the call speaks for.
+    pub fn subject(&self) -> &str {
+        self.claims().map_or("system", |claims| &claims.sub)
+    }
+
+    /// The partner that acts, if the token was exchanged.
+    pub fn act(&self) -> Option<&Act> {
+        self.claims()?.act.as_ref()
+    }
+
+    /// The account whose token it is.
+    pub(crate) fn home(&self) -> Option<AccountId> {
+        self.claims().map(|claims| claims.aid)
+    }
+
+    pub(crate) fn claims(&self) -> Option<&Claims> {
+        self.proof.as_ref().map(|proof| &proof.token.claims)
+    }
+
+    /// What the call may do to `account`, judged by `directory` (the account's, perhaps newer than what others see)
+    /// and, where the caller's home is the account above, by that one's. `None` scopes are the system's: everything.
+    ///
+    /// Errors: `Unauthorized` where the token is worth nothing any more, `AccountSuspended`, `NotASubAccount` where the
+    /// account has closed its door, `InsufficientScope`.
+    pub(crate) fn authority(&self, account: &Account, directory: &Directory) -> Result<Option<Scopes>> {
+        let Some(proof) = &self.proof else { return Ok(None) };
+        let now = account.now();
+        let above = account.parent().map(Account::directory);
+        let scopes = if proof.token.claims.aid == account.id() {
+            standing(&proof.token, directory, above.as_deref(), now)?
+        } else {
+            // A parent changes its child with its own token: that one is judged where it belongs.
+            let parent = account.parent().filter(|parent| parent.id() == proof.token.claims.aid).ok_or(Error::Unauthorized)?;
+            let grandparent = parent.parent().map(Account::directory);
+            standing(&proof.token, &parent.directory(), grandparent.as_deref(), now)?
+        };
+        if proof.needs.is_empty() || proof.needs.iter().any(|scope| scopes.has(scope)) {
+            Ok(Some(scopes))
+        } else {
+            Err(Error::InsufficientScope)
+        }
+    }
+
+    /// The scopes that the call has on `account` now.
+    pub(crate) fn scopes(&self, account: &Account, directory: &Directory) -> Result<Scopes> {
+        Ok(self.authority(account, directory)?.unwrap_or_default())
+    }
+}
+
+impl Registry {
+    /// Checks a bearer token for a call on the account `path`, in this order: unreadable 401, meant for another account
+    /// 404 with nothing looked up, bad 401, worth nothing now 401 or 403 (architecture section 3).
+    pub async fn authenticate(
+        &self,
+        token: &str,
+        path: AccountId,
+        token_use: TokenUse,
+        needs: &'static [&'static str],
+        origin: Origin,
+    ) -> Result<(Account, Caller)> {
+        if claimed_account(token).ok_or(Error::Unauthorized)? != path {
+            return Err(Error::NotFound);
+        }
+        let account = self.get(path).await.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?;
+        let directory = account.directory();
+        let token = account.verify(token, &directory, token_use)?;
+        let caller = Caller { origin, proof: Some(Proof { token, needs }) };
+        caller.authority(&account, &directory)?;
+        Ok((account, caller))
+    }
+}
+
+/// What a token of the account `own` is worth now. `above` is the account above it.
+fn standing(token: &Verified, own: &Directory, above: Option<&Directory>, now: Instant) -> Result<Scopes> {
+    let claims = &token.claims;
+    let key_lives = own.live_keys(now).any(|key| key.id == token.kid);
+    if !key_lives || own.account.stamp.deleted.is_some() {
+        return Err(Error::Unauthorized);
+    }
+    let home = match (&claims.act, above) {
+        (None, _) => own,
+        (Some(act), Some(above)) if act.oid == above.account.id => above,
+        (Some(_), _) => return Err(Error::Unauthorized),
+    };
+    if !home.clients.contains_key(&claims.client_id) {
+        return Err(Error::Unauthorized);
+    }
+    refuse_suspended(own, above)?;
+    if claims.act.is_some() && !own.account.settings.partner_access {
+        return Err(Error::NotASubAccount);
+    }
+    let grant = grant_for(home, &claims.client_id, own.account.id).ok_or(Error::InsufficientScope)?;
+    Ok(token.scopes.held_by(&grant.scope))
+}
+
+/// The grant that decides what a client of `home` may do on `target`: the one for the target's audience, else, for an
+/// account below, the one for its own.
+pub(crate) fn grant_for<'a>(home: &'a Directory, client: &ClientId, target: AccountId) -> Option<&'a Arc<Grant>> {
+    let to = |account| home.grant(client, &Audience::Account(account), GrantType::ClientCredentials);
+    to(target).or_else(|| to(home.account.id))
+}

@@ -1,0 +1,95 @@
+//! The snapshot of one account's configuration that every request reads. Never changed, only replaced.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sea_orm::ConnectionTrait;
+use tenantry_domain::{
+    AccountId, AccountRecord, Audience, Client, ClientId, ClientKey, Grant, GrantId, GrantType, Instant, KeyId, Result, Role,
+    RoleId, Seconds,
+};
+
+use crate::keys::SigningKey;
+use crate::store;
+
+/// The configuration of one account as of one version. Each noun's map stands in an `Arc` of its own, so that a draft
+/// clones only what it changes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Directory {
+    /// The account itself.
+    pub account: Arc<AccountRecord>,
+    /// How many configuration writes led here.
+    pub version: i64,
+    /// The hash of the event of that version.
+    pub(crate) head: [u8; 32],
+    /// Live clients by name.
+    pub clients: Arc<BTreeMap<ClientId, Arc<Client>>>,
+    /// Live grants.
+    pub grants: Arc<BTreeMap<GrantId, Arc<Grant>>>,
+    /// Live roles.
+    pub roles: Arc<BTreeMap<RoleId, Arc<Role>>>,
+    /// Signing keys, published ones and those that still verify.
+    pub keys: Arc<BTreeMap<KeyId, Arc<SigningKey>>>,
+}
+
+impl Directory {
+    /// No token outlives this, so a key that has been replaced for as long can go.
+    pub const LONGEST_TOKEN: Seconds = 86_400;
+
+    /// Reads an account's configuration; `None` for an account that never was.
+    pub(crate) async fn load(db: &impl ConnectionTrait, account: AccountId) -> Result<Option<Self>> {
+        let Some((record, version)) = store::accounts::find(db, account).await? else { return Ok(None) };
+        Self::fill(db, record, version).await.map(Some)
+    }
+
+    /// Reads an account's configuration inside a write that has claimed the version after `version`.
+    pub(crate) async fn load_at(db: &impl ConnectionTrait, account: AccountId, version: i64) -> Result<Option<Self>> {
+        let Some((record, _)) = store::accounts::find(db, account).await? else { return Ok(None) };
+        Self::fill(db, record, version).await.map(Some)
+    }
+
+    async fn fill(db: &impl ConnectionTrait, record: AccountRecord, version: i64) -> Result<Self> {
+        let account = record.id;
+        let clients = store::clients::of(db, account).await?.into_iter();
+        let grants = store::grants::of(db, account).await?.into_iter();
+        let roles = store::roles::of(db, account).await?.into_iter();
+        let keys = store::keys::of(db, account).await?.into_iter();
+        Ok(Self {
+            account: Arc::new(record),
+            version,
+            head: store::events::head(db, account, version).await?,
+            clients: Arc::new(clients.map(|client| (client.client_id.clone(), Arc::new(client))).collect()),
+            grants: Arc::new(grants.map(|grant| (grant.id, Arc::new(grant))).collect()),
+            roles: Arc::new(roles.map(|role| (role.id, Arc::new(role))).collect()),
+            keys: Arc::new(keys.map(|key| (key.id, Arc::new(key))).collect()),
+        })
+    }
+
+    /// The client with this record.
+    pub fn client(&self, key: ClientKey) -> Option<&Arc<Client>> {
+        self.clients.values().find(|client| client.key == key)
+    }
+
+    /// The grant that ties a client to an audience for a kind of token request: one of just that type, else `any`.
+    pub fn grant(&self, client: &ClientId, audience: &Audience, kind: GrantType) -> Option<&Arc<Grant>> {
+        let of = |kind| {
+            let mut grants = self.grants.values();
+            grants.find(|grant| grant.kind == kind && grant.client_id == *client && grant.audience == *audience)
+        };
+        of(kind).or_else(|| of(GrantType::Any))
+    }
+
+    /// The key that signs now: the latest that has become active.
+    pub(crate) fn signing_key(&self, now: Instant) -> Option<&Arc<SigningKey>> {
+        self.keys.values().filter(|key| key.active_from <= now).max_by_key(|key| (key.active_from, key.id))
+    }
+
+    /// The keys whose tokens may still be alive: all but those replaced longer ago than a token can live.
+    pub fn live_keys(&self, now: Instant) -> impl Iterator<Item = &Arc<SigningKey>> {
+        self.keys.values().filter(move |key| {
+            let after = |other: &&Arc<SigningKey>| (other.active_from, other.id) > (key.active_from, key.id);
+            let replaced = self.keys.values().filter(after).map(|other| other.active_from).min();
+            replaced.is_none_or(|at| now < at.plus(Self::LONGEST_TOKEN + 60))
+        })
+    }
+}

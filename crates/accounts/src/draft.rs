@@ -1,0 +1,87 @@
+//! A configuration write in progress: the transaction, the next directory, and the one event that tells of it.
+
+use sea_orm::DatabaseTransaction;
+use tenantry_domain::{AccountId, Error, EventId, Instant, Result, Scopes};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::caller::Caller;
+use crate::directory::Directory;
+use crate::events::{Content, Link};
+use crate::source::Source;
+use crate::store;
+
+/// What an operation inside a write works on. Lives for one transaction.
+pub(crate) struct Draft<'t> {
+    /// The transaction.
+    pub(crate) tx: &'t DatabaseTransaction,
+    /// The configuration as it will be.
+    pub(crate) directory: Directory,
+    /// Who does it.
+    pub(crate) by: &'t Caller,
+    /// The moment of the write.
+    pub(crate) now: Instant,
+    source: &'t Source,
+    scopes: Option<Scopes>,
+    event: Option<Content>,
+}
+
+impl<'t> Draft<'t> {
+    /// Claims the next version, which on PostgreSQL locks the account's row; reads the directory anew if another node
+    /// wrote since; and checks the caller again against it.
+    pub(crate) async fn begin(tx: &'t DatabaseTransaction, account: &'t Account, by: &'t Caller) -> Result<Self> {
+        let version = store::accounts::claim(tx, account.id()).await?;
+        let known = account.directory();
+        let mut directory = if version == known.version + 1 {
+            (*known).clone()
+        } else {
+            let loaded = Directory::load_at(tx, account.id(), version - 1).await?;
+            loaded.ok_or_else(|| Error::Internal(format!("account {} vanished", account.id())))?
+        };
+        let scopes = by.authority(account, &directory)?;
+        directory.version = version;
+        let source = &account.platform().source;
+        Ok(Self { tx, directory, by, now: source.now(), source, scopes, event: None })
+    }
+
+    /// The account that is written.
+    pub(crate) fn account(&self) -> AccountId {
+        self.directory.account.id
+    }
+
+    /// A new id, later than every one before it.
+    pub(crate) fn new_id(&self) -> Uuid {
+        self.source.id(self.now)
+    }
+
+    /// Refuses scopes that the caller itself does not hold (security A6).
+    pub(crate) fn may_delegate(&self, wanted: &Scopes) -> Result<()> {
+        let lacking = self.scopes.as_ref().and_then(|held| held.not_delegable(wanted));
+        lacking.map_or(Ok(()), |scope| Err(Error::ScopeNotDelegable(scope.clone())))
+    }
+
+    /// An event of this write, about the record `target`.
+    pub(crate) fn event(&self, kind: &'static str, target: impl ToString) -> Content {
+        Content::new(kind, self.now, self.by, target)
+    }
+
+    /// Tells of this write. Every write has exactly one event.
+    pub(crate) fn record(&mut self, event: Content) {
+        debug_assert!(self.event.is_none(), "a write has one event");
+        self.event = Some(event);
+    }
+
+    /// Appends an activity to the log of the account above, in the same transaction.
+    pub(crate) async fn tell(&self, account: AccountId, content: &Content) -> Result<()> {
+        store::events::insert(self.tx, account, EventId(self.new_id()), content, None).await
+    }
+
+    /// Writes the event and yields the directory to publish after the commit.
+    pub(crate) async fn finish(mut self) -> Result<Directory> {
+        let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
+        let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &event);
+        store::events::insert(self.tx, self.account(), EventId(self.new_id()), &event, Some(&link)).await?;
+        self.directory.head = link.hash;
+        Ok(self.directory)
+    }
+}

@@ -1,0 +1,165 @@
+//! The log of an account: what happened, who did it, from where and on whose behalf.
+//!
+//! Configuration events have a gapless `seq` (the account's version) and are chained:
+//! `hash(n) = SHA-256(hash(n-1) | n | SHA-256(salt | content))`. So content can be erased and the chain still stands.
+//! Activity (exchanges) has neither.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest::{Context, SHA256};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tenantry_domain::{AccountId, EventId, Instant, Result};
+
+use crate::account::Account;
+use crate::caller::{Act, Caller};
+use crate::store;
+
+/// What an event tells; the JSON form is what is hashed and stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Content {
+    /// `noun.verb`, `role.created`.
+    pub kind: Cow<'static, str>,
+    /// Microseconds since 1970.
+    pub at: i64,
+    /// Whose token it was: a client's id, or `system`.
+    pub subject: String,
+    /// The partner that acted, when it was not the account itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+    /// The record it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// The caller's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip: Option<String>,
+    /// The caller's program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+    /// The request that did it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The record before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Value>,
+    /// The record after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Value>,
+}
+
+impl Content {
+    pub(crate) fn new(kind: &'static str, at: Instant, by: &Caller, target: impl ToString) -> Self {
+        Self {
+            kind: kind.into(),
+            at: at.micros(),
+            subject: by.subject().to_owned(),
+            act: by.act().cloned(),
+            target: Some(target.to_string()),
+            ip: by.origin.ip.clone(),
+            user_agent: by.origin.user_agent.clone(),
+            request_id: by.origin.request_id.clone(),
+            before: None,
+            after: None,
+        }
+    }
+
+    pub(crate) fn before(self, before: impl Into<Option<Value>>) -> Self {
+        Self { before: before.into(), ..self }
+    }
+
+    pub(crate) fn after(self, after: impl Into<Option<Value>>) -> Self {
+        Self { after: after.into(), ..self }
+    }
+}
+
+/// What joins a configuration event to the one before it.
+pub(crate) struct Link {
+    pub(crate) seq: i64,
+    pub(crate) content: String,
+    pub(crate) salt: [u8; 16],
+    pub(crate) content_hash: [u8; 32],
+    pub(crate) hash: [u8; 32],
+}
+
+impl Link {
+    pub(crate) fn new(head: &[u8; 32], seq: i64, salt: [u8; 16], content: &Content) -> Self {
+        let content = serde_json::to_string(content).expect("an event is plain JSON");
+        let content_hash = Self::content_hash(&salt, &content);
+        Self { seq, salt, content_hash, hash: Self::hash(head, seq, &content_hash), content }
+    }
+
+    pub(crate) fn content_hash(salt: &[u8], content: &str) -> [u8; 32] {
+        sha256(&[salt, content.as_bytes()])
+    }
+
+    pub(crate) fn hash(head: &[u8; 32], seq: i64, content_hash: &[u8; 32]) -> [u8; 32] {
+        sha256(&[head, &seq.to_be_bytes(), content_hash])
+    }
+}
+
+/// SHA-256 of the parts, one after the other.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    parts.iter().for_each(|part| context.update(part));
+    context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+/// An event as it is read back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The record.
+    pub id: EventId,
+    /// Its number, if it is one of configuration.
+    pub seq: Option<i64>,
+    /// When.
+    pub at: Instant,
+    /// What.
+    pub kind: String,
+    /// Who.
+    pub subject: String,
+    /// The rest; `None` once erased.
+    pub content: Option<Content>,
+}
+
+/// Which events to read; all conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct EventFilter {
+    /// Exactly this kind.
+    pub kind: Option<String>,
+    /// Exactly this subject.
+    pub subject: Option<String>,
+    /// At or after this moment.
+    pub since: Option<Instant>,
+    /// Before this moment.
+    pub until: Option<Instant>,
+    /// After this event.
+    pub after: Option<EventId>,
+    /// How many at most.
+    pub limit: u64,
+}
+
+impl Account {
+    /// A page of the account's log, in order of time.
+    pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>> {
+        store::events::page(&self.platform().store.read, self.id(), filter).await
+    }
+
+    /// Checks the whole chain of configuration events and returns how many there are.
+    pub async fn verify_events(&self) -> Result<i64> {
+        store::events::verify(&self.platform().store.read, self.id()).await
+    }
+
+    /// Tells the same activity in the logs of two accounts, in one transaction: an exchange concerns both.
+    pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
+        let (mine, source) = (self.id(), self.platform().source.clone());
+        let turns = self.platform().store.turns.clone();
+        let tell = async move |tx: &_| {
+            for account in [mine, other] {
+                let id = EventId(source.id(Instant::from_micros(content.at)));
+                store::events::insert(tx, account, id, &content, None).await?;
+            }
+            Ok(())
+        };
+        turns.take(tell).await
+    }
+}

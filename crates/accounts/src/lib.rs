@@ -1,0 +1,40 @@
+//! The heart: one actor for each account, which owns its configuration, writes it one change at a time and publishes
+//! a snapshot that every request reads.
+//!
+//! [`Registry`] wakes accounts, [`Account`] is the handle to one; features are `impl Account` blocks, one noun a file.
+//! Nothing here knows of HTTP, and nothing outside [`store`] knows of tables.
+
+mod account;
+mod bootstrap;
+mod caller;
+mod clients;
+mod directory;
+mod draft;
+mod events;
+mod exchange;
+mod grants;
+mod keys;
+mod limits;
+mod platform;
+mod registry;
+mod roles;
+mod source;
+mod store;
+mod sub_accounts;
+mod tokens;
+mod vault;
+
+pub use account::Account;
+pub use bootstrap::{Bootstrapped, Credentials};
+pub use caller::{Act, Caller, Origin};
+pub use directory::Directory;
+pub use events::{Content, Event, EventFilter};
+pub use keys::{Jwk, SigningKey};
+pub use limits::PERMITS;
+pub use platform::{Measures, Platform};
+pub use registry::Registry;
+pub use roles::RoleFilter;
+pub use source::Source;
+pub use store::{Database, Lock, Schema, Store};
+pub use tokens::{AccessToken, Claims, ClientSecret, TokenUse};
+pub use vault::Vault;

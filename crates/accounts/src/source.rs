@@ -1,0 +1,99 @@
+//! Where time, ids and randomness come from: one place, so that a test can stop the clock.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tenantry_domain::{Instant, Secret};
+use uuid::{Builder, Uuid};
+
+/// A clock, and a source of ids and random bytes.
+#[derive(Clone, Default)]
+pub struct Source(Option<Arc<AtomicI64>>);
+
+impl Source {
+    /// Real time.
+    pub fn system() -> Self {
+        Self(None)
+    }
+
+    /// A clock that stands where `micros` says, until somebody moves it.
+    pub fn fixed(micros: Arc<AtomicI64>) -> Self {
+        Self(Some(micros))
+    }
+
+    /// The current moment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+    pub fn now(&self) -> Instant {
+        let micros = self.0.as_ref().map_or_else(
+            || {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+            },
+            |fixed| fixed.load(Ordering::Relaxed),
+        );
+        Instant::from_micros(micros)
+    }
+
+    /// A UUID v7 (RFC 9562 section 5.7) of this moment; microseconds stand in `rand_a` (section 6.2, method 3), so
+    /// that ids sort as their times do.
+    pub fn id(&self, at: Instant) -> Uuid {
+        let micros = at.micros().unsigned_abs();
+        let mut random: [u8; 10] = self.bytes();
+        let fraction = u16::try_from((micros % 1000) * 4096 / 1000).unwrap_or_default();
+        random[..2].copy_from_slice(&fraction.to_be_bytes());
+        Builder::from_unix_timestamp_millis(micros / 1000, &random).into_uuid()
+    }
+
+    /// Random bytes fit for secrets.
+    #[expect(clippy::unused_self, reason = "randomness is asked of the source, as time is")]
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    }
+
+    /// A new secret: 32 random bytes as 43 characters of A-Z a-z 0-9.
+    pub fn secret(&self) -> Secret {
+        Secret::new(base62(self.bytes::<32>(), 43))
+    }
+
+    /// A new client id: 16 random bytes as 22 characters of A-Z a-z 0-9.
+    pub fn client_id(&self) -> String {
+        base62(self.bytes::<16>(), 22)
+    }
+}
+
+/// The number that `bytes` make, in base 62, filled to `width` digits.
+fn base62<const N: usize>(mut bytes: [u8; N], width: usize) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    let digit = |_| {
+        let remainder = bytes.iter_mut().fold(0_u32, |rest, byte| {
+            let value = rest * 256 + u32::from(*byte);
+            *byte = u8::try_from(value / 62).expect("a remainder below 62 keeps the quotient in a byte");
+            value % 62
+        });
+        char::from(DIGITS[remainder as usize])
+    };
+    (0..width).map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_as_time_does() {
+        let source = Source::default();
+        let ids: Vec<Uuid> = (0..3000).map(|micro| source.id(Instant::from_micros(1_700_000_000_000_000 + micro))).collect();
+        assert!(ids.is_sorted());
+        assert_eq!(ids[0].get_version_num(), 7);
+    }
+
+    #[test]
+    fn secrets_keep_all_their_bits() {
+        assert_eq!(base62([0xff; 32], 43).len(), 43);
+        assert_ne!(base62([0xff; 32], 43), base62([0xfe; 32], 43));
+        assert_eq!(base62([0, 62], 3), "010");
+    }
+}

@@ -1,0 +1,142 @@
+//! Rows of `account`.
+
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+};
+use tenantry_domain::{AccountId, AccountRecord, Error, Result, fold};
+use tenantry_entity::account::{ActiveModel, Column, Entity, Model};
+
+use super::{corrupt, json, stamp, stamped, storage, taken, to_json};
+
+/// The account and the version of its configuration.
+pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId) -> Result<Option<(AccountRecord, i64)>> {
+    let row = Entity::find_by_id(account.as_str()).one(db).await.map_err(storage)?;
+    row.map(|row| Ok((row.version, row))).transpose()?.map(|(version, row)| Ok((record(row)?, version))).transpose()
+}
+
+/// Claims the next version of the account's configuration and returns it. On PostgreSQL this takes the row's lock, so
+/// that from here to the end of the transaction nobody else writes this account.
+pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Result<i64> {
+    let claimed: Vec<Model> = Entity::update_many()
+        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
+        .filter(Column::Id.eq(account.as_str()))
+        .exec_with_returning(db)
+        .await
+        .map_err(storage)?;
+    claimed.first().map(|row| row.version).ok_or_else(|| Error::Internal(format!("account {account} has no row")))
+}
+
+/// A new account, with version 1.
+pub(crate) async fn insert(db: &impl ConnectionTrait, account: &AccountRecord) -> Result<()> {
+    let mut row = columns(account);
+    row.parent = Set(account.id.parent().map(Into::into));
+    row.version = Set(1);
+    row.next_child = Set(1);
+    Entity::insert(row).exec_without_returning(db).await.map_err(taken("account_id"))?;
+    Ok(())
+}
+
+/// Replaces what is known of the account.
+pub(crate) async fn update(db: &impl ConnectionTrait, account: &AccountRecord) -> Result<()> {
+    columns(account).update(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// The next number that no account below `parent` has ever had; `None` when they are used up.
+pub(crate) async fn next_child(db: &impl ConnectionTrait, parent: AccountId) -> Result<Option<AccountId>> {
+    let row = Entity::find_by_id(parent.as_str()).one(db).await.map_err(storage)?.ok_or(Error::NotFound)?;
+    let mut number = row.next_child;
+    loop {
+        let Some(child) = u32::try_from(number).ok().and_then(|number| parent.child(number)) else { return Ok(None) };
+        number += 1;
+        // Numbers that somebody chose are skipped.
+        if Entity::find_by_id(child.as_str()).one(db).await.map_err(storage)?.is_none() {
+            let next = ActiveModel { id: Set(parent.into()), next_child: Set(number), ..Default::default() };
+            next.update(db).await.map_err(storage)?;
+            return Ok(Some(child));
+        }
+    }
+}
+
+/// Live accounts directly below `parent` by id, after `after`: those whose id or name begins with `search`.
+pub(crate) async fn children(
+    db: &impl ConnectionTrait,
+    parent: AccountId,
+    search: Option<&str>,
+    after: Option<AccountId>,
+    limit: u64,
+) -> Result<Vec<AccountRecord>> {
+    let mut query = Entity::find().filter(Column::Parent.eq(parent.as_str())).filter(Column::DeletedAt.is_null());
+    if let Some(search) = search {
+        let begins = |column: Column, prefix: String| {
+            let from = Condition::all().add(column.gte(prefix.clone()));
+            after_prefix(&prefix).map_or_else(|| from.clone(), |end| from.clone().add(column.lt(end)))
+        };
+        let id = begins(Column::Id, search.trim().to_uppercase());
+        query = query.filter(Condition::any().add(id).add(begins(Column::NameKey, fold(search))));
+    }
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after.as_str()));
+    }
+    let rows = query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?;
+    rows.into_iter().map(record).collect()
+}
+
+/// The least text that is greater than every text beginning with `prefix`.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        // The gap of surrogates is not made of characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
+}
+
+fn columns(account: &AccountRecord) -> ActiveModel {
+    let mut row = ActiveModel {
+        id: Set(account.id.into()),
+        display_name: Set(account.display_name.as_str().to_owned()),
+        name_key: Set(fold(account.display_name.as_str())),
+        company: Set(account.company.as_ref().map(to_json)),
+        language_code: Set(account.language_code.clone()),
+        active: Set(account.active),
+        settings: Set(to_json(&account.settings)),
+        limits: Set(account.limits.as_ref().map(to_json)),
+        budget: Set(account.budget.as_ref().map(to_json)),
+        ..Default::default()
+    };
+    stamped!(row, &account.stamp);
+    row
+}
+
+fn record(row: Model) -> Result<AccountRecord> {
+    Ok(AccountRecord {
+        id: row.id.parse().map_err(corrupt)?,
+        stamp: stamp(row.created_at, row.created_by, row.updated_at, row.deleted_at, row.deleted_by),
+        display_name: row.display_name.parse().map_err(corrupt)?,
+        company: row.company.as_deref().map(json).transpose()?,
+        language_code: row.language_code,
+        active: row.active,
+        settings: json(&row.settings)?,
+        limits: row.limits.as_deref().map(json).transpose()?,
+        budget: row.budget.as_deref().map(json).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::after_prefix;
+
+    #[test]
+    fn a_prefix_ends_where_the_next_one_begins() {
+        assert_eq!(after_prefix("foo").as_deref(), Some("fop"));
+        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(after_prefix(""), None);
+    }
+}

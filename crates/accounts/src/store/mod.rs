@@ -1,0 +1,193 @@
+//! sea-orm: the only place that names tables. Free functions, `db` first, the account second; no function works
+//! without an account. A row that does not parse is an error, never a default.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, SqlErr,
+    TransactionTrait,
+};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use tenantry_domain::{Error, Instant, Result, Stamp};
+
+pub(crate) mod accounts;
+pub(crate) mod clients;
+pub(crate) mod events;
+pub(crate) mod grants;
+pub(crate) mod keys;
+pub(crate) mod roles;
+mod schema;
+mod turns;
+
+pub use schema::{Lock, Schema};
+pub(crate) use turns::Turns;
+
+/// How long a connection from the pool is waited for.
+const ACQUIRE: Duration = Duration::from_secs(2);
+/// How long one statement may take.
+const STATEMENT: Duration = Duration::from_secs(5);
+
+/// Which database to use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// A SQLite file: one process, no server.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, by its URL.
+    Postgres(String),
+}
+
+impl Database {
+    /// Reads `sqlite://PATH` or `postgres://...`.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        match url.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') => Ok(Self::Sqlite(path.into())),
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            _ => Err("must be sqlite://PATH or postgres://USER@HOST/NAME".to_owned()),
+        }
+    }
+
+    /// Opens pools for reading and writing. The database must exist; `create` makes a missing SQLite file.
+    pub async fn open(&self, connections: u32, create: bool) -> Result<Store, String> {
+        match self {
+            Self::Sqlite(path) => {
+                if !create && !path.exists() {
+                    return Err(format!("there is no database at {}: run `tenantry bootstrap` first", path.display()));
+                }
+                let writer = self.connect_writer().await?;
+                let read = self.connect(connections, true).await?;
+                Ok(Store { read, turns: Turns::sqlite(self.clone(), writer) })
+            }
+            Self::Postgres(_) => {
+                let read = self.connect(connections, false).await?;
+                durable(&read).await?;
+                Ok(Store { turns: Turns::Postgres(read.clone()), read })
+            }
+        }
+    }
+
+    async fn connect_writer(&self) -> Result<DatabaseConnection, String> {
+        self.connect(1, false).await
+    }
+
+    async fn connect(&self, connections: u32, read_only: bool) -> Result<DatabaseConnection, String> {
+        let url = match self {
+            Self::Sqlite(path) => format!("sqlite://{}?mode={}", path.display(), if read_only { "ro" } else { "rwc" }),
+            Self::Postgres(url) => url.clone(),
+        };
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(connections)
+            .min_connections(1)
+            .acquire_timeout(ACQUIRE)
+            .connect_timeout(ACQUIRE)
+            .test_before_acquire(false)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|options| {
+                options
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(STATEMENT)
+            })
+            .map_sqlx_postgres_opts(|options| {
+                options.application_name("tenantry").options([("statement_timeout", STATEMENT.as_millis().to_string())])
+            });
+        SeaOrm::connect(options).await.map_err(|error| match self {
+            Self::Sqlite(path) => format!("the database {} cannot be opened: {error}", path.display()),
+            // The URL may hold a password: it is not repeated.
+            Self::Postgres(_) => format!("the PostgreSQL database cannot be reached: {error}"),
+        })
+    }
+}
+
+/// Refuses a PostgreSQL that loses acknowledged writes in a crash; warns of one that may lose the last few.
+async fn durable(db: &DatabaseConnection) -> Result<(), String> {
+    let setting = async |name: &str| {
+        let row = db.query_one_raw(sea_orm::Statement::from_string(db.get_database_backend(), format!("SHOW {name}"))).await;
+        row.ok().flatten().and_then(|row| row.try_get_by_index::<String>(0).ok()).unwrap_or_default()
+    };
+    if setting("fsync").await == "off" {
+        return Err("PostgreSQL runs with fsync=off and would lose acknowledged writes: refusing to use it".to_owned());
+    }
+    if setting("synchronous_commit").await == "off" {
+        tracing::warn!("PostgreSQL runs with synchronous_commit=off: a crash may lose the last acknowledged writes");
+    }
+    Ok(())
+}
+
+/// The database: a pool to read from, and turns to write in.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) read: DatabaseConnection,
+    pub(crate) turns: Turns,
+}
+
+impl Store {
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<()> {
+        self.read.ping().await.map_err(storage)
+    }
+
+    /// A transaction in which everything is seen as of one moment.
+    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction> {
+        let level = matches!(self.turns, Turns::Postgres(_)).then_some(IsolationLevel::RepeatableRead);
+        self.read.begin_with_config(level, None).await.map_err(storage)
+    }
+}
+
+/// What a database failure means to a caller. The text goes to the log and never into an answer.
+pub(crate) fn storage(error: DbErr) -> Error {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => {
+            tracing::error!(%error, "the database cannot be reached");
+            Error::Unavailable
+        }
+        error => Error::Internal(error.to_string()),
+    }
+}
+
+/// As [`storage`], but a taken unique value is the caller's mistake: `duplicate`.
+pub(crate) fn taken(duplicate: &'static str) -> impl Fn(DbErr) -> Error {
+    move |error| match error.sql_err() {
+        Some(SqlErr::UniqueConstraintViolation(_)) => Error::Duplicate(duplicate),
+        _ => storage(error),
+    }
+}
+
+/// A row that breaks our own rules.
+pub(crate) fn corrupt(what: impl std::fmt::Display) -> Error {
+    Error::Internal(format!("a stored row does not parse: {what}"))
+}
+
+/// JSON that we wrote ourselves.
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(corrupt)
+}
+
+fn to_json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("a record of plain values is JSON")
+}
+
+/// Reads the five columns that every record has.
+fn stamp(created_at: i64, created_by: String, updated_at: i64, deleted_at: Option<i64>, deleted_by: Option<String>) -> Stamp {
+    Stamp {
+        created_at: Instant::from_micros(created_at),
+        created_by,
+        updated_at: Instant::from_micros(updated_at),
+        deleted: deleted_at.map(|at| (Instant::from_micros(at), deleted_by.unwrap_or_default())),
+    }
+}
+
+/// Writes the five columns that every record has into an active model.
+macro_rules! stamped {
+    ($model:ident, $stamp:expr) => {{
+        let stamp: &tenantry_domain::Stamp = $stamp;
+        $model.created_at = sea_orm::Set(stamp.created_at.micros());
+        $model.created_by = sea_orm::Set(stamp.created_by.clone());
+        $model.updated_at = sea_orm::Set(stamp.updated_at.micros());
+        $model.deleted_at = sea_orm::Set(stamp.deleted.as_ref().map(|(at, _)| at.micros()));
+        $model.deleted_by = sea_orm::Set(stamp.deleted.as_ref().map(|(_, by)| by.clone()));
+    }};
+}
+pub(crate) use stamped;

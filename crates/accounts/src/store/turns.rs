@@ -1,0 +1,188 @@
+//! Turns: how writes take place. On PostgreSQL a turn is a transaction of its own. SQLite has one writer, so there the
+//! turns of the whole process share it: each runs in a savepoint, and one COMMIT (one fsync) serves up to 64 of them.
+//!
+//! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
+//! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use sea_orm::{DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use tenantry_domain::{Error, Result};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Database, storage};
+
+/// How many turns one COMMIT serves at most.
+const MAX_TURNS: usize = 64;
+/// How many turns may wait; beyond that the server is full.
+const MAX_WAITING: usize = 1024;
+/// How long a full queue is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The way to the database for writes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) enum Turns {
+    Postgres(DatabaseConnection),
+    Sqlite(mpsc::Sender<Box<dyn Turn>>),
+}
+
+impl Turns {
+    /// Turns on the one writer connection of a SQLite database; `connect` opens it, and again after a failure.
+    pub(crate) fn sqlite(database: Database, first: DatabaseConnection) -> Self {
+        let (queue, turns) = mpsc::channel(MAX_WAITING);
+        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(database, first, turns))));
+        Self::Sqlite(queue)
+    }
+
+    /// Runs `op` in a transaction and returns once what it wrote is durable. A refusal writes nothing.
+    /// An end that was not seen is `Error::OutcomeUnknown`.
+    pub(crate) async fn take<T: Send + 'static>(
+        &self,
+        op: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        match self {
+            Self::Postgres(db) => {
+                let tx = db.begin().await.map_err(storage)?;
+                match op(&tx).await {
+                    Ok(value) => tx.commit().await.map(|()| value).map_err(|error| unknown(&error)),
+                    Err(refusal) => {
+                        if let Err(error) = tx.rollback().await {
+                            tracing::warn!(%error, "rollback failed");
+                        }
+                        Err(refusal)
+                    }
+                }
+            }
+            Self::Sqlite(queue) => {
+                let (reply, outcome) = oneshot::channel();
+                queue.send_timeout(Box::new(Op { op, reply }), PATIENCE).await.map_err(|_| Error::Unavailable)?;
+                match outcome.await {
+                    Ok(Ok(done)) => done,
+                    Ok(Err(panic)) => resume_unwind(panic),
+                    Err(_) => Err(Error::OutcomeUnknown),
+                }
+            }
+        }
+    }
+}
+
+fn unknown(error: &sea_orm::DbErr) -> Error {
+    tracing::error!(%error, "a commit failed");
+    Error::OutcomeUnknown
+}
+
+/// Tells a turn's caller how it ended, once it is known whether the batch is durable.
+type Settle = Box<dyn FnOnce(bool)>;
+
+/// One turn, whatever it returns.
+pub(crate) trait Turn: Send {
+    /// Answers `Error::Unavailable`: the turn was not begun.
+    fn refuse(self: Box<Self>);
+    /// Runs the turn in a savepoint. `Ok(None)`: it was refused and its caller knows; `Err`: the transaction is broken.
+    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Result<Option<Settle>, Settle>>;
+}
+
+struct Op<F, T> {
+    op: F,
+    reply: oneshot::Sender<Result<Result<T>, Box<dyn Any + Send>>>,
+}
+
+impl<F, T> Turn for Op<F, T>
+where
+    F: AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
+    T: Send + 'static,
+{
+    fn refuse(self: Box<Self>) {
+        drop(self.reply.send(Ok(Err(Error::Unavailable))));
+    }
+
+    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Result<Option<Settle>, Settle>> {
+        let Self { op, reply } = *self;
+        Box::pin(async move {
+            // The receiver may be gone: its caller went away, and the turn counts all the same.
+            let savepoint = match tx.begin().await.map_err(storage) {
+                Ok(savepoint) => savepoint,
+                Err(error) => return Err(Box::new(move |_| drop(reply.send(Ok(Err(error))))) as Settle),
+            };
+            let done = AssertUnwindSafe(op(&savepoint)).catch_unwind().await;
+            let ended = if matches!(done, Ok(Ok(_))) { savepoint.commit().await } else { savepoint.rollback().await };
+            match (done, ended) {
+                (Ok(Ok(value)), Ok(())) => Ok(Some(Box::new(move |durable| {
+                    drop(reply.send(Ok(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) })));
+                }) as Settle)),
+                (Ok(Ok(_)), Err(error)) => Err(Box::new(move |_| drop(reply.send(Ok(Err(storage(error)))))) as Settle),
+                (failed, ended) => {
+                    let failed = failed.map(|refused| refused.and(Err(Error::OutcomeUnknown)));
+                    if ended.is_err() {
+                        return Err(Box::new(move |_| drop(reply.send(failed))) as Settle);
+                    }
+                    drop(reply.send(failed));
+                    Ok(None)
+                }
+            }
+        })
+    }
+}
+
+/// Serves turns until nobody can ask for one any more.
+async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::Receiver<Box<dyn Turn>>) {
+    let mut writer = Some(first);
+    while let Some(turn) = turns.recv().await {
+        let db = match writer.take() {
+            Some(db) => db,
+            None => match database.connect_writer().await {
+                Ok(db) => db,
+                Err(error) => {
+                    tracing::error!(%error, "the database cannot be opened for writing");
+                    turn.refuse();
+                    continue;
+                }
+            },
+        };
+        if batch(&db, turn, &mut turns).await {
+            writer = Some(db);
+        } else {
+            // Whatever state the connection is in, a new one has none.
+            drop(db.close().await);
+        }
+    }
+}
+
+/// Runs `turn` and those that wait behind it, commits, and tells everyone. `false`: the connection must not be used again.
+async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc::Receiver<Box<dyn Turn>>) -> bool {
+    let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+    let tx = match db.begin_with_options(immediate).await {
+        Ok(tx) => tx,
+        Err(error) => {
+            tracing::error!(%error, "a transaction cannot begin");
+            turn.refuse();
+            return false;
+        }
+    };
+    let (mut settles, mut next, mut taken, mut sound) = (Vec::new(), Some(turn), 0, true);
+    while let Some(turn) = next {
+        taken += 1;
+        match turn.run(&tx).await {
+            Ok(settle) => settles.extend(settle),
+            Err(settle) => {
+                settles.push(settle);
+                sound = false;
+            }
+        }
+        next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
+    }
+    let durable = if !sound {
+        drop(tx.rollback().await);
+        false
+    } else {
+        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
+    };
+    for settle in settles {
+        settle(durable);
+    }
+    durable
+}

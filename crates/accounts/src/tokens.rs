@@ -1,0 +1,276 @@
+//! Tokens: JSON Web Tokens that an account signs and only it accepts (RFC 9068, contract section 3.4).
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::Validation;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use subtle::ConstantTimeEq;
+use tenantry_domain::{AccountId, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::caller::{Act, Caller};
+use crate::directory::Directory;
+use crate::events::{Content, sha256};
+
+/// How far another clock may be ahead of ours, in seconds.
+const LEEWAY: Seconds = 60;
+
+/// What a token may be used for; each is useless anywhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenUse {
+    /// Calls of the API.
+    Access,
+    /// One step: a token on one sub-account.
+    Exchange,
+}
+
+impl TokenUse {
+    const fn typ(self) -> &'static str {
+        match self {
+            Self::Access => "at+jwt",
+            Self::Exchange => "exchange+jwt",
+        }
+    }
+}
+
+/// What a token says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who issued it: `{public_url}/v1/accounts/{oid}`.
+    pub iss: String,
+    /// Whom it is for.
+    pub aud: String,
+    /// Whom it speaks for: a client's id.
+    pub sub: String,
+    /// The client that asked for it.
+    pub client_id: ClientId,
+    /// The issuing account.
+    pub oid: AccountId,
+    /// The account that it acts on.
+    pub aid: AccountId,
+    /// What it allows, blank-separated.
+    pub scope: String,
+    /// When it was issued, in seconds since 1970.
+    pub iat: Seconds,
+    /// From when on it is valid.
+    pub nbf: Seconds,
+    /// When it ends.
+    pub exp: Seconds,
+    /// Its own id.
+    pub jti: Uuid,
+    /// What it may be used for.
+    pub token_use: TokenUse,
+    /// The partner behind it (RFC 8693 section 4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act>,
+    /// When the token that it came from ends; nothing made from it lives longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_exp: Option<Seconds>,
+}
+
+/// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`].
+pub(crate) struct Verified {
+    pub(crate) claims: Claims,
+    pub(crate) scopes: Scopes,
+    pub(crate) kid: KeyId,
+}
+
+/// Verified signatures by SHA-256 of account and token. Holds parsed claims and no verdict, so that no change of the
+/// configuration has to empty it.
+pub(crate) type Signatures = moka::sync::Cache<[u8; 32], Arc<Verified>>;
+
+/// An access token as it is handed out.
+pub struct AccessToken {
+    /// The signed JWT.
+    pub token: Secret,
+    /// Seconds until it ends.
+    pub expires_in: Seconds,
+}
+
+/// How a client proves who it is (RFC 6749 section 2.3.1).
+pub struct ClientSecret {
+    /// Its id, as it was sent.
+    pub client_id: String,
+    /// Its secret.
+    pub secret: Secret,
+}
+
+/// The account that a token claims to be for. Nothing is proven by it.
+pub(crate) fn claimed_account(token: &str) -> Option<AccountId> {
+    #[derive(Deserialize)]
+    struct Aid {
+        aid: AccountId,
+    }
+    let mut parts = token.split('.');
+    let (Some(_), Some(payload), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else { return None };
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    serde_json::from_slice::<Aid>(&payload).ok().map(|claims| claims.aid)
+}
+
+impl Account {
+    /// Checks a token's signature, form and time against this account's keys (security A4). The algorithm is the key's;
+    /// the header only names the key.
+    pub(crate) fn verify(&self, token: &str, directory: &Directory, token_use: TokenUse) -> Result<Arc<Verified>> {
+        let platform = self.platform();
+        let hash = sha256(&[self.id().as_str().as_bytes(), token.as_bytes()]);
+        let verified = match platform.signatures.get(&hash) {
+            Some(verified) => verified,
+            None => {
+                let verified = Arc::new(self.verify_signature(token, directory)?);
+                platform.signatures.insert(hash, verified.clone());
+                verified
+            }
+        };
+        let now = self.now().seconds();
+        let claims = &verified.claims;
+        let alive = claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY && now < claims.exp;
+        if alive && claims.token_use == token_use { Ok(verified) } else { Err(Error::Unauthorized) }
+    }
+
+    fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
+        let refused = |_| Error::Unauthorized;
+        let header = jsonwebtoken::decode_header(token).map_err(refused)?;
+        let kid: KeyId = header.kid.as_deref().unwrap_or_default().parse().map_err(|_| Error::Unauthorized)?;
+        let key = directory.keys.get(&kid).ok_or(Error::Unauthorized)?;
+        let mut rules = Validation::new(key.algorithm.as_str().parse().expect("every algorithm of ours has a name in JOSE"));
+        rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false); // by our own clock, below
+        let claims = jsonwebtoken::decode::<Claims>(token, key.verifier()?, &rules).map_err(|_| Error::Unauthorized)?.claims;
+        let public = &self.platform().public;
+        let issuer = public.account(self.id());
+        let audience = match claims.token_use {
+            TokenUse::Access => issuer.clone(),
+            TokenUse::Exchange => self.token_endpoint(),
+        };
+        let ours = claims.iss == issuer && claims.aud == audience && claims.oid == self.id() && claims.aid == self.id();
+        if !ours || header.typ.as_deref() != Some(claims.token_use.typ()) {
+            return Err(Error::Unauthorized);
+        }
+        let scopes = Scopes::parse_claim(&claims.scope).map_err(|_| Error::Unauthorized)?;
+        Ok(Verified { claims, scopes, kid })
+    }
+
+    /// The audience of exchange tokens: the one address where they work.
+    pub(crate) fn token_endpoint(&self) -> String {
+        format!("{}/auth/token", self.platform().public.account(self.id()))
+    }
+
+    /// Signs a token with the account's current key.
+    pub(crate) async fn sign(&self, claims: &Claims) -> Result<Secret> {
+        let key = self.signing_key().await?;
+        let header = json!({"alg": key.algorithm, "kid": key.id, "typ": claims.token_use.typ()}).to_string();
+        let claims = serde_json::to_vec(claims).expect("claims are plain JSON");
+        let mut token = URL_SAFE_NO_PAD.encode(header);
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = key.sign(&self.platform().vault, self.id(), token.as_bytes())?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+        Ok(Secret::new(token))
+    }
+
+    /// The claims of a token of this account for one of its own clients.
+    pub(crate) fn claims(&self, client: &ClientId, audience: String, scopes: &Scopes, lifetime: Seconds) -> Claims {
+        let now = self.now();
+        Claims {
+            iss: self.platform().public.account(self.id()),
+            aud: audience,
+            sub: client.to_string(),
+            client_id: client.clone(),
+            oid: self.id(),
+            aid: self.id(),
+            scope: scopes.claim(),
+            iat: now.seconds(),
+            nbf: now.seconds(),
+            exp: now.seconds() + lifetime,
+            jti: self.platform().source.id(now),
+            token_use: TokenUse::Access,
+            act: None,
+            root_exp: None,
+        }
+    }
+
+    /// How long this account's access tokens live.
+    pub(crate) fn token_lifetime(&self, directory: &Directory) -> Seconds {
+        directory.account.settings.token_lifetime.unwrap_or(self.platform().token_lifetime)
+    }
+
+    /// A token for a client that knows its secret (contract no. 8; RFC 6749 section 4.4).
+    ///
+    /// Errors: `InvalidClient` for an unknown client or wrong secret, `AccountSuspended`, `GrantMissing`, `Invalid` for
+    /// an audience that tokens of this account cannot have.
+    pub async fn client_credentials(&self, proof: &ClientSecret, audience: &str) -> Result<AccessToken> {
+        let directory = self.directory();
+        let known = proof.client_id.parse().ok().and_then(|id: ClientId| directory.clients.get(&id));
+        let hash = sha256(&[proof.secret.reveal().as_bytes()]);
+        // An unknown client is compared with something, too: it takes as long to refuse.
+        let expected = known.map_or([0; 32], |client| client.secret_hash);
+        let client = known.filter(|_| bool::from(hash.ct_eq(&expected))).ok_or(Error::InvalidClient)?;
+        if directory.account.stamp.deleted.is_some() {
+            return Err(Error::InvalidClient);
+        }
+        self.refuse_suspended(&directory)?;
+
+        let audience = Audience::parse(audience, &self.platform().public).map_err(|fault| Error::invalid("audience", fault))?;
+        if matches!(&audience, Audience::Account(id) if *id != self.id()) {
+            return Err(Error::invalid(
+                "audience",
+                "must be this account, or a resource server elsewhere; exchange a token for others",
+            ));
+        }
+        let grant = directory.grant(&client.client_id, &audience, GrantType::ClientCredentials).ok_or(Error::GrantMissing)?;
+        let lifetime = self.token_lifetime(&directory);
+        let claims = self.claims(&client.client_id, audience.text(&self.platform().public), &grant.scope, lifetime);
+        let token = self.sign(&claims).await?;
+        self.platform().measures.tokens.with_label_values(&["client_credentials"]).inc();
+        Ok(AccessToken { token, expires_in: lifetime })
+    }
+
+    /// The second step of an exchange: a token on this account for the partner behind `exchange` (contract 5.1).
+    /// Told in the logs of both accounts.
+    pub async fn redeem_exchange(&self, caller: Caller, audience: &str) -> Result<AccessToken> {
+        let directory = self.directory();
+        let claims = caller.claims().filter(|claims| claims.token_use == TokenUse::Exchange).ok_or(Error::Unauthorized)?;
+        let act = claims.act.clone().ok_or(Error::Unauthorized)?;
+        let audience = Audience::parse(audience, &self.platform().public).map_err(|fault| Error::invalid("audience", fault))?;
+        if !matches!(audience, Audience::Account(id) if id == self.id() || id == act.oid) {
+            return Err(Error::invalid("audience", "must be this account, or the partner that acts on it"));
+        }
+        let scopes = caller.scopes(self, &directory)?;
+        let now = self.now();
+        let root_exp = claims.root_exp.unwrap_or(claims.exp);
+        let lifetime = self.token_lifetime(&directory).min(root_exp - now.seconds());
+        if lifetime < 1 {
+            return Err(Error::Unauthorized);
+        }
+        let mut access = self.claims(&claims.client_id, self.platform().public.account(self.id()), &scopes, lifetime);
+        access.act = Some(act.clone());
+        let token = self.sign(&access).await?;
+        let told = Content::new("token.exchanged", now, &caller, self.id());
+        self.tell_both(act.oid, told.after(json!({"jti": access.jti, "scope": access.scope, "exp": access.exp}))).await?;
+        self.platform().measures.tokens.with_label_values(&["exchange"]).inc();
+        Ok(AccessToken { token, expires_in: lifetime })
+    }
+
+    /// Refuses while this account or the one above it is suspended or deleted.
+    pub(crate) fn refuse_suspended(&self, directory: &Directory) -> Result<()> {
+        let above = self.parent().map(Account::directory);
+        refuse_suspended(directory, above.as_deref())
+    }
+
+    /// The current moment.
+    pub(crate) fn now(&self) -> Instant {
+        self.platform().source.now()
+    }
+}
+
+/// Refuses where an account, or the one above it, is suspended, or the one above it is deleted.
+pub(crate) fn refuse_suspended(own: &Directory, above: Option<&Directory>) -> Result<()> {
+    let lives = |directory: &Directory| directory.account.active && directory.account.stamp.deleted.is_none();
+    if own.account.active && above.is_none_or(lives) { Ok(()) } else { Err(Error::AccountSuspended) }
+}

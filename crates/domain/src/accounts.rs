@@ -1,0 +1,144 @@
+//! Accounts: what is known of a tenant itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AccountId, Algorithm, Seconds, Stamp, Text};
+
+/// A postal address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Street and number.
+    pub address_line: String,
+    /// A second line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address_line_2: Option<String>,
+    /// Postal code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    /// Town.
+    pub postal_place: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+}
+
+/// The company behind an account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Company {
+    /// Its registered name.
+    pub business_name: String,
+    /// Its number in the national register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_number: Option<String>,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Address>,
+}
+
+/// A rate: so many requests a second, and so many at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quota {
+    /// Requests a second.
+    pub requests_per_second: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// What an account decides for itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Whether the partner above may exchange tokens into this account.
+    pub partner_access: bool,
+    /// How long access tokens live, in seconds; the server's default if unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_lifetime: Option<Seconds>,
+    /// Which algorithm its next signing key uses.
+    pub signing_algorithm: Algorithm,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default() }
+    }
+}
+
+/// What a partner says of a new sub-account (or the operator of a new partner).
+#[derive(Debug, Clone)]
+pub struct AccountInput {
+    /// A name for people.
+    pub display_name: Text<255>,
+    /// A number of the caller's choice; the next free one if left out.
+    pub account_id: Option<AccountId>,
+    /// The company behind it.
+    pub company: Option<Company>,
+    /// ISO 639-1.
+    pub language_code: Option<String>,
+}
+
+/// A change to an account; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChange {
+    /// A name for people.
+    pub display_name: Option<Text<255>>,
+    /// The company behind it.
+    pub company: Option<Company>,
+    /// ISO 639-1.
+    pub language_code: Option<String>,
+    /// Own setting: see [`Settings::partner_access`].
+    pub partner_access: Option<bool>,
+    /// Own setting: see [`Settings::token_lifetime`].
+    pub token_lifetime: Option<Seconds>,
+    /// Own setting: see [`Settings::signing_algorithm`].
+    pub signing_algorithm: Option<Algorithm>,
+    /// By the parent only: `false` suspends.
+    pub active: Option<bool>,
+    /// By the parent only: the account's own rate.
+    pub limits: Option<Quota>,
+    /// By the parent only: the rate of a partner's whole tree.
+    pub budget: Option<Quota>,
+}
+
+/// An account as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Mode and number.
+    pub id: AccountId,
+    /// Who made it, and when.
+    pub stamp: Stamp,
+    /// A name for people.
+    pub display_name: Text<255>,
+    /// The company behind it.
+    pub company: Option<Company>,
+    /// ISO 639-1.
+    pub language_code: Option<String>,
+    /// `false` while suspended.
+    pub active: bool,
+    /// What it decides for itself.
+    pub settings: Settings,
+    /// The account's own rate, set by its parent.
+    pub limits: Option<Quota>,
+    /// The rate of a partner's whole tree, set by its parent.
+    pub budget: Option<Quota>,
+}
+
+impl AccountRecord {
+    /// The record with `change` made to it.
+    #[must_use]
+    pub fn with(&self, change: AccountChange, stamp: Stamp) -> Self {
+        let old = self.clone();
+        Self {
+            id: old.id,
+            stamp,
+            display_name: change.display_name.unwrap_or(old.display_name),
+            company: change.company.or(old.company),
+            language_code: change.language_code.or(old.language_code),
+            active: change.active.unwrap_or(old.active),
+            settings: Settings {
+                partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
+                token_lifetime: change.token_lifetime.or(old.settings.token_lifetime),
+                signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
+            },
+            limits: change.limits.or(old.limits),
+            budget: change.budget.or(old.budget),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The one error of the product: stable codes (contract section 3.7), no detail that could leak.
+
+use crate::Scope;
+
+/// What every fallible function of the product returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One finding about one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Where, as the caller wrote it: `scope[0]`, `company.business_name`, `limit`.
+    pub field: String,
+    /// What is wrong, for a person.
+    pub message: String,
+}
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The request breaks a rule; each finding names its field. Nothing was written.
+    #[error("The request is not valid.")]
+    Invalid(Vec<Fault>),
+    /// Another live record has this value.
+    #[error("Another record has this {0} already.")]
+    Duplicate(&'static str),
+    /// The account holds as many of these as it may.
+    #[error("The account has reached its limit of {max} {noun}.")]
+    LimitReached {
+        /// What there are too many of, in the plural.
+        noun: &'static str,
+        /// How many there may be.
+        max: usize,
+    },
+    /// A `grant_type` that the token endpoint does not offer (RFC 6749 section 5.2).
+    #[error("This grant type is not supported.")]
+    UnsupportedGrantType,
+    /// No credential, or one that proves nothing (any more).
+    #[error("A valid access token is required.")]
+    Unauthorized,
+    /// Client authentication failed (RFC 6749 section 5.2).
+    #[error("Client authentication failed.")]
+    InvalidClient,
+    /// The token does not carry any of the scopes that the operation lists.
+    #[error("The token lacks the scope for this operation.")]
+    InsufficientScope,
+    /// The client has no grant for the audience and grant type.
+    #[error("The client has no grant for this audience.")]
+    GrantMissing,
+    /// The caller tries to give away a scope that it does not hold.
+    #[error("You cannot give the scope {0}, since you do not hold it.")]
+    ScopeNotDelegable(Scope),
+    /// The target of an exchange is not one that the caller may act on.
+    #[error("This account is not one of yours to act on.")]
+    NotASubAccount,
+    /// The account, or the partner above it, is suspended.
+    #[error("The account is suspended.")]
+    AccountSuspended,
+    /// There is no such record here; the same for a record of another account.
+    #[error("Not found.")]
+    NotFound,
+    /// The account has as much work queued as it may have.
+    #[error("The account is busy; try again shortly.")]
+    Busy,
+    /// The server cannot answer now: full, stopping, or its database is away.
+    #[error("The service is unavailable; try again shortly.")]
+    Unavailable,
+    /// The work began and its end was not seen: it may or may not have happened.
+    #[error("Something went wrong on our side; the change may or may not have been made.")]
+    OutcomeUnknown,
+    /// Somebody else did it first; never leaves the function that looks for it.
+    #[error("Nothing to change.")]
+    Unchanged,
+    /// A fault of ours; the text is for the log only.
+    #[error("Something went wrong on our side.")]
+    Internal(String),
+}
+
+impl Error {
+    /// One finding about one field.
+    pub fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![Fault { field: field.into(), message: message.into() }])
+    }
+
+    /// The stable, machine-readable cause (contract section 3.7).
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid_request",
+            Self::Duplicate(_) => "duplicate",
+            Self::LimitReached { .. } => "limit_reached",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::Unauthorized => "unauthorized",
+            Self::InvalidClient => "invalid_client",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::GrantMissing => "grant_missing",
+            Self::ScopeNotDelegable(_) => "scope_not_delegable",
+            Self::NotASubAccount => "not_a_sub_account",
+            Self::AccountSuspended => "account_suspended",
+            Self::NotFound => "not_found",
+            Self::Busy => "too_many_requests",
+            Self::Unavailable => "unavailable",
+            Self::OutcomeUnknown | Self::Unchanged | Self::Internal(_) => "internal_error",
+        }
+    }
+}
+
+/// Collects the findings of a whole input, so that a caller learns of all of them at once.
+#[derive(Default)]
+pub struct Checks(Vec<Fault>);
+
+impl Checks {
+    /// Keeps `parsed`, or notes what is wrong with `field` and yields `None`.
+    pub fn take<T>(&mut self, field: &str, parsed: Result<T, impl Into<String>>) -> Option<T> {
+        parsed.map_err(|message| self.fault(field, message)).ok()
+    }
+
+    /// Notes what is wrong with `field`.
+    pub fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Fault { field: field.into(), message: message.into() });
+    }
+
+    /// The value if nothing was found wrong; `None` counts as wrong only together with a finding.
+    pub fn done<T>(self, value: Option<T>) -> Result<T> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Error::Invalid(self.0)),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Time as a value: microseconds since the Unix epoch, the same on both databases.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// A moment, in microseconds UTC since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(i64);
+
+/// A length of time in whole seconds.
+pub type Seconds = i64;
+
+impl Instant {
+    /// From microseconds since 1970.
+    #[must_use]
+    pub const fn from_micros(micros: i64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since 1970.
+    #[must_use]
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, as in a JWT's `NumericDate`.
+    #[must_use]
+    pub const fn seconds(self) -> Seconds {
+        self.0.div_euclid(1_000_000)
+    }
+
+    /// This moment and `seconds` more.
+    #[must_use]
+    pub const fn plus(self, seconds: Seconds) -> Self {
+        Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
+    }
+
+    /// Reads RFC 3339 text with any offset; digits beyond microseconds are cut.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a date-time as in RFC 3339".to_owned())?;
+        i64::try_from(at.unix_timestamp_nanos() / 1000).map(Self).map_err(|_| "is out of range".to_owned())
+    }
+}
+
+/// RFC 3339 in UTC with exactly six digits, so that text sorts as time does.
+impl fmt::Display for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(at) = OffsetDateTime::from_unix_timestamp(self.seconds()) else { return write!(f, "{}us", self.0) };
+        let (date, micros) = (at.date(), self.0.rem_euclid(1_000_000));
+        let (hour, minute, second) = at.to_hms();
+        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Instant {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_and_value_agree() {
+        let at = Instant::from_micros(1_566_655_522_000_001);
+        assert_eq!(at.to_string(), "2019-08-24T14:05:22.000001Z");
+        assert_eq!(Instant::parse("2019-08-24T16:05:22.0000019+02:00"), Ok(at));
+        assert!(Instant::parse("2019-08-24").is_err());
+    }
+}

@@ -1,0 +1,63 @@
+//! The words of the business: ids, scopes, audiences, secrets, inputs, records and the one [`Error`].
+//!
+//! Text from outside becomes one of these types at the edge; inside, nothing is passed as a raw string.
+//! No async and no I/O: this crate depends on nothing of ours and could be tested on paper.
+
+mod accounts;
+mod audience;
+mod clients;
+mod error;
+mod grants;
+mod ids;
+mod instant;
+mod keys;
+mod roles;
+mod scope;
+mod secret;
+mod text;
+
+pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Quota, Settings};
+pub use audience::{Audience, PublicUrl};
+pub use clients::{Client, ClientInput};
+pub use error::{Checks, Error, Fault, Result};
+pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
+pub use ids::{AccountId, ClientId, ClientKey, EventId, GrantId, KeyId, Mode, RoleId};
+pub use instant::{Instant, Seconds};
+pub use keys::{Algorithm, Rotation};
+pub use roles::{Role, RoleInput};
+pub use scope::{Scope, Scopes};
+pub use secret::Secret;
+pub use text::{Text, fold};
+
+/// Who made a record, and when; who deleted it, and when (contract section 8, `Entity`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    /// When the record was made.
+    pub created_at: Instant,
+    /// The subject that made it.
+    pub created_by: String,
+    /// When it was last changed.
+    pub updated_at: Instant,
+    /// When and by whom it was soft-deleted.
+    pub deleted: Option<(Instant, String)>,
+}
+
+impl Stamp {
+    /// The stamp of a record made now.
+    #[must_use]
+    pub fn new(at: Instant, by: &str) -> Self {
+        Self { created_at: at, created_by: by.to_owned(), updated_at: at, deleted: None }
+    }
+
+    /// The stamp of this record after a change.
+    #[must_use]
+    pub fn touched(&self, at: Instant) -> Self {
+        Self { updated_at: at, ..self.clone() }
+    }
+
+    /// The stamp of this record after its deletion.
+    #[must_use]
+    pub fn removed(&self, at: Instant, by: &str) -> Self {
+        Self { updated_at: at, deleted: Some((at, by.to_owned())), ..self.clone() }
+    }
+}

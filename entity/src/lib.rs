@@ -1,0 +1,14 @@
+//! sea-orm entities, one a table, no logic: the columns as they are stored, and nothing else.
+//!
+//! Instants are microseconds UTC (`i64`), JSON is text that is never queried, ids are UUID v7. Only
+//! `tenantry-accounts::store` names this crate; everyone else sees domain types.
+
+#![expect(missing_docs, reason = "a column is documented by the domain type that it is read into")]
+
+pub mod account;
+pub mod client;
+pub mod event;
+pub mod grant;
+pub mod instance;
+pub mod key;
+pub mod role;

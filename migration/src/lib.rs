@@ -1,0 +1,68 @@
+//! The schema, step by step, the same on SQLite and PostgreSQL. Each step can be undone.
+//!
+//! A release only adds (expand); what it no longer uses goes a release later (contract), so that the previous binary
+//! runs on the new schema. `account_id` leads every primary key, unique index and foreign key.
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DatabaseBackend;
+
+mod m0001_accounts;
+mod m0002_clients;
+mod m0003_grants;
+mod m0004_roles;
+mod m0005_keys;
+mod m0006_events;
+
+/// All steps in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_accounts::Migration),
+            Box::new(m0002_clients::Migration),
+            Box::new(m0003_grants::Migration),
+            Box::new(m0004_roles::Migration),
+            Box::new(m0005_keys::Migration),
+            Box::new(m0006_events::Migration),
+        ]
+    }
+}
+
+/// A text column that is matched or sorted: by bytes on both databases.
+fn key(manager: &SchemaManager<'_>, name: &'static str) -> ColumnDef {
+    let mut column = ColumnDef::new(name);
+    column.text();
+    if manager.get_database_backend() == DatabaseBackend::Postgres {
+        column.extra("COLLATE \"C\"");
+    }
+    column
+}
+
+/// The key of a table whose rows belong to an account: `(account_id, id)`, and the account must exist.
+fn owned(manager: &SchemaManager<'_>, table: &'static str) -> TableCreateStatement {
+    Table::create()
+        .table(table)
+        .col(key(manager, "account_id").not_null())
+        .col(ColumnDef::new("id").uuid().not_null())
+        .primary_key(Index::create().col("account_id").col("id"))
+        .foreign_key(ForeignKey::create().from(table, "account_id").to("account", "id"))
+        .take()
+}
+
+/// Who made a row and when, who deleted it and when.
+fn stamp(table: &mut TableCreateStatement) -> &mut TableCreateStatement {
+    table
+        .col(ColumnDef::new("created_at").big_integer().not_null())
+        .col(ColumnDef::new("created_by").text().not_null())
+        .col(ColumnDef::new("updated_at").big_integer().not_null())
+        .col(ColumnDef::new("deleted_at").big_integer())
+        .col(ColumnDef::new("deleted_by").text())
+}
+
+/// Undoes a step that made one table.
+async fn drop_table(manager: &SchemaManager<'_>, table: &'static str) -> Result<(), DbErr> {
+    manager.drop_table(Table::drop().table(table).to_owned()).await
+}
