@@ -40,6 +40,19 @@ pub struct Bootstrapped {
 }
 
 impl Platform {
+    /// Notes at the first start under which master key secrets are sealed here, and refuses any other key from then on.
+    pub async fn claim_instance(&self) -> Result<()> {
+        let id = self.vault.key_id();
+        match store::instance::master_key(&self.store.read).await? {
+            Some(known) if known == id => Ok(()),
+            Some(_) => Err(Error::invalid("master_key_file", "holds another key than this database was made with")),
+            None => {
+                let now = self.source.now();
+                self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await
+            }
+        }
+    }
+
     /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.
     pub async fn bootstrap(&self) -> Result<Option<Bootstrapped>> {
         let (production, test) = (self.first_client(Mode::Production), self.first_client(Mode::Test));

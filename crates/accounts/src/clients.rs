@@ -105,8 +105,8 @@ fn keep(draft: &mut Draft<'_>, client: Arc<Client>) {
 fn told(client: &Client) -> Value {
     json!({
         "client_id": client.client_id,
-        "name": client.name.as_ref().map(|name| name.as_str()),
-        "description": client.description.as_ref().map(|text| text.as_str()),
+        "name": client.name.as_ref().map(tenantry_domain::Text::as_str),
+        "description": client.description.as_ref().map(tenantry_domain::Text::as_str),
         "callbacks": client.callbacks,
     })
 }

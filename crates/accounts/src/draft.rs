@@ -61,7 +61,7 @@ impl<'t> Draft<'t> {
     }
 
     /// An event of this write, about the record `target`.
-    pub(crate) fn event(&self, kind: &'static str, target: impl ToString) -> Content {
+    pub(crate) fn event(&self, kind: &'static str, target: impl std::fmt::Display) -> Content {
         Content::new(kind, self.now, self.by, target)
     }
 

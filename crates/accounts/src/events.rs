@@ -48,7 +48,7 @@ pub struct Content {
 }
 
 impl Content {
-    pub(crate) fn new(kind: &'static str, at: Instant, by: &Caller, target: impl ToString) -> Self {
+    pub(crate) fn new(kind: &'static str, at: Instant, by: &Caller, target: impl std::fmt::Display) -> Self {
         Self {
             kind: kind.into(),
             at: at.micros(),
@@ -100,7 +100,9 @@ impl Link {
 /// SHA-256 of the parts, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     context.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 

@@ -78,7 +78,7 @@ impl SigningKey {
     ) -> Result<Self> {
         let failed = |_| Error::Internal(format!("an {} key cannot be made", algorithm.as_str()));
         let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
-        let (pair, private, jwk) = match algorithm {
+        let (private, pair, jwk) = match algorithm {
             Algorithm::ES256 => {
                 let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(failed)?;
                 // An uncompressed point: 4, x, y (SEC 1 section 2.3.3).
@@ -99,7 +99,6 @@ impl SigningKey {
                 (pair.to_pkcs8().map_err(failed)?.as_ref().to_vec(), Pair::Ed25519(pair), jwk)
             }
         };
-        let (private, pair) = (pair, private);
         let sealed = vault.seal(Place { account, kind: "signing_key", id: id.0 }, &zeroize::Zeroizing::new(private));
         let key = Self::stored(id, algorithm, active_from, jwk, sealed.into());
         key.pair.get_or_init(|| pair);
@@ -227,8 +226,8 @@ impl Account {
         let algorithm = self.directory().account.settings.signing_algorithm;
         let id = KeyId(platform.source.id(now));
         let make = move || SigningKey::generate(&platform.vault, account, id, algorithm, now.plus(activate_in));
-        let made = tokio::task::spawn_blocking(make).await;
-        made.map_err(|error| Error::Internal(format!("making a key failed: {error}")))?.map(Arc::new)
+        let key = tokio::task::spawn_blocking(make).await;
+        key.map_err(|error| Error::Internal(format!("making a key failed: {error}")))?.map(Arc::new)
     }
 }
 

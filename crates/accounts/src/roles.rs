@@ -34,7 +34,10 @@ impl RoleFilter {
         let named = |name: &String| role.name_key().as_ref() == Some(&fold(name));
         let found = |part: &String| {
             let part = fold(part);
-            let texts = [role.name.as_ref().map(|name| name.as_str()), role.description.as_ref().map(|text| text.as_str())];
+            let texts = [
+                role.name.as_ref().map(tenantry_domain::Text::as_str),
+                role.description.as_ref().map(tenantry_domain::Text::as_str),
+            ];
             role.id.to_string().contains(&part) || texts.iter().flatten().any(|text| fold(text).contains(&part))
         };
         self.name.as_ref().is_none_or(named) && self.search.as_ref().is_none_or(found)
@@ -116,8 +119,8 @@ impl Account {
 /// The role as an event tells of it.
 fn told(role: &Role) -> Value {
     json!({
-        "name": role.name.as_ref().map(|name| name.as_str()),
-        "description": role.description.as_ref().map(|text| text.as_str()),
+        "name": role.name.as_ref().map(tenantry_domain::Text::as_str),
+        "description": role.description.as_ref().map(tenantry_domain::Text::as_str),
         "scope": role.scope,
     })
 }

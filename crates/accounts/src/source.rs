@@ -46,7 +46,6 @@ impl Source {
     }
 
     /// Random bytes fit for secrets.
-    #[expect(clippy::unused_self, reason = "randomness is asked of the source, as time is")]
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         aws_lc_rs::rand::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -118,13 +118,12 @@ impl Account {
     pub(crate) fn verify(&self, token: &str, directory: &Directory, token_use: TokenUse) -> Result<Arc<Verified>> {
         let platform = self.platform();
         let hash = sha256(&[self.id().as_str().as_bytes(), token.as_bytes()]);
-        let verified = match platform.signatures.get(&hash) {
-            Some(verified) => verified,
-            None => {
-                let verified = Arc::new(self.verify_signature(token, directory)?);
-                platform.signatures.insert(hash, verified.clone());
-                verified
-            }
+        let verified = if let Some(verified) = platform.signatures.get(&hash) {
+            verified
+        } else {
+            let verified = Arc::new(self.verify_signature(token, directory)?);
+            platform.signatures.insert(hash, verified.clone());
+            verified
         };
         let now = self.now().seconds();
         let claims = &verified.claims;

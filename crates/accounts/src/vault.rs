@@ -42,7 +42,7 @@ impl Vault {
 
     /// A name for the key that tells nothing about it.
     pub fn key_id(&self) -> String {
-        self.id.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:016x}", u64::from_be_bytes(self.id))
     }
 
     pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {

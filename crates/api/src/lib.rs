@@ -1,1 +1,34 @@
-//! x
+//! The HTTP API on actix-web: routes of one line, handlers that translate, one guard, one error renderer.
+//!
+//! An endpoint's path, policy and summary stand on one line and its schemas in one signature; the router, the guard,
+//! the OpenAPI document and the test of every route's policy are read from there. See docs/adding-an-endpoint.md.
+
+mod body;
+mod call;
+mod clients;
+mod error;
+mod events;
+mod exchange;
+mod forwarded;
+mod grants;
+mod health;
+mod keys;
+mod management;
+mod metrics;
+mod observe;
+mod openapi;
+mod query;
+mod reply;
+mod roles;
+mod route;
+mod server;
+mod settings;
+mod tokens;
+mod ui;
+mod well_known;
+mod wire;
+
+pub use metrics::metrics_app;
+pub use openapi::document;
+pub use route::{Access, Policy, Route, routes};
+pub use server::{Options, State, app};

@@ -15,6 +15,7 @@ pub(crate) mod accounts;
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod grants;
+pub(crate) mod instance;
 pub(crate) mod keys;
 pub(crate) mod roles;
 mod schema;

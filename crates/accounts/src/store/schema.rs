@@ -61,6 +61,7 @@ impl Schema {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
 fn failed(error: DbErr) -> String {
     format!("the database refused: {error}")
 }

@@ -83,7 +83,7 @@ pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
     fn refuse(self: Box<Self>);
     /// Runs the turn in a savepoint. `Ok(None)`: it was refused and its caller knows; `Err`: the transaction is broken.
-    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Result<Option<Settle>, Settle>>;
+    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Result<Option<Settle>, Settle>>;
 }
 
 struct Op<F, T> {
@@ -100,7 +100,7 @@ where
         drop(self.reply.send(Ok(Err(Error::Unavailable))));
     }
 
-    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Result<Option<Settle>, Settle>> {
+    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Result<Option<Settle>, Settle>> {
         let Self { op, reply } = *self;
         Box::pin(async move {
             // The receiver may be gone: its caller went away, and the turn counts all the same.
@@ -175,11 +175,11 @@ async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc:
         }
         next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
     }
-    let durable = if !sound {
+    let durable = if sound {
+        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
+    } else {
         drop(tx.rollback().await);
         false
-    } else {
-        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
     };
     for settle in settles {
         settle(durable);

@@ -1,0 +1,19 @@
+//! The one row of this installation.
+
+use sea_orm::{ConnectionTrait, EntityTrait, Set};
+use tenantry_domain::{Instant, Result};
+use tenantry_entity::instance::{ActiveModel, Entity};
+
+use super::{storage, taken};
+
+/// The id of the master key that this installation's secrets are sealed under; `None` before the first start.
+pub(crate) async fn master_key(db: &impl ConnectionTrait) -> Result<Option<String>> {
+    Ok(Entity::find_by_id(1).one(db).await.map_err(storage)?.map(|row| row.master_key_id))
+}
+
+/// Notes the master key at the first start.
+pub(crate) async fn insert(db: &impl ConnectionTrait, now: Instant, master_key_id: String) -> Result<()> {
+    let row = ActiveModel { id: Set(1), created_at: Set(now.micros()), master_key_id: Set(master_key_id) };
+    Entity::insert(row).exec_without_returning(db).await.map_err(taken("instance"))?;
+    Ok(())
+}

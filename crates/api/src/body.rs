@@ -1,0 +1,143 @@
+//! Bodies: read up to a limit, checked before they are parsed, with errors that name the field.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header::CONTENT_LENGTH;
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::StreamExt;
+use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
+
+use crate::error::{ApiError, Result};
+use crate::openapi::{Describe, Operation};
+
+/// How large a body may be, in bytes.
+pub(crate) const MAX_BODY: usize = 256 * 1024;
+/// How deep JSON may nest.
+const MAX_DEPTH: usize = 32;
+
+/// A JSON body. Unknown members are ignored, so that a record can be sent back as it was read.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (json, body) = (is_json(request), read(request, payload));
+        Box::pin(async move {
+            if !json {
+                return Err(ApiError::UnsupportedMediaType("application/json"));
+            }
+            parse(&body.await?).map(Json)
+        })
+    }
+}
+
+impl<T: ToSchema> Describe for Json<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>("application/json", true);
+    }
+}
+
+/// A JSON body that may be left out.
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default + 'static> FromRequest for MaybeJson<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (json, body) = (is_json(request), read(request, payload));
+        Box::pin(async move {
+            match body.await? {
+                empty if empty.is_empty() => Ok(Self(T::default())),
+                _ if !json => Err(ApiError::UnsupportedMediaType("application/json")),
+                body => parse(&body).map(Self),
+            }
+        })
+    }
+}
+
+impl<T: ToSchema> Describe for MaybeJson<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>("application/json", false);
+    }
+}
+
+/// Whether the content type is JSON.
+pub(crate) fn is_json(request: &HttpRequest) -> bool {
+    let kind = request.content_type().to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+/// The whole body, or 413.
+pub(crate) fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let mut payload = payload.take();
+    async move {
+        if length.is_some_and(|length| length > MAX_BODY) {
+            return Err(ApiError::PayloadTooLarge);
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| ApiError::invalid("body", "ended early"))?;
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(ApiError::PayloadTooLarge);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+/// Parses JSON; an error names the member.
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    check_form(body)?;
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error.path().to_string(), error.inner()))?;
+    json.end().map_err(|error| fault(".", &error))?;
+    Ok(value)
+}
+
+/// What serde found, with the member's name: a missing one is named in the text only.
+pub(crate) fn fault(path: &str, error: &impl ToString) -> ApiError {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    let named = |prefix: &str| text.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+    if let Some(member) = named("missing field `") {
+        let field = if path == "." { member.to_owned() } else { format!("{path}.{member}") };
+        return ApiError::invalid(field, "is required");
+    }
+    if let Some(member) = named("duplicate field `") {
+        return ApiError::invalid(member, "must be sent once");
+    }
+    ApiError::invalid(if path == "." { "body" } else { path }, text)
+}
+
+/// Refuses JSON that nests too deep, and U+0000, which PostgreSQL cannot store.
+fn check_form(body: &[u8]) -> Result<()> {
+    let (mut depth, mut in_text, mut at) = (0_usize, false, 0);
+    while let Some(byte) = body.get(at) {
+        match (in_text, byte) {
+            (true, b'\\') => {
+                if body[at..].starts_with(b"\\u0000") {
+                    return Err(ApiError::invalid("body", "must not contain U+0000"));
+                }
+                at += 1;
+            }
+            (_, b'"') => in_text = !in_text,
+            (false, b'{' | b'[') => depth += 1,
+            (false, b'}' | b']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(ApiError::invalid("body", format!("must not nest deeper than {MAX_DEPTH}")));
+        }
+        at += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! What a handler gets to know of its caller.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{AUTHORIZATION, USER_AGENT};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use tenantry_accounts::{Account, Caller, Origin, Registry};
+use tenantry_domain::{AccountId, Error, PublicUrl};
+
+use crate::error::{ApiError, Result};
+use crate::forwarded;
+use crate::observe::RequestId;
+use crate::openapi::{Describe, Operation};
+use crate::server::State;
+
+/// A request whose caller, account and scopes have been proven by the guard.
+#[derive(Clone)]
+pub(crate) struct Call {
+    pub(crate) account: Account,
+    pub(crate) caller: Caller,
+    pub(crate) registry: Registry,
+}
+
+impl Call {
+    /// Where the world reaches this service.
+    pub(crate) fn public(&self) -> &PublicUrl {
+        self.registry.platform().public()
+    }
+}
+
+impl FromRequest for Call {
+    type Error = ApiError;
+    type Future = Ready<Result<Self>>;
+
+    /// Answers 500 when no guard ran: closed by default.
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let unguarded = || ApiError::Domain(Error::Internal("a handler wants a call, and no guard made one".to_owned()));
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(unguarded))
+    }
+}
+
+impl Describe for Call {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+/// The account in the path of an endpoint that asks for no token. Nothing is proven.
+#[derive(Clone, Copy)]
+pub(crate) struct PathAccount(pub(crate) AccountId);
+
+/// Everything of a request that a public endpoint needs.
+pub(crate) struct Unproven {
+    pub(crate) account: AccountId,
+    pub(crate) registry: Registry,
+    pub(crate) request: HttpRequest,
+}
+
+impl FromRequest for Unproven {
+    type Error = ApiError;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let unguarded = || ApiError::Domain(Error::Internal("a handler wants an account, and no guard read it".to_owned()));
+        let account = request.extensions().get::<PathAccount>().copied().ok_or_else(unguarded);
+        let registry = State::of(request).registry.clone();
+        ready(account.map(|PathAccount(account)| Self { account, registry, request: request.clone() }))
+    }
+}
+
+impl Describe for Unproven {
+    fn describe(_: &mut Operation<'_>) {}
+}
+
+/// The credentials of the `Authorization` header: its scheme in lower case and the rest. More than one header is 400.
+pub(crate) fn authorization(request: &HttpRequest) -> Result<Option<(String, &str)>> {
+    let mut headers = request.headers().get_all(AUTHORIZATION);
+    let Some(header) = headers.next() else { return Ok(None) };
+    if headers.next().is_some() {
+        return Err(ApiError::invalid("Authorization", "must be sent once"));
+    }
+    let parts = header.to_str().ok().and_then(|text| text.split_once(' '));
+    let (scheme, rest) = parts.ok_or(Error::Unauthorized)?;
+    Ok(Some((scheme.to_ascii_lowercase(), rest.trim_start_matches(' '))))
+}
+
+/// The bearer token (RFC 6750 section 2.1), if that is what was sent.
+pub(crate) fn bearer(request: &HttpRequest) -> Result<Option<&str>> {
+    Ok(authorization(request)?.and_then(|(scheme, token)| (scheme == "bearer").then_some(token)))
+}
+
+/// Where a request came from, for the log of the account.
+pub(crate) fn origin(request: &HttpRequest) -> Origin {
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Origin {
+        ip: forwarded::client(request).map(|ip| ip.to_string()),
+        user_agent: agent.map(|agent| agent.chars().take(200).collect()),
+        request_id: RequestId::of(request),
+    }
+}

@@ -1,0 +1,135 @@
+//! Clients (contract nos. 10-14).
+
+use serde::{Deserialize, Serialize};
+use tenantry_domain::{Checks, Client, Secret};
+use utoipa::ToSchema;
+
+use crate::body::Json;
+use crate::call::Call;
+use crate::error::Result;
+use crate::query::Id;
+use crate::reply::{List, Ok200};
+use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, post};
+use crate::wire::{Entity, shown, text};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/v1/accounts/{oid}/auth/clients", ACCOUNTS_READ, list_clients, "List API clients"),
+        post("/v1/accounts/{oid}/auth/clients", ACCOUNTS_WRITE, create_client, "Register a client and show its secret once"),
+        get("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_READ, get_client, "Read one client"),
+        delete("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_WRITE, delete_client, "Remove a client with its grants"),
+        post(
+            "/v1/accounts/{oid}/auth/clients/{id}/rotate-secret",
+            ACCOUNTS_WRITE,
+            rotate_client_secret,
+            "Replace the client's secret",
+        ),
+    ]
+}
+
+async fn list_clients(call: Call) -> Result<List<ClientView>> {
+    Ok(List(call.account.clients().iter().map(|client| ClientView::new(client)).collect()))
+}
+
+async fn create_client(call: Call, Json(body): Json<ClientInput>) -> Result<Ok200<ClientWithSecret>> {
+    let (client, secret) = call.account.create_client(call.caller, body.parse()?).await?;
+    Ok(Ok200(ClientWithSecret::new(&client, &secret)))
+}
+
+async fn get_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientView>> {
+    Ok(Ok200(ClientView::new(&*call.account.client(&id)?)))
+}
+
+async fn delete_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientView>> {
+    let client = call.account.delete_client(call.caller, id).await?;
+    Ok(Ok200(ClientView::new(&client)))
+}
+
+async fn rotate_client_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientWithSecret>> {
+    let (client, secret) = call.account.rotate_client_secret(call.caller, id).await?;
+    Ok(Ok200(ClientWithSecret::new(&client, &secret)))
+}
+
+/// A client as it is sent; everything may be left out.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"name": "web shop", "callbacks": ["https://shop.example.com/back"]}))]
+struct ClientInput {
+    /// A name for people. At most 255 characters.
+    name: Option<String>,
+    /// What the client is for. At most 1000 characters.
+    description: Option<String>,
+    /// Chosen by the caller or made by the server: 1 to 128 of A-Z a-z 0-9 - . _ ~. Never given to another client.
+    client_id: Option<String>,
+    /// Allowed redirect targets, compared byte by byte; at most 100. https, or http on the loopback address.
+    callbacks: Option<Vec<String>>,
+}
+
+impl ClientInput {
+    fn parse(self) -> Result<tenantry_domain::ClientInput> {
+        let mut checks = Checks::default();
+        let name = text(&mut checks, "name", self.name);
+        let description = text(&mut checks, "description", self.description);
+        let client_id = checks.take("client_id", self.client_id.map(|id| id.parse()).transpose());
+        let callbacks = self.callbacks.unwrap_or_default();
+        if callbacks.len() > 100 {
+            checks.fault("callbacks", "must have at most 100 entries");
+        }
+        let callback =
+            |(at, text): (usize, &String)| checks.take(&format!("callbacks[{at}]"), tenantry_domain::ClientInput::callback(text));
+        let callbacks = callbacks.iter().enumerate().map(callback).collect::<Option<Vec<_>>>();
+        let input = (|| {
+            Some(tenantry_domain::ClientInput {
+                name: name?,
+                description: description?,
+                client_id: client_id?,
+                callbacks: callbacks?,
+            })
+        })();
+        Ok(checks.done(input)?)
+    }
+}
+
+/// A client as it is answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Client)]
+struct ClientView {
+    #[serde(flatten)]
+    entity: Entity,
+    /// A name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What the client is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Its public name.
+    client_id: String,
+    /// Allowed redirect targets.
+    callbacks: Vec<String>,
+}
+
+impl ClientView {
+    fn new(client: &Client) -> Self {
+        Self {
+            entity: Entity::new(client.key.0, &client.stamp),
+            name: shown(client.name.as_ref()),
+            description: shown(client.description.as_ref()),
+            client_id: client.client_id.to_string(),
+            callbacks: client.callbacks.clone(),
+        }
+    }
+}
+
+/// A client with its secret, which is not shown again.
+#[derive(Serialize, ToSchema)]
+struct ClientWithSecret {
+    #[serde(flatten)]
+    client: ClientView,
+    /// Shown once, at creation or rotation: 43 characters of A-Z a-z 0-9.
+    client_secret: String,
+}
+
+impl ClientWithSecret {
+    fn new(client: &Client, secret: &Secret) -> Self {
+        Self { client: ClientView::new(client), client_secret: secret.reveal().to_owned() }
+    }
+}

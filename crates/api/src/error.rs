@@ -1,0 +1,180 @@
+//! How errors look over HTTP: one exhaustive match to a status, one body (contract section 3.7).
+
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use tenantry_domain::{Error, Fault};
+use utoipa::ToSchema;
+
+/// Why a request failed: an error of the business, or one of HTTP itself.
+#[derive(Debug, Clone)]
+pub(crate) enum ApiError {
+    Domain(Error),
+    MethodNotAllowed(String),
+    PayloadTooLarge,
+    UnsupportedMediaType(&'static str),
+}
+
+/// What handlers return.
+pub(crate) type Result<T> = std::result::Result<T, ApiError>;
+
+impl ApiError {
+    pub(crate) fn invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Domain(Error::invalid(field, message))
+    }
+
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Domain(error) => error.code(),
+            Self::MethodNotAllowed(_) => "method_not_allowed",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::UnsupportedMediaType(_) => "unsupported_media_type",
+        }
+    }
+
+    /// The text for the log, if it is one that nobody else may see.
+    pub(crate) fn hidden(&self) -> Option<&str> {
+        match self {
+            Self::Domain(Error::Internal(text)) => Some(text),
+            Self::Domain(Error::OutcomeUnknown) => Some("the outcome of a write is unknown"),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        Self::Domain(error)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Domain(error) => error.fmt(f),
+            Self::MethodNotAllowed(allowed) => write!(f, "This address knows only {allowed}."),
+            Self::PayloadTooLarge => write!(f, "The body is larger than 256 KiB."),
+            Self::UnsupportedMediaType(expected) => write!(f, "The content type must be {expected}."),
+        }
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Domain(error) => match error {
+                Error::Invalid(_) | Error::Duplicate(_) | Error::LimitReached { .. } | Error::UnsupportedGrantType => {
+                    StatusCode::BAD_REQUEST
+                }
+                Error::Unauthorized | Error::InvalidClient => StatusCode::UNAUTHORIZED,
+                Error::InsufficientScope
+                | Error::GrantMissing
+                | Error::ScopeNotDelegable(_)
+                | Error::NotASubAccount
+                | Error::AccountSuspended => StatusCode::FORBIDDEN,
+                Error::NotFound => StatusCode::NOT_FOUND,
+                Error::Busy => StatusCode::TOO_MANY_REQUESTS,
+                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.status_code()).json(ErrorBody::from(self));
+        let headers = response.headers_mut();
+        match self {
+            Self::Domain(Error::Unauthorized) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
+            }
+            Self::Domain(Error::InsufficientScope) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"insufficient_scope\""));
+            }
+            Self::Domain(Error::InvalidClient) => {
+                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
+            }
+            Self::Domain(Error::Busy | Error::Unavailable) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            Self::MethodNotAllowed(allowed) => {
+                if let Ok(allowed) = HeaderValue::from_str(allowed) {
+                    headers.insert(ALLOW, allowed);
+                }
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+/// The body of every error answer.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorBody {
+    /// What went wrong.
+    error: ErrorDetail,
+}
+
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorDetail {
+    /// Stable machine-readable cause.
+    #[schema(example = "invalid_request")]
+    code: &'static str,
+    /// Text for humans; not for branching.
+    #[schema(example = "The request is not valid.")]
+    message: String,
+    /// Findings about single fields of the request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<FieldError>,
+    /// Names the request in the server's log; only with status 500.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request_id: Option<String>,
+}
+
+/// A finding about one field.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// Where, as it was sent.
+    #[schema(example = "scope[0]")]
+    field: String,
+    /// What is wrong.
+    #[schema(example = "must not be empty")]
+    message: String,
+}
+
+impl From<&ApiError> for ErrorBody {
+    fn from(error: &ApiError) -> Self {
+        let fault = |fault: &Fault| FieldError { field: fault.field.clone(), message: fault.message.clone() };
+        let errors = match error {
+            ApiError::Domain(Error::Invalid(faults)) => faults.iter().map(fault).collect(),
+            ApiError::Domain(Error::Duplicate(field)) => {
+                vec![FieldError { field: (*field).to_owned(), message: "is taken".to_owned() }]
+            }
+            ApiError::Domain(Error::ScopeNotDelegable(_)) => {
+                vec![FieldError { field: "scope".to_owned(), message: error.to_string() }]
+            }
+            ApiError::Domain(Error::UnsupportedGrantType) => {
+                vec![FieldError { field: "grant_type".to_owned(), message: "must be client_credentials".to_owned() }]
+            }
+            _ => Vec::new(),
+        };
+        Self { error: ErrorDetail { code: error.code(), message: error.to_string(), errors, request_id: None } }
+    }
+}
+
+impl ErrorBody {
+    /// The same body with the id of the request that failed.
+    pub(crate) fn with_request_id(mut self, id: &str) -> Self {
+        self.error.request_id = Some(id.to_owned());
+        self
+    }
+}

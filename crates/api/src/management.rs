@@ -1,0 +1,123 @@
+//! The accounts below an account (contract section 9).
+
+use serde::Deserialize;
+use tenantry_domain::{AccountId, AccountInput, Checks};
+use utoipa::ToSchema;
+
+use crate::body::Json;
+use crate::call::Call;
+use crate::error::Result;
+use crate::query::{self, Id, Query};
+use crate::reply::{Ok200, Page};
+use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, post, put};
+use crate::settings::{AccountView, CompanyBody, QuotaBody, language};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/v1/accounts/{oid}/management/accounts", ACCOUNTS_READ, list_accounts, "List the accounts below"),
+        post("/v1/accounts/{oid}/management/accounts", ACCOUNTS_WRITE, create_account, "Create an account below"),
+        get("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_READ, get_account, "Read an account below"),
+        put("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_WRITE, update_account, "Change or suspend an account below"),
+        delete("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_WRITE, delete_account, "Soft-delete an account below"),
+    ]
+}
+
+async fn list_accounts(call: Call, Query(filter): Query<AccountQuery>) -> Result<Page<AccountView>> {
+    let limit = query::limit(filter.limit)?;
+    let after = query::optional("starting_after", filter.starting_after.as_deref())?;
+    let accounts = call.account.accounts_below(filter.search.as_deref(), after, limit.into()).await?;
+    Ok(Page::new(accounts.iter().map(AccountView::new).collect(), limit, AccountView::cursor))
+}
+
+async fn create_account(call: Call, Json(body): Json<AccountCreate>) -> Result<Ok200<AccountView>> {
+    let account = call.account.create_account(call.caller, body.parse()?).await?;
+    Ok(Ok200(AccountView::new(&account)))
+}
+
+async fn get_account(call: Call, Id(id): Id<AccountId>) -> Result<Ok200<AccountView>> {
+    let account = call.registry.account_below(&call.account, id).await?;
+    Ok(Ok200(AccountView::new(&account.directory().account)))
+}
+
+async fn update_account(call: Call, Id(id): Id<AccountId>, Json(body): Json<AccountChange>) -> Result<Ok200<AccountView>> {
+    let account = call.registry.update_account(&call.account, call.caller, id, body.parse()?).await?;
+    Ok(Ok200(AccountView::new(&account)))
+}
+
+async fn delete_account(call: Call, Id(id): Id<AccountId>) -> Result<Ok200<AccountView>> {
+    let account = call.registry.delete_account(&call.account, call.caller, id).await?;
+    Ok(Ok200(AccountView::new(&account)))
+}
+
+/// Which accounts to list.
+#[derive(Deserialize, ToSchema)]
+struct AccountQuery {
+    /// The beginning of the id or of the name, without regard to case.
+    search: Option<String>,
+    /// Page size.
+    #[schema(minimum = 1, maximum = 100, default = 10)]
+    limit: Option<u32>,
+    /// The `account_id` that the page before ended with.
+    starting_after: Option<String>,
+}
+
+/// A new account as it is sent.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"display_name": "Corner shop"}))]
+struct AccountCreate {
+    /// A name for people, at most 255 characters.
+    display_name: String,
+    /// A number directly below the caller's; the next free one if left out. Never reused.
+    account_id: Option<String>,
+    /// The company behind it.
+    company: Option<CompanyBody>,
+    /// ISO 639-1, two small letters.
+    language_code: Option<String>,
+}
+
+impl AccountCreate {
+    fn parse(self) -> Result<AccountInput> {
+        let mut checks = Checks::default();
+        let display_name = checks.take("display_name", self.display_name.parse());
+        let account_id = checks.take("account_id", self.account_id.map(|id| id.parse()).transpose());
+        let company = self.company.map(|company| company.parse(&mut checks));
+        let language_code = language(&mut checks, self.language_code);
+        let input = (|| Some(AccountInput { display_name: display_name?, account_id: account_id?, company, language_code }))();
+        Ok(checks.done(input)?)
+    }
+}
+
+/// A change to an account below; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"active": false}))]
+struct AccountChange {
+    /// A name for people, at most 255 characters.
+    display_name: Option<String>,
+    /// The company behind it.
+    company: Option<CompanyBody>,
+    /// ISO 639-1, two small letters.
+    language_code: Option<String>,
+    /// `false` suspends the account and everything below it; `true` lifts that.
+    active: Option<bool>,
+    /// The account's own rate.
+    limits: Option<QuotaBody>,
+    /// The rate of a partner's whole tree.
+    budget: Option<QuotaBody>,
+}
+
+impl AccountChange {
+    fn parse(self) -> Result<tenantry_domain::AccountChange> {
+        let mut checks = Checks::default();
+        let display_name = checks.take("display_name", self.display_name.map(|name| name.parse()).transpose());
+        let change = display_name.map(|display_name| tenantry_domain::AccountChange {
+            display_name,
+            company: self.company.map(|company| company.parse(&mut checks)),
+            language_code: language(&mut checks, self.language_code),
+            active: self.active,
+            limits: self.limits.map(|quota| quota.parse(&mut checks, "limits")),
+            budget: self.budget.map(|quota| quota.parse(&mut checks, "budget")),
+            ..Default::default()
+        });
+        Ok(checks.done(change)?)
+    }
+}

@@ -1,0 +1,106 @@
+//! Around every request: its id, its line in the log, its place in the metrics, and what every answer carries.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use futures_util::FutureExt;
+use tenantry_domain::Error;
+
+use crate::error::{ApiError, ErrorBody};
+use crate::server::State;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request: the caller's, where it sent a sane one, else ours.
+#[derive(Clone)]
+pub(crate) struct RequestId(String);
+
+impl RequestId {
+    pub(crate) fn of(request: &HttpRequest) -> Option<String> {
+        request.extensions().get::<Self>().map(|id| id.0.clone())
+    }
+
+    fn new(request: &ServiceRequest) -> Self {
+        let sane = |id: &&str| {
+            (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        };
+        let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
+        let source = State::of(request.request()).registry.platform().source();
+        Self(sent.map_or_else(|| source.id(source.now()).to_string(), str::to_owned))
+    }
+}
+
+pub(crate) async fn observe(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> actix_web::Result<ServiceResponse<BoxBody>> {
+    let begun = Instant::now();
+    let id = RequestId::new(&request);
+    request.extensions_mut().insert(id.clone());
+    let http = request.request().clone();
+
+    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let mut answer = match answered {
+        Ok(Ok(answer)) => answer.map_into_boxed_body(),
+        Ok(Err(error)) => ServiceResponse::new(http.clone(), HttpResponse::from_error(error)),
+        Err(_) => ServiceResponse::new(http.clone(), HttpResponse::from_error(ApiError::Domain(Error::Internal("panic".into())))),
+    };
+    if answer.status().is_server_error() {
+        answer = with_request_id(answer, &id);
+    }
+    dress(&mut answer, &id);
+
+    let took = begun.elapsed().as_secs_f64();
+    let route = http.match_pattern().unwrap_or_else(|| "other".to_owned());
+    let status = answer.status().as_u16();
+    State::of(&http).metrics.observe(&route, http.method(), status, took);
+    let milliseconds = took * 1e3;
+    tracing::info!(request_id = %id.0, method = %http.method(), route, status, milliseconds, "request");
+    Ok(answer)
+}
+
+/// Logs what went wrong, and names the request in the body so that somebody can find it there.
+fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
+    let kept = answer.response().extensions().get::<ApiError>().cloned();
+    let error = kept.or_else(|| answer.response().error().and_then(|error| error.as_error::<ApiError>().cloned()));
+    let Some(error) = error else { return answer };
+    if let Some(hidden) = error.hidden() {
+        tracing::error!(request_id = %id.0, error = hidden, "request failed");
+    }
+    if error.code() != "internal_error" {
+        return answer;
+    }
+    let body = ErrorBody::from(&error).with_request_id(&id.0);
+    let (http, _) = answer.into_parts();
+    ServiceResponse::new(http, HttpResponse::build(error.status_code()).json(body))
+}
+
+/// The headers that every answer has, unless the handler chose its own.
+fn dress(answer: &mut ServiceResponse, id: &RequestId) {
+    let https = State::of(answer.request()).options.https;
+    let headers = answer.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id.0) {
+        headers.insert(REQUEST_ID, id);
+    }
+    let mut default = |name: HeaderName, value: &'static str| {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    };
+    default(CACHE_CONTROL, "no-store");
+    default(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    default(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    default(X_FRAME_OPTIONS, "DENY");
+    default(REFERRER_POLICY, "no-referrer");
+    if https {
+        default(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+}

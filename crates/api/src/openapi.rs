@@ -1,0 +1,206 @@
+//! The OpenAPI 3.1 document, generated from the routes: paths, policies and the types in the handlers' signatures.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use crate::error::ErrorBody;
+use crate::route::{Access, Route, routes};
+
+/// A type that says what it means for the description of an endpoint.
+pub(crate) trait Describe {
+    fn describe(operation: &mut Operation<'_>);
+}
+
+macro_rules! tuples {
+    ($(($($name:ident)*))*) => {$(
+        impl<$($name: Describe),*> Describe for ($($name,)*) {
+            fn describe(operation: &mut Operation<'_>) {
+                let _ = &operation;
+                $($name::describe(operation);)*
+            }
+        }
+    )*};
+}
+tuples! { () (A) (A B) (A B C) }
+
+/// One operation of the document while it is being described.
+pub(crate) struct Operation<'d> {
+    schemas: &'d mut BTreeMap<String, Value>,
+    parameters: Vec<Value>,
+    request_body: Option<Value>,
+    responses: BTreeMap<u16, Value>,
+    has_record: bool,
+}
+
+impl Operation<'_> {
+    /// Names a schema, and keeps it and those it needs.
+    fn schema<T: ToSchema>(&mut self) -> Value {
+        let mut needed = Vec::new();
+        T::schemas(&mut needed);
+        needed.push((T::name().into_owned(), T::schema()));
+        for (name, schema) in needed {
+            self.schemas.entry(name).or_insert_with(|| json!(schema));
+        }
+        json!({"$ref": format!("#/components/schemas/{}", T::name())})
+    }
+
+    pub(crate) fn body<T: ToSchema>(&mut self, content_type: &str, required: bool) {
+        let schema = self.schema::<T>();
+        let body = self.request_body.get_or_insert_with(|| json!({"required": required, "content": {}}));
+        body["content"][content_type] = json!({"schema": schema});
+        self.error(413, "The body is larger than 256 KiB.");
+        self.error(415, "The content type is not one of those named.");
+    }
+
+    /// Each property of `T` is a query parameter.
+    pub(crate) fn query<T: ToSchema>(&mut self) {
+        let schema = json!(T::schema());
+        for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let mut property = property.clone();
+            if let Some(kinds) = property["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")) {
+                property["type"] = kinds.clone();
+            }
+            let description = property.as_object_mut().and_then(|property| property.remove("description"));
+            self.parameters.push(json!({"name": name, "in": "query", "description": description, "schema": property}));
+        }
+    }
+
+    pub(crate) fn has_record(&mut self) {
+        self.has_record = true;
+    }
+
+    pub(crate) fn reply<T: ToSchema>(&mut self) {
+        let schema = self.schema::<T>();
+        self.responses.insert(200, json!({"description": "Done.", "content": {"application/json": {"schema": schema}}}));
+    }
+
+    pub(crate) fn reply_list<T: ToSchema>(&mut self, paged: bool) {
+        let items = self.schema::<T>();
+        let mut response =
+            json!({"description": "Done.", "content": {"application/json": {"schema": {"type": "array", "items": items}}}});
+        if paged {
+            let header = |text: &str| json!({"description": text, "schema": {"type": "string"}});
+            response["headers"] = json!({
+                "paging-token": header("Pass it as `starting_after` to get the next page; absent on the last."),
+                "Link": header("The next page, `rel=\"next\"` (RFC 8288)."),
+            });
+        }
+        self.responses.insert(200, response);
+    }
+
+    fn error(&mut self, status: u16, description: &str) {
+        let schema = self.schema::<ErrorBody>();
+        let mut response = json!({"description": description, "content": {"application/json": {"schema": schema}}});
+        if matches!(status, 429 | 503) {
+            let seconds = json!({"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}});
+            response["headers"] = json!({"Retry-After": seconds});
+        }
+        self.responses.insert(status, response);
+    }
+}
+
+/// The document. `server` is where the world reaches the API.
+pub fn document(server: &str) -> Value {
+    let (mut schemas, mut paths) = (BTreeMap::new(), Map::new());
+    for route in routes() {
+        let operation = describe(&route, &mut schemas);
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_ascii_lowercase()] = operation;
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tenantry",
+            "version": env!("CARGO_PKG_VERSION"),
+            "summary": "Multi-tenant accounts, clients, grants, roles, keys and audited token exchange.",
+            "description": "Security requirements are alternatives: one is enough, its scope matched exactly.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": server}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "Access token from the token endpoint."},
+                "clientBasic": {"type": "http", "scheme": "basic", "description": "client_id and client_secret."},
+            },
+        },
+    })
+}
+
+fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
+    let mut operation =
+        Operation { schemas, parameters: Vec::new(), request_body: None, responses: BTreeMap::new(), has_record: false };
+    operation.parameters.extend(path_parameters(route.path));
+    (route.describe)(&mut operation);
+    operation.error(400, "Something in the request is malformed or breaks a rule; `errors` names it.");
+    if route.policy.access != Access::Public {
+        operation.error(401, "Missing, invalid or expired credentials.");
+        operation.error(403, "Known caller, not allowed.");
+        operation.error(429, "The account has too much under way.");
+    }
+    let not_found = if operation.has_record { "No such record in this account." } else { "No such account for this token." };
+    operation.error(404, not_found);
+    operation.error(500, "A fault on our side; `request_id` names it.");
+    operation.error(503, "Full, stopping, or the database is away.");
+    let mut described = json!({
+        "operationId": camel_case(route.name),
+        "tags": [route.tag],
+        "summary": route.summary,
+        "security": security(route.policy.access),
+        "parameters": operation.parameters,
+        "responses": operation.responses,
+    });
+    if let Some(body) = operation.request_body {
+        described["requestBody"] = body;
+    }
+    described
+}
+
+/// Scopes that the contract lists for the token endpoint's grants by bearer token (no. 8).
+const TOKEN_SCOPES: [&str; 4] =
+    ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
+
+fn security(access: Access) -> Value {
+    let bearer = |scope: &&str| json!({"bearer": [scope]});
+    match access {
+        Access::Public => json!([]),
+        Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(TOKEN_SCOPES.iter().map(bearer)).collect(),
+        Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
+    }
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
+        let (description, schema) = match name {
+            "oid" => (
+                "Account: mode letter and 8 digits, or 3 digits for a partner's own account.",
+                json!({"type": "string", "pattern": "^[PT]{1}(?=(?:.{3}|.{8})$)[0-9]*$", "examples": ["T11200000", "T112"]}),
+            ),
+            "aid" => (
+                "Account: mode letter and 8 digits.",
+                json!({"type": "string", "pattern": r"^[PT]{1}\d{8}$", "minLength": 9, "maxLength": 9, "examples": ["T11200001"]}),
+            ),
+            "partner_id" => (
+                "Partner's own account: mode letter, 3 digits and five zeros.",
+                json!({"type": "string", "pattern": r"^[PT]{1}\d{3}00000$", "minLength": 9, "maxLength": 9,
+                    "examples": ["T11200000"]}),
+            ),
+            _ => ("Record id.", json!({"type": "string"})),
+        };
+        json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
+    })
+}
+
+/// `create_role` to `createRole`.
+fn camel_case(name: &str) -> String {
+    let mut parts = name.split('_');
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        let (head, tail) = part.split_at(part.len().min(1));
+        text + &head.to_ascii_uppercase() + tail
+    })
+}

@@ -1,0 +1,107 @@
+//! Answers: each type is a status, and knows how it is described.
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::error::Result;
+use crate::openapi::{Describe, Operation};
+
+/// 200 with one record.
+pub(crate) struct Ok200<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Ok200<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().json(self.0)
+    }
+}
+
+impl<T: ToSchema> Describe for Ok200<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.reply::<T>();
+    }
+}
+
+/// 200 with a public document that may be kept for a while.
+pub(crate) struct Cached<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Cached<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=300")).json(self.0)
+    }
+}
+
+impl<T: ToSchema> Describe for Cached<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.reply::<T>();
+    }
+}
+
+/// 200 with a page of a list. `next` is the cursor of the page after it, if there may be one.
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of `limit` items at most; a full one may have a next one, which begins after its last item.
+    pub(crate) fn new(items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
+        let full = items.len() >= limit as usize;
+        let next = items.last().filter(|_| full).map(cursor);
+        Self { items, next }
+    }
+}
+
+impl<T: Serialize> Responder for Page<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut answer = HttpResponse::Ok();
+        if let Some(next) = &self.next {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            let others = form_urlencoded::parse(request.query_string().as_bytes()).filter(|(name, _)| name != "starting_after");
+            query.extend_pairs(others).append_pair("starting_after", next);
+            // Relative, so that no Host header can steer it.
+            let link = format!("<{}?{}>; rel=\"next\"", request.path(), query.finish());
+            if let (Ok(next), Ok(link)) = (HeaderValue::from_str(next), HeaderValue::from_str(&link)) {
+                answer.insert_header((HeaderName::from_static("paging-token"), next)).insert_header((LINK, link));
+            }
+        }
+        answer.json(self.items)
+    }
+}
+
+impl<T: ToSchema> Describe for Page<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.reply_list::<T>(true);
+    }
+}
+
+/// 200 with a whole list.
+pub(crate) struct List<T>(pub(crate) Vec<T>);
+
+impl<T: Serialize> Responder for List<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().json(self.0)
+    }
+}
+
+impl<T: ToSchema> Describe for List<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.reply_list::<T>(false);
+    }
+}
+
+impl<T: Describe> Describe for Result<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        T::describe(operation);
+    }
+}

@@ -1,0 +1,82 @@
+//! The application: what every worker shares, and how the pieces are stacked.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use actix_cors::Cors;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpRequest, web};
+use ipnet::IpNet;
+use tenantry_accounts::Registry;
+use tenantry_domain::Error;
+
+use crate::error::ApiError;
+use crate::metrics::HttpMetrics;
+use crate::{health, observe, route, ui};
+
+/// What an operator chooses of HTTP.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins that scripts may call from; empty: all.
+    pub cors_origins: Vec<String>,
+    /// The public URL is https: browsers are told to stay there.
+    pub https: bool,
+}
+
+/// What every worker shares.
+pub struct State {
+    pub(crate) registry: Registry,
+    pub(crate) metrics: HttpMetrics,
+    pub(crate) options: Options,
+    stopping: AtomicBool,
+}
+
+impl State {
+    /// Metrics are registered with `prometheus`.
+    pub fn new(registry: Registry, prometheus: &prometheus::Registry, options: Options) -> prometheus::Result<Self> {
+        registry.platform().measures().register(prometheus)?;
+        Ok(Self { registry, metrics: HttpMetrics::register(prometheus)?, options, stopping: AtomicBool::new(false) })
+    }
+
+    /// The state of the application that serves a request.
+    pub(crate) fn of(request: &HttpRequest) -> &Self {
+        request.app_data::<web::Data<Self>>().expect("`app` puts the state into every application")
+    }
+
+    /// From now on `/readyz` says no, so that nobody sends new work.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+}
+
+/// The application of the main listener.
+pub fn app(
+    state: web::Data<State>,
+) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = actix_web::Error, InitError = ()>> {
+    let cors = cors(&state.options.cors_origins);
+    App::new()
+        .app_data(state)
+        .configure(|app| route::mount(route::routes(), app))
+        .configure(ui::mount)
+        .route("/livez", web::get().to(health::livez))
+        .route("/readyz", web::get().to(health::readyz))
+        .default_service(web::to(|| std::future::ready(Err::<String, _>(ApiError::Domain(Error::NotFound)))))
+        .wrap(cors)
+        .wrap(from_fn(observe::observe))
+}
+
+/// Scripts of any origin may call the API with a token; cookies are never sent along.
+fn cors(origins: &[String]) -> Cors {
+    let exposed = ["total-count", "paging-token", "Link", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"];
+    let cors = Cors::default().allow_any_method().allow_any_header().expose_headers(exposed).max_age(3600);
+    if origins.is_empty() {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,292 @@
+//! An account's view of itself (contract section 9).
+
+use serde::{Deserialize, Serialize};
+use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Checks, Company, Instant, Mode, Quota};
+use utoipa::ToSchema;
+
+use crate::body::Json;
+use crate::call::Call;
+use crate::error::Result;
+use crate::reply::Ok200;
+use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, get, put};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/v1/accounts/{aid}/management/settings", ACCOUNTS_READ, get_settings, "Read the account's own settings"),
+        put("/v1/accounts/{aid}/management/settings", ACCOUNTS_WRITE, update_settings, "Change the account's own settings"),
+    ]
+}
+
+async fn get_settings(call: Call) -> Result<Ok200<AccountView>> {
+    Ok(Ok200(AccountView::new(&call.account.directory().account)))
+}
+
+async fn update_settings(call: Call, Json(body): Json<SettingsInput>) -> Result<Ok200<AccountView>> {
+    let account = call.account.update_settings(call.caller, body.parse()?).await?;
+    Ok(Ok200(AccountView::new(&account)))
+}
+
+/// A change to the account's own settings; what is left out stays. What only the account above may set is ignored.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"partner_access": false}))]
+struct SettingsInput {
+    /// A name for people, at most 255 characters.
+    display_name: Option<String>,
+    /// The company behind it.
+    company: Option<CompanyBody>,
+    /// ISO 639-1, two small letters.
+    language_code: Option<String>,
+    /// Whether the partner above may exchange tokens into this account; `false` ends those it has.
+    partner_access: Option<bool>,
+    /// How long access tokens live, in seconds.
+    #[schema(minimum = 60, maximum = 86400)]
+    token_lifetime: Option<i64>,
+    /// What the next signing key signs with.
+    signing_algorithm: Option<AlgorithmName>,
+}
+
+impl SettingsInput {
+    fn parse(self) -> Result<AccountChange> {
+        let mut checks = Checks::default();
+        if self.token_lifetime.is_some_and(|seconds| !(60..=86_400).contains(&seconds)) {
+            checks.fault("token_lifetime", "must be between 60 and 86400 seconds");
+        }
+        let display_name = checks.take("display_name", self.display_name.map(|name| name.parse()).transpose());
+        let change = display_name.map(|display_name| AccountChange {
+            display_name,
+            company: self.company.map(|company| company.parse(&mut checks)),
+            language_code: language(&mut checks, self.language_code),
+            partner_access: self.partner_access,
+            token_lifetime: self.token_lifetime,
+            signing_algorithm: self.signing_algorithm.map(Into::into),
+            ..Default::default()
+        });
+        Ok(checks.done(change)?)
+    }
+}
+
+/// Reads a language code.
+pub(crate) fn language(checks: &mut Checks, code: Option<String>) -> Option<String> {
+    if code.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_lowercase())) {
+        checks.fault("language_code", "must be two small letters, as in ISO 639-1");
+    }
+    code
+}
+
+/// A signature algorithm.
+#[derive(Serialize, Deserialize, ToSchema, Clone, Copy)]
+#[schema(as = Algorithm)]
+enum AlgorithmName {
+    ES256,
+    RS256,
+    EdDSA,
+}
+
+impl From<AlgorithmName> for Algorithm {
+    fn from(name: AlgorithmName) -> Self {
+        match name {
+            AlgorithmName::ES256 => Self::ES256,
+            AlgorithmName::RS256 => Self::RS256,
+            AlgorithmName::EdDSA => Self::EdDsa,
+        }
+    }
+}
+
+impl From<Algorithm> for AlgorithmName {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::ES256 => Self::ES256,
+            Algorithm::RS256 => Self::RS256,
+            Algorithm::EdDsa => Self::EdDSA,
+        }
+    }
+}
+
+/// A company.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Company)]
+pub(crate) struct CompanyBody {
+    /// Its registered name.
+    business_name: String,
+    /// Its number in the national register.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization_number: Option<String>,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<AddressBody>,
+}
+
+/// A postal address.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Address)]
+struct AddressBody {
+    /// Street and number.
+    address_line: String,
+    /// A second line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_line_2: Option<String>,
+    /// Postal code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postal_code: Option<String>,
+    /// Town.
+    postal_place: String,
+    /// ISO 3166-1 alpha-2.
+    #[schema(pattern = "^[A-Z]{2}$", example = "NO")]
+    country: String,
+}
+
+impl CompanyBody {
+    pub(crate) fn parse(self, checks: &mut Checks) -> Company {
+        let mut check = |field: &str, text: Option<&String>| {
+            checks.take(&format!("company.{field}"), text.map(|text| text.parse::<tenantry_domain::Text<255>>()).transpose());
+        };
+        check("business_name", Some(&self.business_name));
+        check("organization_number", self.organization_number.as_ref());
+        if let Some(address) = &self.address {
+            check("address.address_line", Some(&address.address_line));
+            check("address.address_line_2", address.address_line_2.as_ref());
+            check("address.postal_code", address.postal_code.as_ref());
+            check("address.postal_place", Some(&address.postal_place));
+            if address.country.len() != 2 || !address.country.bytes().all(|byte| byte.is_ascii_uppercase()) {
+                checks.fault("company.address.country", "must be two capital letters, as in ISO 3166-1");
+            }
+        }
+        if self.business_name.trim().is_empty() {
+            checks.fault("company.business_name", "must not be empty");
+        }
+        Company {
+            business_name: self.business_name,
+            organization_number: self.organization_number,
+            address: self.address.map(|AddressBody { address_line, address_line_2, postal_code, postal_place, country }| {
+                Address { address_line, address_line_2, postal_code, postal_place, country }
+            }),
+        }
+    }
+
+    fn new(company: &Company) -> Self {
+        Self {
+            business_name: company.business_name.clone(),
+            organization_number: company.organization_number.clone(),
+            address: company.address.clone().map(
+                |Address { address_line, address_line_2, postal_code, postal_place, country }| AddressBody {
+                    address_line,
+                    address_line_2,
+                    postal_code,
+                    postal_place,
+                    country,
+                },
+            ),
+        }
+    }
+}
+
+/// A rate.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Quota)]
+pub(crate) struct QuotaBody {
+    /// Requests a second.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    requests_per_second: u32,
+    /// Requests at once.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    burst: u32,
+}
+
+impl QuotaBody {
+    pub(crate) fn parse(self, checks: &mut Checks, field: &str) -> Quota {
+        for (name, value) in [("requests_per_second", self.requests_per_second), ("burst", self.burst)] {
+            if !(1..=1_000_000).contains(&value) {
+                checks.fault(format!("{field}.{name}"), "must be between 1 and 1000000");
+            }
+        }
+        Quota { requests_per_second: self.requests_per_second, burst: self.burst }
+    }
+
+    fn new(quota: Quota) -> Self {
+        Self { requests_per_second: quota.requests_per_second, burst: quota.burst }
+    }
+}
+
+/// An account as it is answered.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Account)]
+pub(crate) struct AccountView {
+    /// The account: mode letter and 8 digits. Also its record id.
+    id: String,
+    /// The same.
+    account_id: String,
+    /// The partner's number.
+    #[schema(example = "T112")]
+    partner_id: String,
+    /// `true` for production, `false` for test.
+    livemode: bool,
+    /// `false` while suspended; set by the account above.
+    active: bool,
+    /// A name for people.
+    display_name: String,
+    /// The company behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    company: Option<CompanyBody>,
+    /// ISO 639-1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language_code: Option<String>,
+    /// Whether the partner above may exchange tokens into this account.
+    partner_access: bool,
+    /// How long access tokens live, in seconds; the server's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_lifetime: Option<i64>,
+    /// What the next signing key signs with.
+    signing_algorithm: AlgorithmName,
+    /// The account's own rate; set by the account above, the server's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<QuotaBody>,
+    /// The rate of a partner's whole tree; set by the account above, the server's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<QuotaBody>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Instant,
+    /// Subject that made it.
+    created_by: String,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Instant,
+    /// Time of soft deletion; absent while it lives.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_at: Option<Instant>,
+    /// Subject that soft-deleted it; absent while it lives.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted_by: Option<String>,
+}
+
+impl AccountView {
+    pub(crate) fn new(account: &AccountRecord) -> Self {
+        let (deleted_at, deleted_by) = account.stamp.deleted.clone().unzip();
+        Self {
+            id: account.id.to_string(),
+            account_id: account.id.to_string(),
+            partner_id: account.id.partner_number().to_owned(),
+            livemode: account.id.mode() == Mode::Production,
+            active: account.active,
+            display_name: account.display_name.as_str().to_owned(),
+            company: account.company.as_ref().map(CompanyBody::new),
+            language_code: account.language_code.clone(),
+            partner_access: account.settings.partner_access,
+            token_lifetime: account.settings.token_lifetime,
+            signing_algorithm: account.settings.signing_algorithm.into(),
+            limits: account.limits.map(QuotaBody::new),
+            budget: account.budget.map(QuotaBody::new),
+            created_at: account.stamp.created_at,
+            created_by: account.stamp.created_by.clone(),
+            updated_at: account.stamp.updated_at,
+            deleted_at,
+            deleted_by,
+        }
+    }
+
+    /// The cursor of a page that ends with this account.
+    pub(crate) fn cursor(&self) -> String {
+        self.id.clone()
+    }
+}

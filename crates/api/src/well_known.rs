@@ -1,0 +1,83 @@
+//! What receivers of tokens look up, without a token: keys (RFC 7517) and server metadata (RFC 8414).
+
+use serde::Serialize;
+use tenantry_domain::Error;
+use utoipa::ToSchema;
+
+use crate::call::Unproven;
+use crate::error::Result;
+use crate::keys::Jwk;
+use crate::reply::Cached;
+use crate::route::{Policy, Route, get};
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        get("/v1/accounts/{oid}/.well-known/jwks.json", Policy::public(), get_jwks, "Public signing keys as a JWK set"),
+        get(
+            "/v1/accounts/{oid}/.well-known/oauth-authorization-server",
+            Policy::public(),
+            get_server_metadata,
+            "Authorization server metadata",
+        ),
+        get(
+            "/.well-known/oauth-authorization-server/v1/accounts/{oid}",
+            Policy::public(),
+            find_server_metadata,
+            "Authorization server metadata, where RFC 8414 looks for it",
+        ),
+    ]
+}
+
+async fn get_jwks(at: Unproven) -> Result<Cached<JwkSet>> {
+    let account = live(&at).await?;
+    Ok(Cached(JwkSet { keys: account.public_keys().iter().map(|key| Jwk::new(key)).collect() }))
+}
+
+async fn get_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
+    let account = live(&at).await?;
+    let issuer = at.registry.platform().public().account(account.id());
+    Ok(Cached(ServerMetadata {
+        token_endpoint: format!("{issuer}/auth/token"),
+        jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+        service_documentation: format!("{}/docs/", at.registry.platform().public()),
+        grant_types_supported: vec!["client_credentials"],
+        response_types_supported: Vec::new(),
+        token_endpoint_auth_methods_supported: vec!["client_secret_basic", "client_secret_post"],
+        issuer,
+    }))
+}
+
+async fn find_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
+    get_server_metadata(at).await
+}
+
+async fn live(at: &Unproven) -> Result<tenantry_accounts::Account> {
+    let account = at.registry.get(at.account).await?;
+    if account.directory().account.stamp.deleted.is_some() { Err(Error::NotFound.into()) } else { Ok(account) }
+}
+
+/// A JWK set (RFC 7517 section 5).
+#[derive(Serialize, ToSchema)]
+struct JwkSet {
+    /// The keys whose tokens may be alive, and the next one.
+    keys: Vec<Jwk>,
+}
+
+/// Authorization server metadata (RFC 8414 section 2).
+#[derive(Serialize, ToSchema)]
+struct ServerMetadata {
+    /// The `iss` of this account's tokens.
+    issuer: String,
+    /// Where to ask for tokens.
+    token_endpoint: String,
+    /// Where the keys are.
+    jwks_uri: String,
+    /// Where people read on.
+    service_documentation: String,
+    /// What may be asked.
+    grant_types_supported: Vec<&'static str>,
+    /// No authorization endpoint: none.
+    response_types_supported: Vec<&'static str>,
+    /// How clients prove who they are.
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+}

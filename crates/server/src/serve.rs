@@ -1,0 +1,112 @@
+//! `tenantry serve`: wiring, two listeners, and an end that drops nothing.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpServer, web};
+use anyhow::{Context, Result, anyhow};
+use tenantry_accounts::{Lock, Platform, Registry, Schema, Source};
+use tenantry_api::{Options, State, app, metrics_app};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::Config;
+use crate::vault;
+
+/// How often idle accounts are looked for.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often the lock of this process is looked at.
+const KEEP: Duration = Duration::from_secs(5);
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) async fn serve(config: Config) -> Result<()> {
+    let database = config.database()?;
+    config.require_database()?;
+    let lock = Lock::serve(&database).await.map_err(|error| anyhow!(error))?;
+    Schema::of(&database).await.and_then(|schema| schema.check()).map_err(|error| anyhow!(error))?;
+    let (api, metrics) = (listen(config.listen)?, listen(config.metrics_listen)?);
+    let (api_at, metrics_at) = (api.local_addr()?, metrics.local_addr()?);
+    let public = config.public_url_at(api_at)?;
+
+    let source = Source::system();
+    let vault = vault::open(&config, &source, false)?;
+    let store = database.open(config.database_connections, false).await.map_err(|error| anyhow!(error))?;
+    let platform = Arc::new(Platform::new(store, source, vault, public.clone(), config.token_lifetime));
+    platform.claim_instance().await?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let registry = Registry::new(platform, threads);
+
+    let prometheus = prometheus::Registry::new();
+    #[cfg(target_os = "linux")]
+    prometheus.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+    let options = Options {
+        trusted_proxies: config.trusted_proxies.clone(),
+        cors_origins: config.cors_origins.clone(),
+        https: public.to_string().starts_with("https:"),
+    };
+    let state = web::Data::new(State::new(registry.clone(), &prometheus, options)?);
+
+    let shared = state.clone();
+    let api = HttpServer::new(move || app(shared.clone()))
+        .listen(api)?
+        .disable_signals()
+        .workers(threads)
+        .shutdown_timeout(config.shutdown_timeout)
+        .run();
+    let metrics = HttpServer::new(move || metrics_app(prometheus.clone()))
+        .listen(metrics)?
+        .disable_signals()
+        .workers(1)
+        .shutdown_timeout(1)
+        .run();
+    let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
+    actix_rt::spawn(metrics);
+    actix_rt::spawn(sweep(registry, config.account_idle));
+    actix_rt::spawn(keep(lock));
+    tracing::info!(api = %public, listen = %api_at, "serving");
+    tracing::info!("reference {public}/docs/  metrics http://{metrics_at}/metrics  data {}", config.data_dir.display());
+
+    let delay = Duration::from_secs(config.shutdown_delay);
+    actix_rt::spawn(async move {
+        stop_signal().await;
+        tracing::info!("stopping: no new work, open requests end");
+        state.stop();
+        tokio::time::sleep(delay).await;
+        api_handle.stop(true).await;
+        metrics_handle.stop(false).await;
+    });
+    api.await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))
+}
+
+async fn stop_signal() {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        }
+        _ => std::future::pending().await,
+    }
+}
+
+async fn sweep(registry: Registry, idle: i64) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        registry.forget_idle(idle);
+    }
+}
+
+/// Two processes on one database would serve stale snapshots: whoever has lost its place and cannot have it back ends.
+async fn keep(lock: Lock) {
+    loop {
+        tokio::time::sleep(KEEP).await;
+        if !lock.keep().await {
+            tracing::error!("another tenantry serves this database now: ending");
+            std::process::exit(1);
+        }
+    }
+}
