@@ -1,1 +1,14 @@
-//! x
+//! The harness of the black-box tests: a server with a database of its own and a clock that stands still, people who
+//! talk to it over real HTTP, and the real program as a process.
+
+mod answer;
+mod app;
+mod process;
+mod tenant;
+
+pub use answer::Answer;
+pub use app::PUBLIC;
+pub use app::TestApp;
+pub use process::{Program, bootstrap, program, stderr};
+pub use tenant::Tenant;
+pub use tenantry_test_database::TestDatabase;

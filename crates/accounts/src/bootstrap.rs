@@ -40,17 +40,15 @@ pub struct Bootstrapped {
 }
 
 impl Platform {
-    /// Notes at the first start under which master key secrets are sealed here, and refuses any other key from then on.
-    pub async fn claim_instance(&self) -> Result<()> {
+    /// Notes at the first start under which master key secrets are sealed here, and whether
+    /// this one is it from then on.
+    pub async fn claim_instance(&self) -> Result<bool> {
         let id = self.vault.key_id();
-        match store::instance::master_key(&self.store.read).await? {
-            Some(known) if known == id => Ok(()),
-            Some(_) => Err(Error::invalid("master_key_file", "holds another key than this database was made with")),
-            None => {
-                let now = self.source.now();
-                self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await
-            }
+        if let Some(known) = store::instance::master_key(&self.store.read).await? {
+            return Ok(known == id);
         }
+        let now = self.source.now();
+        self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await.map(|()| true)
     }
 
     /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.

@@ -148,12 +148,11 @@ impl From<GrantType> for GrantTypeName {
 }
 
 /// An identity provider that vouches for people.
-#[derive(Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 struct OidcConfig {
     /// Our id at the identity provider.
     client_id: String,
     /// Our secret there; taken and never answered.
-    #[serde(skip_serializing)]
     #[schema(write_only)]
     client_secret: String,
     /// Issuer URL used for discovery; https.
@@ -193,7 +192,15 @@ struct GrantView {
     kind: GrantTypeName,
     /// The identity provider, without its secret.
     #[serde(skip_serializing_if = "Option::is_none")]
-    oidc: Option<OidcConfig>,
+    #[schema(value_type = Option<OidcConfig>)]
+    oidc: Option<OidcView>,
+}
+
+/// An identity provider as it is answered: an [`OidcConfig`] without its secret.
+#[derive(Serialize)]
+struct OidcView {
+    client_id: String,
+    authority: String,
 }
 
 impl GrantView {
@@ -204,11 +211,10 @@ impl GrantView {
             audience: grant.audience.text(public),
             scope: scope_names(&grant.scope),
             kind: grant.kind.into(),
-            oidc: grant.oidc.as_ref().map(|oidc| OidcConfig {
-                client_id: oidc.client_id.clone(),
-                client_secret: String::new(),
-                authority: oidc.authority.clone(),
-            }),
+            oidc: grant
+                .oidc
+                .as_ref()
+                .map(|oidc| OidcView { client_id: oidc.client_id.clone(), authority: oidc.authority.clone() }),
         }
     }
 }

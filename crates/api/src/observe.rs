@@ -1,6 +1,5 @@
 //! Around every request: its id, its line in the log, its place in the metrics, and what every answer carries.
 
-use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -11,8 +10,6 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use futures_util::FutureExt;
-use tenantry_domain::Error;
 
 use crate::error::{ApiError, ErrorBody};
 use crate::server::State;
@@ -45,25 +42,19 @@ pub(crate) async fn observe(
     let begun = Instant::now();
     let id = RequestId::new(&request);
     request.extensions_mut().insert(id.clone());
-    let http = request.request().clone();
-
-    let answered = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let mut answer = match answered {
-        Ok(Ok(answer)) => answer.map_into_boxed_body(),
-        Ok(Err(error)) => ServiceResponse::new(http.clone(), HttpResponse::from_error(error)),
-        Err(_) => ServiceResponse::new(http.clone(), HttpResponse::from_error(ApiError::Domain(Error::Internal("panic".into())))),
-    };
+    let mut answer = next.call(request).await?.map_into_boxed_body();
     if answer.status().is_server_error() {
         answer = with_request_id(answer, &id);
     }
     dress(&mut answer, &id);
 
     let took = begun.elapsed().as_secs_f64();
+    let http = answer.request();
     let route = http.match_pattern().unwrap_or_else(|| "other".to_owned());
     let status = answer.status().as_u16();
-    State::of(&http).metrics.observe(&route, http.method(), status, took);
-    let milliseconds = took * 1e3;
-    tracing::info!(request_id = %id.0, method = %http.method(), route, status, milliseconds, "request");
+    State::of(http).metrics.observe(&route, http.method(), status, took);
+    let microseconds = begun.elapsed().as_micros();
+    tracing::info!(request_id = %id.0, method = %http.method(), route, status, microseconds, "request");
     Ok(answer)
 }
 

@@ -2,12 +2,14 @@
 
 use std::any::type_name;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, Responder, ResponseError, web};
+use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder, web};
+use futures_util::FutureExt;
 use tenantry_accounts::TokenUse;
 use tenantry_domain::{AccountId, Error};
 
@@ -145,15 +147,14 @@ async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    match admit(policy, request.request()).await {
-        Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-        Err(error) => {
-            let response = error.error_response();
-            let (http, _) = request.into_parts();
-            let mut response = ServiceResponse::new(http, response);
-            response.response_mut().extensions_mut().insert(error);
-            Ok(response)
-        }
+    let http = request.request().clone();
+    let refuse = |error: ApiError| Ok(ServiceResponse::new(http.clone(), HttpResponse::from_error(error)));
+    if let Err(error) = admit(policy, &http).await {
+        return refuse(error);
+    }
+    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),
+        Err(_) => refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned()))),
     }
 }
 

@@ -172,6 +172,7 @@ enum GrantTypeName {
 }
 
 /// An access token (RFC 6749 section 5.1).
+#[expect(clippy::struct_field_names, reason = "names of RFC 6749")]
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AccessToken {
     /// Signed JWT.

@@ -76,6 +76,7 @@ pub(crate) fn scopes(checks: &mut Checks, entries: &[ScopeName]) -> Option<Scope
     }
 }
 
+#[expect(clippy::option_option, reason = "the outer one is whether it was right, the inner one whether it was there")]
 /// Reads a text that may be left out; the inner `None` is a text that was.
 pub(crate) fn text<const MAX: usize>(checks: &mut Checks, field: &str, text: Option<String>) -> Option<Option<Text<MAX>>> {
     checks.take(field, text.map(|text| text.parse()).transpose())

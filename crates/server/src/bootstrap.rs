@@ -19,7 +19,7 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool) -> Re
         Schema::up(&database).await.map_err(|error| anyhow!(error))?;
         let store = database.open(config.database_connections, true).await.map_err(|error| anyhow!(error))?;
         let platform = Platform::new(store, source, vault, public, config.token_lifetime);
-        platform.claim_instance().await?;
+        vault::fits(&platform).await?;
         platform.bootstrap().await?
     };
     match made {

@@ -82,7 +82,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             log_format: LogFormat::Pretty,
-            log: "info".to_owned(),
+            log: "info,actix_server=warn".to_owned(),
         }
     }
 }
@@ -116,8 +116,11 @@ impl Config {
             Some(file) => file,
             None => "tenantry.toml".into(),
         };
-        let config: Self = Figment::from(Serialized::defaults(Self::default()))
-            .merge(Toml::file_exact(file))
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if file.exists() {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let config: Self = figment
             .merge(Env::prefixed("TENANTRY_").ignore(&["config"]))
             .merge(Serialized::defaults(flags))
             .extract()

@@ -32,7 +32,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let vault = vault::open(&config, &source, false)?;
     let store = database.open(config.database_connections, false).await.map_err(|error| anyhow!(error))?;
     let platform = Arc::new(Platform::new(store, source, vault, public.clone(), config.token_lifetime));
-    platform.claim_instance().await?;
+    vault::fits(&platform).await?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let registry = Registry::new(platform, threads);
 
@@ -63,8 +63,8 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     actix_rt::spawn(metrics);
     actix_rt::spawn(sweep(registry, config.account_idle));
     actix_rt::spawn(keep(lock));
-    tracing::info!(api = %public, listen = %api_at, "serving");
-    tracing::info!("reference {public}/docs/  metrics http://{metrics_at}/metrics  data {}", config.data_dir.display());
+    let data = config.data_dir.display();
+    tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
     let delay = Duration::from_secs(config.shutdown_delay);
     actix_rt::spawn(async move {

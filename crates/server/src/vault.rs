@@ -7,32 +7,34 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tenantry_accounts::{Source, Vault};
+use tenantry_accounts::{Platform, Source, Vault};
 
 use crate::config::{Config, read};
 
 /// Opens the vault. `create`: a missing key in the data directory is made, with a warning.
 pub(crate) fn open(config: &Config, source: &Source, create: bool) -> Result<Vault> {
-    let file = match &config.master_key_file {
-        Some(file) => file.clone(),
-        None => {
-            let file = config.data_dir.join("master.key");
-            if create && !file.exists() {
-                make(&file, source)?;
-                tracing::warn!(
-                    file = %file.display(),
-                    "a master key was made; keep a copy apart from the database, and set master_key_file in production"
-                );
-            }
-            file
-        }
-    };
+    let file = config.master_key_file.clone().unwrap_or_else(|| config.data_dir.join("master.key"));
+    if create && config.master_key_file.is_none() && !file.exists() {
+        make(&file, source)?;
+        tracing::warn!(
+            file = %file.display(),
+            "a master key was made; keep a copy apart from the database, and set master_key_file in production"
+        );
+    }
     if !file.exists() {
         bail!("there is no master key at {}: run `tenantry bootstrap`, or set master_key_file", file.display());
     }
     let text = zeroize::Zeroizing::new(read(&file)?);
     let key = STANDARD.decode(text.trim()).map_err(|_| anyhow!("{} must hold base64 of 32 bytes", file.display()))?;
     Vault::new(&zeroize::Zeroizing::new(key), source.clone()).map_err(|fault| anyhow!("{}: {fault}", file.display()))
+}
+
+/// Refuses a database whose secrets are sealed under another key.
+pub(crate) async fn fits(platform: &Platform) -> Result<()> {
+    if platform.claim_instance().await? {
+        return Ok(());
+    }
+    bail!("the master key is not the one that this database was made with: set master_key_file to that one")
 }
 
 /// A new key that only its owner may read.

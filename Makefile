@@ -1,0 +1,29 @@
+# Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
+.PHONY: run test check soak fmt openapi
+
+# Builds, makes the operator's accounts on the first start, and serves on 127.0.0.1:8080.
+run:
+	cargo build --release --locked --bin tenantry
+	./target/release/tenantry bootstrap --if-needed
+	./target/release/tenantry serve
+
+# Everything, on SQLite and on PostgreSQL. Installs what it needs.
+test:
+	scripts/test
+
+# The quick part: format, lints, unit tests.
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	scripts/cargo-test --workspace --lib --bins
+
+# More kills under load than `make test` has.
+soak:
+	TENANTRY_TEST_KILLS=20 scripts/test kill
+
+fmt:
+	cargo fmt --all
+
+# After a change of the API: look at the difference, then commit it.
+openapi:
+	INSTA_UPDATE=always scripts/cargo-test -p tenantry-tests openapi

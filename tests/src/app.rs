@@ -1,0 +1,143 @@
+//! A server in this process: real HTTP, a database of its own, a clock that stands still.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use actix_web::{HttpServer, web};
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::Value;
+use tenantry_accounts::{Database, Platform, Registry, Schema, Source, Vault};
+use tenantry_api::{Options, State, app};
+use tenantry_domain::PublicUrl;
+
+use crate::TestDatabase;
+use crate::answer::{Answer, text};
+use crate::tenant::Tenant;
+
+/// The name of the service in tests; not where it listens.
+pub const PUBLIC: &str = "https://id.example.com";
+/// 2026-01-01T00:00:00Z in microseconds.
+const NEW_YEAR: i64 = 1_767_225_600_000_000;
+
+/// A running server.
+pub struct TestApp {
+    base: String,
+    http: Client,
+    clock: Arc<AtomicI64>,
+    /// The accounts behind it.
+    pub registry: Registry,
+    /// The database behind it.
+    pub database: TestDatabase,
+    operator: [(String, String); 2],
+}
+
+impl TestApp {
+    /// A server with the operator's accounts and nothing else.
+    pub async fn start() -> Self {
+        let database = TestDatabase::create().await;
+        let opened = Database::parse(&database.url).expect("a database URL");
+        Schema::up(&opened).await.expect("the schema");
+        let clock = Arc::new(AtomicI64::new(NEW_YEAR));
+        let source = Source::fixed(clock.clone());
+        let store = opened.open(4, true).await.expect("a store");
+        let vault = Vault::new(&source.bytes::<32>(), source.clone()).expect("a vault");
+        let public = PublicUrl::parse(PUBLIC).expect("a public URL");
+        let platform = Arc::new(Platform::new(store, source, vault, public, 14_400));
+        let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
+        let registry = Registry::new(platform, 2);
+        let state = State::new(registry.clone(), &prometheus::Registry::new(), Options::default()).expect("a state");
+        let state = web::Data::new(state);
+        let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
+        let server = server.bind(("127.0.0.1", 0)).expect("a port");
+        let base = format!("http://{}", server.addrs()[0]);
+        actix_rt::spawn(server.run());
+        let operator = [made.production, made.test].map(|made| (made.client_id, made.client_secret));
+        Self { base, http: Client::new(), clock, registry, database, operator }
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
+    }
+
+    /// Seconds since 1970.
+    pub fn now(&self) -> i64 {
+        self.clock.load(Ordering::Relaxed) / 1_000_000
+    }
+
+    /// A request that is not sent yet.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.expect("an answer")).await
+    }
+
+    /// A GET without a token.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path)).await
+    }
+
+    /// The operator, on the test side.
+    pub async fn operator(&self) -> Tenant<'_> {
+        let (id, secret) = &self.operator[1];
+        self.login("T00000000", id, secret).await
+    }
+
+    /// The operator, on the production side.
+    pub async fn production_operator(&self) -> Tenant<'_> {
+        let (id, secret) = &self.operator[0];
+        self.login("P00000000", id, secret).await
+    }
+
+    /// A client of `account` with its own token.
+    pub async fn login(&self, account: &str, client_id: &str, secret: &str) -> Tenant<'_> {
+        let token = self.token(account, client_id, secret, &audience(account)).await.ok();
+        Tenant { app: self, account: account.to_owned(), token: text(&token["access_token"]) }
+    }
+
+    /// Asks for a token with HTTP Basic and JSON.
+    pub async fn token(&self, account: &str, client_id: &str, secret: &str, audience: &str) -> Answer {
+        let body = serde_json::json!({"grant_type": "client_credentials", "audience": audience});
+        self.send(self.request(Method::POST, &token_path(account)).basic_auth(client_id, Some(secret)).json(&body)).await
+    }
+
+    /// Trades an exchange token on `account`.
+    pub async fn redeem(&self, account: &str, ticket: &str) -> Answer {
+        let body = serde_json::json!({"grant_type": "client_credentials", "audience": audience(account)});
+        self.send(self.request(Method::POST, &token_path(account)).bearer_auth(ticket).json(&body)).await
+    }
+
+    /// A partner with a client that holds `admin:accounts`, made by the operator through exchange.
+    pub async fn partner(&self, account: &str) -> Tenant<'_> {
+        let operator = if account.starts_with('P') { self.production_operator().await } else { self.operator().await };
+        operator
+            .create_account(serde_json::json!({"account_id": account, "display_name": format!("Partner {account}")}))
+            .await
+            .ok();
+        let inside = operator.enter(account).await;
+        inside.client(&["admin:accounts"]).await
+    }
+
+    /// Someone with any token at all, for hostile tests.
+    pub fn holder(&self, account: &str, token: &str) -> Tenant<'_> {
+        Tenant { app: self, account: account.to_owned(), token: token.to_owned() }
+    }
+}
+
+/// The audience of an account.
+pub(crate) fn audience(account: &str) -> String {
+    format!("{PUBLIC}/v1/accounts/{account}")
+}
+
+/// The token endpoint of an account.
+pub(crate) fn token_path(account: &str) -> String {
+    format!("/v1/accounts/{account}/auth/token")
+}
+
+/// The JSON text of `value[name]`.
+pub(crate) fn member(value: &Value, name: &str) -> String {
+    text(&value[name])
+}

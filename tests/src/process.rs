@@ -1,0 +1,112 @@
+//! The real program as a process: started on ephemeral ports, ended by its id.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use crate::TestDatabase;
+
+/// A command line of the program, for this database and without anything of the environment's.
+pub fn program(database: &TestDatabase, arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command
+        .args(arguments)
+        .env_clear()
+        .env("TENANTRY_DATA_DIR", database.directory())
+        .env("TENANTRY_DATABASE_URL", &database.url)
+        .env("TENANTRY_LISTEN", "127.0.0.1:0")
+        .env("TENANTRY_METRICS_LISTEN", "127.0.0.1:0")
+        .env("TENANTRY_PUBLIC_URL", "https://id.example.com")
+        .env("TENANTRY_LOG_FORMAT", "json")
+        .current_dir(database.directory());
+    command
+}
+
+/// `target/debug/tenantry`, built beside these tests.
+fn binary() -> PathBuf {
+    let tests = std::env::current_exe().expect("this test's own file");
+    let binary = tests.parent().and_then(|deps| deps.parent()).expect("a target directory").join("tenantry");
+    assert!(binary.exists(), "build it first: cargo build --bin tenantry");
+    binary
+}
+
+/// Bootstraps the database with the real program and yields the JSON that it prints.
+pub fn bootstrap(database: &TestDatabase) -> Value {
+    let done = program(database, &["bootstrap", "--json"]).output().expect("the program runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    serde_json::from_slice(&done.stdout).expect("one JSON object")
+}
+
+/// A running server process.
+pub struct Program {
+    child: Child,
+    /// Where its API is.
+    pub base: String,
+    /// Where its metrics are.
+    pub metrics: String,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    /// Starts `tenantry serve` and waits until it says that it serves.
+    pub fn serve(database: &TestDatabase) -> Self {
+        Self::start(program(database, &["serve"]))
+    }
+
+    /// Starts this command, which must be a `serve`.
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
+        let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (mut base, mut metrics) = (String::new(), String::new());
+        while metrics.is_empty() {
+            let line = lines.next().expect("it says where it serves").expect("text");
+            let told: Value = serde_json::from_str(&line).unwrap_or_default();
+            if let Some(address) = told["listen"].as_str() {
+                base = format!("http://{address}");
+                metrics = format!("http://{}/metrics", told["metrics"].as_str().unwrap_or_default());
+            }
+            log.lock().expect("the log").push(line);
+        }
+        let kept = log.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                kept.lock().expect("the log").push(line);
+            }
+        });
+        Self { child, base, metrics, log }
+    }
+
+    /// Everything it has logged.
+    pub fn log(&self) -> String {
+        self.log.lock().expect("the log").join("\n")
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it ended");
+    }
+
+    /// SIGTERM; yields whether it ended well.
+    pub fn terminate(&mut self) -> bool {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+        self.child.wait().expect("it ended").success()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What a command wrote to stderr.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

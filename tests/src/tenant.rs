@@ -1,0 +1,118 @@
+//! Somebody with a token on an account.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::app::{TestApp, audience, member};
+
+/// A token, and the account that it is for.
+#[derive(Clone)]
+pub struct Tenant<'a> {
+    /// The server.
+    pub app: &'a TestApp,
+    /// The account.
+    pub account: String,
+    /// The token.
+    pub token: String,
+}
+
+impl<'a> Tenant<'a> {
+    async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/v1/accounts/{}/{path}", self.account) };
+        let mut request = self.app.request(method, &path).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.app.send(request).await
+    }
+
+    /// GET; a path without a leading slash is below the account.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// POST.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::POST, path, Some(&body)).await
+    }
+
+    /// POST without a body.
+    pub async fn post_empty(&self, path: &str) -> Answer {
+        self.call(Method::POST, path, None).await
+    }
+
+    /// PUT.
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PUT, path, Some(&body)).await
+    }
+
+    /// PATCH.
+    pub async fn patch(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::PATCH, path, Some(&body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
+    /// Creates an account below.
+    pub async fn create_account(&self, body: Value) -> Answer {
+        self.post("management/accounts", body).await
+    }
+
+    /// Creates a sub-account and yields its id.
+    pub async fn sub_account(&self, name: &str) -> String {
+        member(&self.create_account(json!({"display_name": name})).await.ok(), "account_id")
+    }
+
+    /// The first step of an exchange.
+    pub async fn exchange(&self, target: &str) -> Answer {
+        self.post("auth/exchange_token", json!({"account_id": target})).await
+    }
+
+    /// Both steps of an exchange.
+    pub async fn enter(&self, target: &str) -> Tenant<'a> {
+        let ticket = member(&self.exchange(target).await.ok(), "access_token");
+        let token = member(&self.app.redeem(target, &ticket).await.ok(), "access_token");
+        Tenant { app: self.app, account: target.to_owned(), token }
+    }
+
+    /// A new client of this account and its secret, without a grant.
+    pub async fn bare_client(&self) -> (String, String) {
+        let client = self.post("auth/clients", json!({})).await.ok();
+        (member(&client, "client_id"), member(&client, "client_secret"))
+    }
+
+    /// Grants scopes for the account's own audience and yields the grant's id.
+    pub async fn grant(&self, client_id: &str, scope: &[&str]) -> String {
+        let body = json!({"client_id": client_id, "audience": audience(&self.account), "scope": scope});
+        member(&self.post("auth/client-grants", body).await.ok(), "id")
+    }
+
+    /// A new client of this account with these scopes and its own token.
+    pub async fn client(&self, scope: &[&str]) -> Tenant<'a> {
+        let (id, secret) = self.bare_client().await;
+        self.grant(&id, scope).await;
+        self.app.login(&self.account, &id, &secret).await
+    }
+
+    /// Creates a role and yields its id.
+    pub async fn role(&self, name: &str) -> String {
+        member(&self.post("auth/roles", json!({"name": name, "scope": ["read:accounts"]})).await.ok(), "id")
+    }
+
+    /// The account's events, all of them.
+    pub async fn events(&self) -> Vec<Value> {
+        let (mut events, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("management/events?limit=100{after}")).await;
+            events.extend(page.ok().as_array().cloned().unwrap_or_default());
+            match page.header("paging-token") {
+                "" => return events,
+                next => after = format!("&starting_after={next}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Signing keys and their rotation.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tenantry_tests::{PUBLIC, TestApp};
+
+fn kid(token: &str) -> String {
+    let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap();
+    header["kid"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn after_a_rotation_old_tokens_verify_and_new_ones_use_the_new_key_once_it_is_active() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (id, secret) = partner.bare_client().await;
+    partner.grant(&id, &["admin:accounts"]).await;
+    let before = app.login("T112", &id, &secret).await;
+    let before = app.holder("T11200000", &before.token);
+    let rotated = before.post("auth/keys/rotate", json!({"activate_in": 60})).await.ok();
+    let new = rotated["kid"].as_str().unwrap();
+    assert_ne!(kid(&before.token), new);
+    let published = app.get("/v1/accounts/T112/.well-known/jwks.json").await.ok();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 2, "the next key is published before it signs");
+    assert_eq!(before.get("auth/keys").await.ok(), published["keys"]);
+    assert_ne!(kid(&app.login("T112", &id, &secret).await.token), new, "not yet");
+    app.pass(60);
+    let after = app.holder("T11200000", &app.login("T112", &id, &secret).await.token);
+    assert_eq!(kid(&after.token), new);
+    before.get("auth/roles").await.ok();
+    after.get("auth/roles").await.ok();
+    // A day and a minute later no token of the old key can live.
+    app.pass(86_400 + 60);
+    let later = app.get("/v1/accounts/T112/.well-known/jwks.json").await.ok();
+    assert_eq!(later["keys"].as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_leaked_key_can_be_revoked_with_all_its_tokens() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let acting = partner.enter(&shop).await;
+    let own = acting.client(&["read:accounts"]).await;
+    acting.post("auth/keys/rotate", json!({"revoke_previous": true})).await.ok();
+    own.get("auth/roles").await.refused(401, "unauthorized");
+    acting.get("auth/roles").await.refused(401, "unauthorized");
+    partner.enter(&shop).await.get("auth/roles").await.ok();
+}
+
+#[actix_web::test]
+async fn every_algorithm_signs_what_the_world_can_verify() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (id, secret) = partner.bare_client().await;
+    partner.grant(&id, &["read:accounts"]).await;
+    for algorithm in ["RS256", "EdDSA", "ES256"] {
+        partner.put("management/settings", json!({"signing_algorithm": algorithm})).await.ok();
+        partner.post("auth/keys/rotate", json!({"activate_in": 0})).await.ok();
+        app.pass(1);
+        let token = app.login("T112", &id, &secret).await.token;
+        let keys = app.get("/v1/accounts/T112/.well-known/jwks.json").await.ok();
+        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == *kid(&token)).unwrap().clone();
+        assert_eq!(key["alg"], algorithm);
+        let key: jsonwebtoken::jwk::Jwk = serde_json::from_value(key).unwrap();
+        let mut rules = jsonwebtoken::Validation::new(algorithm.parse().unwrap());
+        rules.set_audience(&[format!("{PUBLIC}/v1/accounts/T11200000")]);
+        rules.set_issuer(&[format!("{PUBLIC}/v1/accounts/T11200000")]);
+        rules.validate_exp = false;
+        let decoding = jsonwebtoken::DecodingKey::from_jwk(&key).unwrap();
+        jsonwebtoken::decode::<Value>(&token, &decoding, &rules).unwrap();
+        app.holder("T11200000", &token).get("auth/roles").await.ok();
+    }
+}
+
+#[actix_web::test]
+async fn bad_rotations_are_refused_by_name() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    partner.post_empty("auth/keys/rotate").await.ok();
+    for bad in [json!({"activate_in": -1}), json!({"activate_in": 86_401}), json!({"activate_in": 5, "revoke_previous": true})] {
+        partner.post("auth/keys/rotate", bad).await.names("activate_in");
+    }
+    partner.post("auth/keys/rotate", json!({"revoke_previous": "yes"})).await.names("revoke_previous");
+}
+
+#[actix_web::test]
+async fn metadata_is_where_rfc_8414_looks_for_it() {
+    let app = TestApp::start().await;
+    let ours = app.get("/v1/accounts/T000/.well-known/oauth-authorization-server").await.ok();
+    let theirs = app.get("/.well-known/oauth-authorization-server/v1/accounts/T00000000").await.ok();
+    assert_eq!(ours, theirs);
+    assert_eq!(ours["issuer"], format!("{PUBLIC}/v1/accounts/T00000000"));
+    assert_eq!(ours["token_endpoint"], format!("{PUBLIC}/v1/accounts/T00000000/auth/token"));
+    app.get("/v1/accounts/T999/.well-known/jwks.json").await.refused(404, "not_found");
+    app.get("/v1/accounts/X/.well-known/jwks.json").await.names("oid");
+}

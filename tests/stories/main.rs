@@ -1,0 +1,13 @@
+//! Stories: what the product promises, told over real HTTP and with the real program.
+
+mod clients;
+mod exchange;
+mod grants;
+mod http;
+mod keys;
+mod management;
+mod openapi;
+mod policies;
+mod processes;
+mod roles;
+mod tokens;

@@ -1,0 +1,128 @@
+//! Every route there is honours its policy.
+
+use std::collections::BTreeSet;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tenantry_api::{Access, Route, document, routes};
+use tenantry_tests::{Answer, PUBLIC, Tenant, TestApp};
+
+/// An id that no record has.
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
+/// A route's path on `account`, with `record` where it names one.
+fn path(route: &Route, account: &str, record: &str) -> String {
+    let (before, after) = route.path.split_once('{').unwrap();
+    let after = after.split_once('}').unwrap().1;
+    let after = ["{id}", "{role_id}", "{aid}"].iter().fold(after.to_owned(), |path, hole| path.replace(hole, record));
+    format!("{before}{account}{after}")
+}
+
+/// A body that the route's own description gives as its example.
+fn example(document: &Value, route: &Route) -> Value {
+    let method = route.method.as_str().to_lowercase();
+    let body = &document["paths"][route.path][&method]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+    let Some(name) = body.as_str().and_then(|name| name.rsplit('/').next()) else { return Value::Null };
+    let schema = &document["components"]["schemas"][name];
+    let example = schema["example"].clone();
+    assert!(example.is_object(), "{name} has no example");
+    example
+}
+
+async fn call(who: &Tenant<'_>, route: &Route, path: &str, body: &Value) -> Answer {
+    let mut request = who.app.request(Method::from_bytes(route.method.as_str().as_bytes()).unwrap(), path);
+    if !who.token.is_empty() {
+        request = request.bearer_auth(&who.token);
+    }
+    if !body.is_null() {
+        request = request.json(body);
+    }
+    who.app.send(request).await
+}
+
+/// No token 401, wrong scope 403, each listed scope passes the guard, another account's token 404; and a foreign
+/// record answers with the very bytes of an unknown one, with both accounts awake.
+#[actix_web::test]
+async fn every_route_honours_its_policy() {
+    let app = TestApp::start().await;
+    let (one, other) = (app.partner("T11200000").await, app.partner("T11300000").await);
+    let document = document(PUBLIC);
+    let foreign_role = other.role("theirs").await;
+    let foreign_client = other.get("auth/clients").await.ok()[0]["id"].as_str().unwrap().to_owned();
+    let foreign_grant = other.get("auth/client-grants").await.ok()[0]["id"].as_str().unwrap().to_owned();
+    let foreign_account = other.sub_account("theirs").await;
+    let scopes: BTreeSet<&str> = routes()
+        .iter()
+        .filter_map(|route| if let Access::AnyOf(scopes) = route.policy.access { Some(scopes) } else { None })
+        .flatten()
+        .copied()
+        .collect();
+    let mut holders = Vec::new();
+    for scope in scopes {
+        holders.push((scope, one.client(&[scope]).await));
+    }
+    let stranger = one.client(&["read:elsewhere", "write:accounts:/auth/users"]).await;
+
+    let mut walked = 0;
+    for route in routes() {
+        let Access::AnyOf(allowed) = route.policy.access else { continue };
+        walked += 1;
+        let body = example(&document, &route);
+        let own = path(&route, "T11200000", NOBODY);
+        let label = format!("{} {own}", route.method);
+        let nobody = app.holder("T11200000", "");
+        call(&nobody, &route, &own, &body).await.refused(401, "unauthorized");
+        call(&app.holder("T11200000", "not.a.token"), &route, &own, &body).await.refused(401, "unauthorized");
+        call(&stranger, &route, &own, &body).await.refused(403, "insufficient_scope");
+        let foreign_path = path(&route, "T11300000", NOBODY);
+        let foreign = call(&one, &route, &foreign_path, &body).await;
+        foreign.refused(404, "not_found");
+        for (scope, holder) in &holders {
+            let answer = call(holder, &route, &own, &body).await;
+            let refused = answer.status == 403 && answer.json()["error"]["code"] == "insufficient_scope";
+            assert_eq!(refused, !allowed.contains(scope), "{label} with {scope}: {} {}", answer.status, answer.text);
+            assert_ne!(answer.status, 401, "{label} with {scope}");
+            assert!(answer.status < 500, "{label} with {scope}: {}", answer.text);
+        }
+        let noun = route.path.split('/').nth(5).unwrap_or_default();
+        let record = match noun {
+            "roles" => &foreign_role,
+            "clients" => &foreign_client,
+            "client-grants" => &foreign_grant,
+            _ => &foreign_account,
+        };
+        if route.path.ends_with('}') || route.path.ends_with("rotate-secret") {
+            let unknown = if noun == "accounts" { "T11299998" } else { NOBODY };
+            let unknown = call(&one, &route, &path(&route, "T11200000", unknown), &body).await;
+            let foreign = call(&one, &route, &path(&route, "T11200000", record), &body).await;
+            assert_eq!((unknown.status, foreign.status), (404, 404), "{label}: {} {}", unknown.text, foreign.text);
+            assert_eq!(unknown.text, foreign.text, "{label}");
+        }
+    }
+    assert!(walked >= 24, "only {walked} routes were walked");
+}
+
+/// The token endpoint and what is public, which ask for no scope.
+#[actix_web::test]
+async fn what_asks_for_no_scope_is_named_here() {
+    let open: Vec<String> = routes()
+        .iter()
+        .filter(|route| !matches!(route.policy.access, Access::AnyOf(_)))
+        .map(|route| format!("{} {}", route.method, route.path))
+        .collect();
+    assert_eq!(
+        open,
+        [
+            "POST /v1/accounts/{oid}/auth/token",
+            "GET /v1/accounts/{oid}/.well-known/jwks.json",
+            "GET /v1/accounts/{oid}/.well-known/oauth-authorization-server",
+            "GET /.well-known/oauth-authorization-server/v1/accounts/{oid}",
+        ]
+    );
+    let app = TestApp::start().await;
+    let body = json!({"grant_type": "client_credentials", "audience": format!("{PUBLIC}/v1/accounts/T00000000")});
+    let path = "/v1/accounts/T00000000/auth/token";
+    app.send(app.request(Method::POST, path).json(&body)).await.refused(401, "invalid_client");
+    let operator = app.operator().await;
+    operator.post("auth/token", body).await.refused(401, "unauthorized");
+}

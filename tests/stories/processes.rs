@@ -1,0 +1,1 @@
+//! The real program: its first start, its refusals, its end, and what survives a kill.
