@@ -9,23 +9,28 @@ use uuid::{Builder, Uuid};
 
 /// A clock, and a source of ids and random bytes.
 #[derive(Clone, Default)]
-pub struct Source(Option<Arc<AtomicI64>>);
+pub struct Source {
+    /// Where a test's clock stands.
+    fixed: Option<Arc<AtomicI64>>,
+    /// The microsecond of the last id.
+    last: Arc<AtomicI64>,
+}
 
 impl Source {
     /// Real time.
     pub fn system() -> Self {
-        Self(None)
+        Self::default()
     }
 
     /// A clock that stands where `micros` says, until somebody moves it.
     pub fn fixed(micros: Arc<AtomicI64>) -> Self {
-        Self(Some(micros))
+        Self { fixed: Some(micros), ..Self::default() }
     }
 
     /// The current moment.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     pub fn now(&self) -> Instant {
-        let micros = self.0.as_ref().map_or_else(
+        let micros = self.fixed.as_ref().map_or_else(
             || {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
@@ -35,10 +40,12 @@ impl Source {
         Instant::from_micros(micros)
     }
 
-    /// A UUID v7 (RFC 9562 section 5.7) of this moment; microseconds stand in `rand_a` (section 6.2, method 3), so
-    /// that ids sort as their times do.
+    /// A UUID v7 (RFC 9562 section 5.7) of this moment, with microseconds in `rand_a` (section 6.2, method 3). Each id
+    /// sorts after every one before it: where the clock has not moved, or has moved back, the next microsecond is taken.
     pub fn id(&self, at: Instant) -> Uuid {
-        let micros = at.micros().unsigned_abs();
+        let next = |last: i64| Some(at.micros().max(last + 1));
+        let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_else(|last| last);
+        let micros = at.micros().max(last + 1).unsigned_abs();
         let mut random: [u8; 10] = self.bytes();
         let fraction = u16::try_from((micros % 1000) * 4096 / 1000).unwrap_or_default();
         random[..2].copy_from_slice(&fraction.to_be_bytes());
@@ -84,7 +91,8 @@ mod tests {
     #[test]
     fn ids_sort_as_time_does() {
         let source = Source::default();
-        let ids: Vec<Uuid> = (0..3000).map(|micro| source.id(Instant::from_micros(1_700_000_000_000_000 + micro))).collect();
+        let mut ids: Vec<Uuid> = (0..3000).map(|micro| source.id(Instant::from_micros(1_700_000_000_000_000 + micro))).collect();
+        ids.extend((0..10).map(|_| source.id(Instant::from_micros(1_600_000_000_000_000))));
         assert!(ids.is_sorted());
         assert_eq!(ids[0].get_version_num(), 7);
     }

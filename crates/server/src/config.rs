@@ -126,9 +126,7 @@ impl Config {
             .extract()
             .map_err(|error| anyhow!("the configuration is not valid: {}", one_line(&error)))?;
         config.database()?;
-        if config.listen.port() != 0 {
-            config.public_url()?;
-        }
+        config.public_url()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
         }
