@@ -38,3 +38,6 @@ pub use source::Source;
 pub use store::{Database, Lock, Schema, Store};
 pub use tokens::{AccessToken, Claims, ClientSecret, TokenUse};
 pub use vault::Vault;
+
+#[cfg(test)]
+mod tests;

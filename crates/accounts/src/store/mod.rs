@@ -96,10 +96,14 @@ impl Database {
             });
         SeaOrm::connect(options).await.map_err(|error| match self {
             Self::Sqlite(path) => format!("the database {} cannot be opened: {error}", path.display()),
-            // The URL may hold a password: it is not repeated.
-            Self::Postgres(_) => format!("the PostgreSQL database cannot be reached: {error}"),
+            Self::Postgres(_) => unreachable(&error),
         })
     }
+}
+
+/// The URL may hold a password: it is not repeated.
+fn unreachable(error: &DbErr) -> String {
+    format!("the PostgreSQL database cannot be reached: {error}")
 }
 
 /// Refuses a PostgreSQL that loses acknowledged writes in a crash; warns of one that may lose the last few.

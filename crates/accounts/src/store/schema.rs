@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbErr, Statement};
 use tenantry_migration::{Migrator, MigratorTrait};
 
-use super::Database;
+use super::{ACQUIRE, Database, unreachable};
 
 /// Names our two advisory locks on PostgreSQL: `TNRY` and a number.
 const MIGRATE: i64 = 0x544e_5259_0000_0001;
@@ -121,7 +121,8 @@ impl Lock {
             Database::Postgres(url) => {
                 let mut options = ConnectOptions::new(url.clone());
                 options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).sqlx_logging(false);
-                let db = SeaOrm::connect(options).await.map_err(failed)?;
+                options.acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
+                let db = SeaOrm::connect(options).await.map_err(|error| unreachable(&error))?;
                 Ok(try_advisory(&db, key).await.map_err(failed)?.then_some(Self(Held::Session(db, key))))
             }
         }

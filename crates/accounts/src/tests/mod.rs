@@ -1,0 +1,63 @@
+//! The runtime's promises, tried where HTTP does not reach: with operations that panic, stall or fail on purpose.
+
+mod model;
+mod runtime;
+mod schema;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use tenantry_domain::{AccountId, PublicUrl, RoleInput, Scopes};
+use tenantry_test_database::TestDatabase;
+
+use crate::{Account, Caller, Database, Platform, Registry, Schema, Source, Vault};
+
+/// The runtime on a database of its own, with the operator's accounts and a clock that stands still.
+struct World {
+    registry: Registry,
+    clock: Arc<AtomicI64>,
+    database: TestDatabase,
+}
+
+impl World {
+    async fn new() -> Self {
+        let database = TestDatabase::create().await;
+        let opened = Database::parse(&database.url).unwrap();
+        Schema::up(&opened).await.unwrap();
+        let clock = Arc::new(AtomicI64::new(1_767_225_600_000_000));
+        let registry = registry(&opened, &clock).await;
+        registry.platform().bootstrap().await.unwrap().unwrap();
+        Self { registry, clock, database }
+    }
+
+    /// Another runtime on the same database: what a second node would be.
+    async fn second(&self) -> Registry {
+        registry(&Database::parse(&self.database.url).unwrap(), &self.clock).await
+    }
+
+    async fn operator(&self) -> Account {
+        self.registry.get(operator()).await.unwrap()
+    }
+}
+
+async fn registry(database: &Database, clock: &Arc<AtomicI64>) -> Registry {
+    let source = Source::fixed(clock.clone());
+    let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
+    let public = PublicUrl::parse("https://id.example.com").unwrap();
+    let store = database.open(4, true).await.unwrap();
+    Registry::new(Arc::new(Platform::new(store, source, vault, public, 14_400)), 2)
+}
+
+fn operator() -> AccountId {
+    "T00000000".parse().unwrap()
+}
+
+fn role(name: &str) -> RoleInput {
+    RoleInput { name: name.parse().ok(), description: None, scope: Scopes::default() }
+}
+
+async fn create_role(account: &Account, name: impl AsRef<str>) -> Created {
+    account.create_role(Caller::system(), role(name.as_ref())).await
+}
+
+type Created = tenantry_domain::Result<Arc<tenantry_domain::Role>>;

@@ -1,0 +1,237 @@
+//! One writer an account: alone, durable, bounded, and alive after a panic.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tenantry_domain::{AccountInput, Error};
+use tokio::sync::Notify;
+
+use super::{World, create_role, operator, role};
+use crate::caller::Caller;
+use crate::limits::PERMITS;
+use crate::{Directory, RoleFilter};
+
+/// Invariant 7: a panic inside a write fails that write alone; the next one works; nothing acknowledged is lost.
+#[actix_rt::test]
+async fn a_panic_fails_its_own_write_and_nothing_else() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let neighbour = world.registry.get("P00000000".parse().unwrap()).await.unwrap();
+    create_role(&operator, "before").await.unwrap();
+    let (system, handle) = (Caller::system(), operator.clone());
+    let panics = handle.write(&system, async move |draft| {
+        crate::store::accounts::claim(draft.tx, draft.account()).await?;
+        if draft.now.micros() > 0 {
+            panic!("on purpose");
+        }
+        Ok(())
+    });
+    let neighbours = (0..5).map(|number| {
+        let neighbour = neighbour.clone();
+        async move { create_role(&neighbour, &format!("n{number}")).await }
+    });
+    let (failed, others) = tokio::join!(panics, join_all(neighbours));
+    assert_eq!(failed, Err(Error::OutcomeUnknown));
+    assert!(others.iter().all(Result::is_ok), "{others:?}");
+    // The same handle and a fresh look-up both work again, and see what is stored.
+    create_role(&operator, "after").await.unwrap();
+    let again = world.registry.get(operator.id()).await.unwrap();
+    let names = again.roles(&RoleFilter { limit: 10, ..Default::default() }).await.unwrap();
+    let names: Vec<_> = names.iter().map(|role| role.name.as_ref().unwrap().as_str()).collect();
+    assert_eq!(names, ["before", "after"]);
+    assert_eq!(again.verify_events().await.unwrap(), again.directory().version);
+}
+
+/// Invariant 5: one account never has more than its permits queued or running, whatever its callers do; the rest is
+/// told so, and callers that go away free nothing that still runs.
+#[actix_rt::test]
+async fn an_account_never_holds_more_than_its_permits() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let (gate, begun) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let callers: Vec<_> = (0..3 * PERMITS)
+        .map(|_| {
+            let (account, gate, begun) = (operator.clone(), gate.clone(), begun.clone());
+            actix_rt::spawn(async move {
+                let system = Caller::system();
+                account
+                    .write(&system, async move |_| {
+                        begun.fetch_add(1, Ordering::Relaxed);
+                        gate.notified().await;
+                        Err::<(), _>(Error::NotFound)
+                    })
+                    .await
+            })
+        })
+        .collect();
+    while begun.load(Ordering::Relaxed) == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(operator.writes_under_way(), PERMITS);
+    // Half of the callers go away; what they sent stays counted until it has run.
+    for caller in callers.iter().take(PERMITS / 2) {
+        caller.abort();
+    }
+    tokio::task::yield_now().await;
+    assert_eq!(operator.writes_under_way(), PERMITS);
+    let (mut busy, mut ran) = (0, 0);
+    let release = async {
+        loop {
+            gate.notify_one();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let outcomes = join_all(callers);
+    let outcomes = tokio::select! { outcomes = outcomes => outcomes, () = release => unreachable!() };
+    for outcome in outcomes.into_iter().flatten() {
+        match outcome {
+            Err(Error::Busy) => busy += 1,
+            Err(Error::NotFound) => ran += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(ran >= PERMITS / 2 && busy + ran >= 3 * PERMITS - PERMITS / 2, "{busy} busy, {ran} ran");
+    while operator.writes_under_way() > 0 {
+        gate.notify_one();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Invariant 8: any number of first requests to a cold account cause one load.
+#[actix_rt::test]
+async fn many_first_requests_cause_one_load() {
+    let world = World::new().await;
+    let loads = || world.registry.platform().measures.activations.get();
+    let before = loads();
+    let got = join_all((0..200).map(|_| world.registry.get(operator()))).await;
+    assert!(got.iter().all(Result::is_ok));
+    assert_eq!(loads() - before, 1);
+}
+
+/// A failed load serves nobody, and an unknown id leaves nothing behind.
+#[actix_rt::test]
+async fn unknown_ids_leave_nothing_behind() {
+    let world = World::new().await;
+    let ids = (1..300).map(|number| format!("T112{number:05}").parse().unwrap());
+    let got = join_all(ids.map(|id| world.registry.get(id))).await;
+    assert!(got.iter().all(|account| matches!(account, Err(Error::NotFound))));
+    assert!(world.registry.awake() <= 1, "only the operator, whom the others would stand under");
+    assert_eq!(world.registry.platform().measures.live.get(), 1);
+}
+
+/// An account is forgotten when nobody uses it, never while somebody holds it or something below it is awake.
+#[actix_rt::test]
+async fn an_account_rests_only_when_nobody_holds_it() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let input = AccountInput {
+        display_name: "Partner".parse().unwrap(),
+        account_id: Some("T11200000".parse().unwrap()),
+        company: None,
+        language_code: None,
+    };
+    operator.create_account(Caller::system(), input).await.unwrap();
+    let partner = world.registry.get("T11200000".parse().unwrap()).await.unwrap();
+    drop(operator);
+    world.clock.fetch_add(901_000_000, Ordering::Relaxed);
+    world.registry.forget_idle(900);
+    assert_eq!(world.registry.awake(), 2, "the partner is held, and holds the operator");
+    drop(partner);
+    // A sent message may still hold its account for a moment.
+    for _ in 0..100 {
+        world.registry.forget_idle(900);
+        world.registry.forget_idle(900);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(world.registry.awake(), 0);
+    create_role(&world.operator().await, "again").await.unwrap();
+}
+
+/// Invariant 4, as far as one node can show it: two runtimes that write one account lose nothing, and each sees what
+/// the other wrote before it writes itself.
+#[actix_rt::test]
+async fn two_runtimes_that_write_one_account_lose_nothing() {
+    let world = World::new().await;
+    let (here, there) = (world.operator().await, world.second().await.get(operator()).await.unwrap());
+    let before = here.directory().version;
+    let both = [&here, &there];
+    let writes = (0..40).map(|number| create_role(both[number % 2], format!("role {number}")));
+    let done = join_all(writes).await.into_iter().filter(Result::is_ok).count();
+    create_role(&here, "contested").await.unwrap();
+    assert_eq!(create_role(&there, "CONTESTED").await, Err(Error::Duplicate("name")));
+    create_role(&there, "last").await.unwrap();
+    let after = there.directory();
+    assert_eq!(usize::try_from(after.version - before).unwrap(), done + 2);
+    assert_eq!(after.roles.len(), done + 2);
+    assert_eq!(there.verify_events().await.unwrap(), after.version);
+}
+
+/// Reads never wait for a write.
+#[actix_rt::test]
+async fn a_read_does_not_wait_for_a_write_that_is_under_way() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let gate = Arc::new(Notify::new());
+    let (account, opened) = (operator.clone(), gate.clone());
+    let write = actix_rt::spawn(async move {
+        let system = Caller::system();
+        account
+            .write(&system, async move |_| {
+                opened.notified().await;
+                Err::<(), _>(Error::NotFound)
+            })
+            .await
+    });
+    while operator.writes_under_way() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let version = operator.directory().version;
+    assert_eq!(operator.directory().version, version);
+    assert_eq!(world.registry.get(operator.id()).await.unwrap().directory().version, version);
+    gate.notify_one();
+    assert_eq!(write.await.unwrap(), Err(Error::NotFound));
+}
+
+/// A write that tells nothing of itself is not kept.
+#[actix_rt::test]
+async fn a_write_without_an_event_is_not_kept() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let before = operator.directory();
+    let system = Caller::system();
+    let silent = operator.write(&system, async move |draft| {
+        let input = role("silent");
+        let stamp = tenantry_domain::Stamp::new(draft.now, "test");
+        let id = tenantry_domain::RoleId(draft.new_id());
+        let role = tenantry_domain::Role { id, stamp, name: input.name, description: None, scope: input.scope };
+        crate::store::roles::insert(draft.tx, draft.account(), &role).await
+    });
+    assert!(matches!(silent.await, Err(Error::Internal(_))));
+    let read = &world.registry.platform().store.read;
+    let stored = Directory::load(read, operator.id()).await.unwrap().unwrap();
+    assert_eq!((&stored, stored.version), (&*before, before.version));
+}
+
+/// The log of an account shows when somebody has changed it.
+#[actix_rt::test]
+async fn a_changed_or_missing_event_breaks_the_chain_and_an_erased_one_does_not() {
+    use sea_orm::ConnectionTrait;
+    let world = World::new().await;
+    let operator = world.operator().await;
+    for number in 0..4 {
+        create_role(&operator, &format!("role {number}")).await.unwrap();
+    }
+    assert_eq!(operator.verify_events().await.unwrap(), 5);
+    let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
+    let run = async |sql: &str| drop(db.execute_unprepared(sql).await.unwrap());
+    run("UPDATE event SET content = NULL, salt = NULL WHERE account_id = 'T00000000' AND seq = 3").await;
+    assert_eq!(operator.verify_events().await.unwrap(), 5);
+    run("UPDATE event SET subject = 'somebody else' WHERE account_id = 'T00000000' AND seq = 2").await;
+    assert!(operator.verify_events().await.is_err());
+    run("UPDATE event SET subject = 'system' WHERE account_id = 'T00000000' AND seq = 2").await;
+    assert_eq!(operator.verify_events().await.unwrap(), 5);
+    run("DELETE FROM event WHERE account_id = 'T00000000' AND seq = 4").await;
+    assert!(operator.verify_events().await.is_err());
+}
