@@ -9,7 +9,7 @@ async fn a_grant_lives_its_life() {
     let partner = app.partner("T11200000").await;
     let (id, _) = partner.bare_client().await;
     let audience = format!("{PUBLIC}/v1/accounts/T11200000");
-    let with_user = format!("https://T112@id.example.com/v1/accounts/T112");
+    let with_user = "https://T112@id.example.com/v1/accounts/T112";
     let created = partner
         .post("auth/client-grants", json!({"client_id": id, "audience": with_user, "scope": ["read:accounts"]}))
         .await

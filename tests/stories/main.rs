@@ -1,5 +1,7 @@
 //! Stories: what the product promises, told over real HTTP and with the real program.
 
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
+
 mod clients;
 mod exchange;
 mod grants;

@@ -37,7 +37,7 @@ async fn a_client_gets_a_token_by_every_usual_way() {
     assert_eq!((json_basic.header("cache-control"), json_basic.header("pragma")), ("no-store", "no-cache"));
     app.token("T112", &id, &secret, "https://T11200000@id.example.com/v1/accounts/T112").await.ok();
 
-    let encoded: String = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded = id.bytes().fold(String::new(), |text, byte| text + &format!("%{byte:02X}"));
     form(&app, &format!("grant_type=client_credentials&audience={AUDIENCE}"), Some((&encoded, &secret))).await.ok();
     form(&app, &format!("grant_type=client_credentials&audience={AUDIENCE}&client_id={id}&client_secret={secret}"), None)
         .await

@@ -129,8 +129,8 @@ impl StateMachineTest for Test {
 
     fn check_invariants(real: &Real, model: &Model) {
         let published = real.account.directory();
-        let read = &real.world.registry.platform().store.read;
-        let stored = real.system.block_on(Directory::load(read, real.account.id())).unwrap().unwrap();
+        let db = &real.world.registry.platform().store.read;
+        let stored = real.system.block_on(Directory::load(db, real.account.id())).unwrap().unwrap();
         assert_eq!(*published, stored);
         assert_eq!(published.version, real.version, "each success is one version, each refusal none");
         assert_eq!(real.system.block_on(real.account.verify_events()).unwrap(), real.version);
