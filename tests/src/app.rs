@@ -34,6 +34,11 @@ pub struct TestApp {
 impl TestApp {
     /// A server with the operator's accounts and nothing else.
     pub async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    /// The same with these choices of HTTP.
+    pub async fn start_with(options: Options) -> Self {
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");
@@ -45,7 +50,7 @@ impl TestApp {
         let platform = Arc::new(Platform::new(store, source, vault, public, 14_400));
         let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
         let registry = Registry::new(platform, 2);
-        let state = State::new(registry.clone(), &prometheus::Registry::new(), Options::default()).expect("a state");
+        let state = State::new(registry.clone(), &prometheus::Registry::new(), options).expect("a state");
         let state = web::Data::new(state);
         let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
         let server = server.bind(("127.0.0.1", 0)).expect("a port");

@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
+use tenantry_api::Options;
 use tenantry_tests::TestApp;
 
 #[actix_web::test]
@@ -86,6 +87,25 @@ async fn bodies_are_bounded_in_size_depth_and_kind() {
     post(json, r#"{"scope":[]} {}"#.into()).await.names("body");
     post(json, String::new()).await.names("body");
     post("application/problem+json; charset=utf-8", r#"{"scope":[]}"#.into()).await.ok();
+}
+
+/// Who calls is told by the connection, or by proxies that are configured as ours and only as far as they wrote it.
+#[actix_web::test]
+async fn only_trusted_proxies_say_who_calls() {
+    for (trusted, sent, told) in [
+        (vec![], "203.0.113.7", "127.0.0.1"),
+        (vec!["127.0.0.0/8"], "203.0.113.7", "203.0.113.7"),
+        (vec!["127.0.0.0/8"], "198.51.100.1, 203.0.113.7", "203.0.113.7"),
+        (vec!["127.0.0.0/8", "10.0.0.0/8"], "198.51.100.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"),
+        (vec!["127.0.0.0/8"], "nonsense", "127.0.0.1"),
+    ] {
+        let trusted_proxies = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        let app = TestApp::start_with(Options { trusted_proxies, ..Options::default() }).await;
+        let operator = app.operator().await;
+        let request = app.request(Method::POST, "/v1/accounts/T000/auth/roles").bearer_auth(&operator.token);
+        app.send(request.header("X-Forwarded-For", sent).json(&json!({"scope": []}))).await.ok();
+        assert_eq!(operator.events().await.last().unwrap()["ip"], told, "{trusted:?} {sent}");
+    }
 }
 
 #[actix_web::test]

@@ -2,6 +2,7 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
 use tenantry_domain::{AccountId, Error, Result};
 use uuid::Uuid;
 
@@ -12,6 +13,8 @@ const ID_LEN: usize = 8;
 /// Seals and opens secrets with AES-256-GCM. A sealed record is `key id (8) | nonce (12) | ciphertext and tag`.
 pub struct Vault {
     key: LessSafeKey,
+    /// Of it, for values that are derived; never the master key itself.
+    derivation: hmac::Key,
     id: [u8; ID_LEN],
     source: Source,
 }
@@ -37,12 +40,19 @@ impl Vault {
         let hash = digest(&SHA256, &[b"tenantry master key id", master].concat());
         let mut id = [0; ID_LEN];
         id.copy_from_slice(&hash.as_ref()[..ID_LEN]);
-        Ok(Self { key: LessSafeKey::new(key), id, source })
+        let derivation = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, master), b"tenantry derived values");
+        let derivation = hmac::Key::new(hmac::HMAC_SHA256, derivation.as_ref());
+        Ok(Self { key: LessSafeKey::new(key), derivation, id, source })
     }
 
     /// A name for the key that tells nothing about it.
     pub fn key_id(&self) -> String {
         format!("{:016x}", u64::from_be_bytes(self.id))
+    }
+
+    /// The key of derived values.
+    pub(crate) fn derivation(&self) -> &hmac::Key {
+        &self.derivation
     }
 
     pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Vec<u8> {

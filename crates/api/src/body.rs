@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_LENGTH;
@@ -16,6 +17,8 @@ use crate::openapi::{Describe, Operation};
 
 /// How large a body may be, in bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// How deep JSON may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -82,15 +85,19 @@ pub(crate) fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<
         if length.is_some_and(|length| length > MAX_BODY) {
             return Err(ApiError::PayloadTooLarge);
         }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ApiError::invalid("body", "ended early"))?;
-            if body.len() + chunk.len() > MAX_BODY {
-                return Err(ApiError::PayloadTooLarge);
+        let whole = async {
+            let mut body = BytesMut::new();
+            while let Some(chunk) = payload.next().await {
+                let chunk = chunk.map_err(|_| ApiError::invalid("body", "ended early"))?;
+                if body.len() + chunk.len() > MAX_BODY {
+                    return Err(ApiError::PayloadTooLarge);
+                }
+                body.extend_from_slice(&chunk);
             }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body.freeze())
+            Ok(body.freeze())
+        };
+        let slow = |_| ApiError::invalid("body", format!("must arrive within {} seconds", PATIENCE.as_secs()));
+        tokio::time::timeout(PATIENCE, whole).await.map_err(slow)?
     }
 }
 

@@ -1,0 +1,106 @@
+//! Values that are handed out and taken back once: derived from what their row says, and never stored (architecture
+//! 5.5). Account and kind are bound by the MAC, so that a value of one kind is refused wherever another is asked for,
+//! and a forgery costs no look-up.
+
+use aws_lc_rs::hmac;
+use tenantry_domain::{AccountId, Secret};
+use uuid::Uuid;
+
+use crate::vault::Vault;
+
+/// What an opaque value stands for: a row of an account, and which generation of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ticket {
+    /// The account.
+    pub account: AccountId,
+    /// What it is good for, `refresh` or `reset`: a word without dots.
+    pub kind: &'static str,
+    /// The row.
+    pub id: Uuid,
+    /// How often the row has been moved on.
+    pub generation: u32,
+}
+
+impl Ticket {
+    fn text(&self) -> String {
+        format!("{}.{}.{}.{}", self.account, self.kind, self.id.simple(), self.generation)
+    }
+}
+
+impl Vault {
+    /// The opaque text of a ticket: `account.kind.id.generation.mac`, the MAC being HMAC-SHA-256 in hexadecimal.
+    pub fn hand_out(&self, ticket: Ticket) -> Secret {
+        let text = ticket.text();
+        let mac = hmac::sign(self.derivation(), text.as_bytes());
+        let mac: String = mac.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        Secret::new(format!("{text}.{mac}"))
+    }
+
+    /// Reads an opaque text where one of this account and kind is asked for; `None` for every other text.
+    pub fn take_back(&self, account: AccountId, kind: &'static str, text: &str) -> Option<Ticket> {
+        let mut parts = text.split('.').skip(2);
+        let (id, generation) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        let ticket = Ticket { account, kind, id, generation };
+        // One text for each ticket: what is compared is the whole of it, in constant time.
+        let expected = self.hand_out(ticket);
+        let same: bool = subtle::ConstantTimeEq::ct_eq(expected.reveal().as_bytes(), text.as_bytes()).into();
+        same.then_some(ticket)
+    }
+
+    /// The six-digit code of a challenge, for one target: the same each time it is sent.
+    pub fn code(&self, account: AccountId, challenge: Uuid, target: &str) -> Secret {
+        let mac = hmac::sign(self.derivation(), format!("{account}.code.{}.{target}", challenge.simple()).as_bytes());
+        let number = mac.as_ref().iter().fold(0_u64, |rest, byte| (rest * 256 + u64::from(*byte)) % 1_000_000);
+        Secret::new(format!("{number:06}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Source;
+
+    fn vault() -> Vault {
+        Vault::new(b"0123456789abcdef0123456789abcdef", Source::default()).unwrap()
+    }
+
+    fn ticket() -> Ticket {
+        Ticket { account: "P11200001".parse().unwrap(), kind: "refresh", id: Uuid::from_u128(7), generation: 3 }
+    }
+
+    #[test]
+    fn a_ticket_comes_back_only_where_it_belongs() {
+        let (vault, ticket) = (vault(), ticket());
+        let text = vault.hand_out(ticket);
+        assert_eq!(vault.take_back(ticket.account, "refresh", text.reveal()), Some(ticket));
+        assert_eq!(vault.take_back(ticket.account, "reset", text.reveal()), None);
+        assert_eq!(vault.take_back("P11200002".parse().unwrap(), "refresh", text.reveal()), None);
+        let other = Vault::new(b"fedcba9876543210fedcba9876543210", Source::default()).unwrap();
+        assert_eq!(other.take_back(ticket.account, "refresh", text.reveal()), None);
+    }
+
+    #[test]
+    fn a_changed_ticket_is_none() {
+        let (vault, ticket) = (vault(), ticket());
+        let text = vault.hand_out(ticket).reveal().to_owned();
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(vault.take_back(ticket.account, "refresh", &changed), None, "{changed}");
+        }
+        for broken in ["", ".", "....", &text.to_uppercase(), &text[1..], &format!("{text} ")] {
+            assert_eq!(vault.take_back(ticket.account, "refresh", broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_six_digits_of_its_challenge_and_target() {
+        let (vault, account) = (vault(), ticket().account);
+        let code = |challenge, target| vault.code(account, Uuid::from_u128(challenge), target).reveal().to_owned();
+        assert_eq!(code(1, "a@example.com"), code(1, "a@example.com"));
+        assert_ne!(code(1, "a@example.com"), code(1, "b@example.com"));
+        assert_ne!(code(1, "a@example.com"), code(2, "a@example.com"));
+        assert!((0..100).all(|challenge| code(challenge, "x").len() == 6));
+    }
+}
