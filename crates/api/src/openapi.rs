@@ -103,8 +103,12 @@ impl Operation<'_> {
 
 /// The document. `server` is where the world reaches the API.
 pub fn document(server: &str) -> Value {
-    let (mut schemas, mut paths) = (BTreeMap::new(), Map::new());
+    let (mut schemas, mut paths, mut tags) = (BTreeMap::new(), Map::new(), Vec::new());
     for route in routes() {
+        let tag = json!({"name": tag(&route)});
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
         let operation = describe(&route, &mut schemas);
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation;
@@ -119,6 +123,7 @@ pub fn document(server: &str) -> Value {
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": server}],
+        "tags": tags,
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -148,7 +153,7 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
     operation.error(503, "Full, stopping, or the database is away.");
     let mut described = json!({
         "operationId": camel_case(route.name),
-        "tags": [route.tag],
+        "tags": [tag(route)],
         "summary": route.summary,
         "security": security(route.policy.access),
         "parameters": operation.parameters,
@@ -158,6 +163,11 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         described["requestBody"] = body;
     }
     described
+}
+
+/// What an endpoint is listed under: its handler's module.
+fn tag(route: &Route) -> String {
+    route.tag.replace('_', "-")
 }
 
 /// Scopes that the contract lists for the token endpoint's grants by bearer token (no. 8).
