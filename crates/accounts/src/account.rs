@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::ArbiterHandle;
@@ -24,8 +24,7 @@ pub struct Account(Arc<Handle>);
 
 struct Handle {
     core: Arc<Core>,
-    writer: ArcSwap<Addr<Writer>>,
-    arbiter: ArbiterHandle,
+    writer: Addr<Writer>,
     used: AtomicI64,
 }
 
@@ -36,13 +35,15 @@ struct Core {
     parent: Option<Account>,
     directory: ArcSwap<Directory>,
     permits: Permits,
-    /// The published directory may be behind the database: a write's end was not seen.
-    stale: AtomicBool,
+    /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
+    doubts: AtomicU64,
+    /// How many of these a reload has settled.
+    settled: AtomicU64,
     reload: tokio::sync::Mutex<()>,
 }
 
 impl Account {
-    pub(crate) fn start(platform: Arc<Platform>, parent: Option<Self>, directory: Directory, arbiter: ArbiterHandle) -> Self {
+    pub(crate) fn start(platform: Arc<Platform>, parent: Option<Self>, directory: Directory, arbiter: &ArbiterHandle) -> Self {
         let used = AtomicI64::new(platform.source.now().micros());
         let core = Arc::new(Core {
             id: directory.account.id,
@@ -50,11 +51,13 @@ impl Account {
             parent,
             directory: ArcSwap::from_pointee(directory),
             permits: Permits::default(),
-            stale: AtomicBool::new(false),
+            doubts: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
             reload: tokio::sync::Mutex::default(),
         });
-        let writer = Writer::spawn(&core, &arbiter);
-        Self(Arc::new(Handle { core, writer: ArcSwap::from_pointee(writer), arbiter, used }))
+        let shared = core.clone();
+        let writer = Writer::start_in_arbiter(arbiter, move |_| Writer(shared));
+        Self(Arc::new(Handle { core, writer, used }))
     }
 
     /// Its id.
@@ -84,23 +87,20 @@ impl Account {
         op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let begun = std::time::Instant::now();
-        let permit = self.0.core.permits.enter().await?;
-        let write = Write { account: self.clone(), by: by.clone(), op, permit, reply: PhantomData };
-        let outcome = self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown));
+        let outcome = match self.enter().await {
+            Ok(permit) => {
+                let write = Write { account: self.clone(), by: by.clone(), op, permit, reply: PhantomData };
+                self.0.writer.send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
+            }
+            Err(busy) => Err(busy),
+        };
         self.platform().measures.write(begun.elapsed(), outcome.is_ok());
         outcome
     }
 
-    /// The live writer: a panic kills the actor, and the next write gets a new one.
-    fn writer(&self) -> Addr<Writer> {
-        let writer = self.0.writer.load_full();
-        if writer.connected() {
-            return (*writer).clone();
-        }
-        let fresh = Arc::new(Writer::spawn(&self.0.core, &self.0.arbiter));
-        let now = self.0.writer.compare_and_swap(&writer, fresh.clone());
-        // Whoever came first has replaced it for all.
-        if Arc::ptr_eq(&now, &writer) { (*fresh).clone() } else { (**now).clone() }
+    /// Leave for one write of this account; `Error::Busy` if it has too much under way.
+    pub(crate) async fn enter(&self) -> Result<Permit> {
+        self.0.core.permits.enter().await
     }
 
     /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
@@ -109,22 +109,16 @@ impl Account {
             Box::pin(parent.refresh()).await?;
         }
         let core = &self.0.core;
-        if !core.stale.load(Ordering::Acquire) {
+        if core.settled.load(Ordering::Acquire) == core.doubts.load(Ordering::Acquire) {
             return Ok(());
         }
         let _alone = core.reload.lock().await;
-        if core.stale.swap(false, Ordering::AcqRel) {
-            let loaded = match core.platform.store.snapshot().await {
-                Ok(tx) => Directory::load(&tx, core.id).await.and_then(|directory| directory.ok_or(Error::NotFound)),
-                Err(error) => Err(error),
-            };
-            match loaded {
-                Ok(directory) => core.publish(directory),
-                Err(error) => {
-                    core.stale.store(true, Ordering::Release);
-                    return Err(error);
-                }
-            }
+        let seen = core.doubts.load(Ordering::Acquire);
+        if core.settled.load(Ordering::Acquire) != seen {
+            let snapshot = core.platform.store.snapshot().await?;
+            core.publish(Directory::load(&snapshot, core.id).await?.ok_or(Error::NotFound)?);
+            // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
+            core.settled.store(seen, Ordering::Release);
         }
         Ok(())
     }
@@ -156,22 +150,8 @@ impl Core {
 /// The actor: runs one write after the other.
 struct Writer(Arc<Core>);
 
-impl Writer {
-    fn spawn(core: &Arc<Core>, arbiter: &ArbiterHandle) -> Addr<Self> {
-        let core = core.clone();
-        Self::start_in_arbiter(arbiter, move |_| Self(core))
-    }
-}
-
 impl Actor for Writer {
     type Context = Context<Self>;
-}
-
-impl Drop for Writer {
-    /// After a panic nobody knows what became of the write: the next request reads the account anew.
-    fn drop(&mut self) {
-        self.0.stale.store(true, Ordering::Release);
-    }
 }
 
 struct Write<F, T> {
@@ -196,15 +176,14 @@ where
 
     fn handle(&mut self, write: Write<F, T>, _: &mut Context<Self>) -> Self::Result {
         let Write { account, by, op, permit, .. } = write;
-        let turns = self.0.platform.store.turns.clone();
-        let work = turns_take(turns, account, by, op);
+        let work = turn(self.0.platform.store.turns.clone(), account, by, op);
         AtomicResponse::new(Box::pin(work.into_actor(self).map(move |done: Result<_>, this, _| {
             let done = done.map(|(reply, next)| {
                 this.0.publish(next); // after the commit, before the reply
                 reply
             });
             if matches!(done, Err(Error::OutcomeUnknown | Error::Internal(_) | Error::Unavailable)) {
-                this.0.stale.store(true, Ordering::Release);
+                this.0.doubts.fetch_add(1, Ordering::AcqRel);
             }
             drop(permit);
             done
@@ -213,7 +192,7 @@ where
 }
 
 /// One write in one turn: draft, operation, event.
-async fn turns_take<F, T>(turns: crate::store::Turns, account: Account, by: Caller, op: F) -> Result<(T, Directory)>
+async fn turn<F, T>(turns: crate::store::Turns, account: Account, by: Caller, op: F) -> Result<(T, Directory)>
 where
     F: AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     T: Send + 'static,

@@ -143,7 +143,13 @@ fn standing(token: &Verified, own: &Directory, above: Option<&Directory>, now: I
         return Err(Error::NotASubAccount);
     }
     let grant = grant_for(home, &claims.client_id, own.account.id).ok_or(Error::InsufficientScope)?;
-    Ok(token.scopes.held_by(&grant.scope))
+    let scopes = token.scopes.held_by(&grant.scope);
+    if claims.act.is_none() {
+        return Ok(scopes);
+    }
+    // Never more than the token that it came from, which is worth what its own grant gives now.
+    let root = home.grant(&claims.client_id, &Audience::Account(home.account.id), GrantType::ClientCredentials);
+    Ok(scopes.held_by(&root.ok_or(Error::InsufficientScope)?.scope))
 }
 
 /// The grant that decides what a client of `home` may do on `target`: the one for the target's audience, else, for an

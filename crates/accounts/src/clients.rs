@@ -55,12 +55,17 @@ impl Account {
         Ok((client.await?, secret))
     }
 
-    /// Gives a client a new secret; the old one ends at once.
+    /// Gives a client a new secret; the old one ends at once. The caller must itself hold every scope that the client's
+    /// grants give.
     pub async fn rotate_client_secret(&self, by: Caller, id: String) -> Result<(Arc<Client>, Secret)> {
         let secret = self.platform().source.secret();
         let secret_hash = sha256(&[secret.reveal().as_bytes()]);
         let client = self.write(&by, async move |draft| {
             let old = find(&draft.directory, &id)?;
+            // Whoever learns the secret can do what the client can.
+            for grant in draft.directory.grants.values().filter(|grant| grant.client == old.key) {
+                draft.may_delegate(&grant.scope)?;
+            }
             let client = Arc::new(Client { secret_hash, stamp: old.stamp.touched(draft.now), ..(*old).clone() });
             store::clients::update(draft.tx, draft.account(), &client).await?;
             keep(draft, client.clone());

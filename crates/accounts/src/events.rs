@@ -154,8 +154,10 @@ impl Account {
     /// Tells the same activity in the logs of two accounts, in one transaction: an exchange concerns both.
     pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
         let (mine, source) = (self.id(), self.platform().source.clone());
+        let permit = self.enter().await?;
         let turns = self.platform().store.turns.clone();
         let tell = async move |tx: &_| {
+            let _permit = permit; // held to the end, even if the caller goes away
             for account in [mine, other] {
                 let id = EventId(source.id(Instant::from_micros(content.at)));
                 store::events::insert(tx, account, id, &content, None).await?;

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -24,6 +25,8 @@ use crate::caller::Caller;
 use crate::store;
 use crate::vault::{Place, Vault};
 
+/// How long a key waits for the ones that are being made before it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How many keys an account may have at once.
 const MAX_KEYS: usize = 100;
 
@@ -221,7 +224,14 @@ impl Account {
         }
     }
 
+    /// Makes a key on a thread of its own, one at a time in the whole process: RSA takes a second of a core.
     async fn new_key(&self, activate_in: i64) -> Result<Arc<SigningKey>> {
+        if self.directory().keys.len() >= MAX_KEYS {
+            return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
+        }
+        let _permit = self.enter().await?;
+        let alone = tokio::time::timeout(PATIENCE, self.platform().key_making.acquire()).await;
+        let _alone = alone.map_err(|_| Error::Busy)?.map_err(|_| Error::Unavailable)?;
         let (platform, account, now) = (self.platform().clone(), self.id(), self.now());
         let algorithm = self.directory().account.settings.signing_algorithm;
         let id = KeyId(platform.source.id(now));

@@ -3,6 +3,7 @@
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts};
 use std::time::Duration;
 use tenantry_domain::{PublicUrl, Seconds};
+use tokio::sync::Semaphore;
 
 use crate::source::Source;
 use crate::store::Store;
@@ -20,6 +21,8 @@ pub struct Platform {
     pub(crate) public: PublicUrl,
     pub(crate) token_lifetime: Seconds,
     pub(crate) signatures: Signatures,
+    /// Leave to make a signing key.
+    pub(crate) key_making: Semaphore,
     pub(crate) measures: Measures,
 }
 
@@ -28,7 +31,16 @@ impl Platform {
     pub fn new(store: Store, source: Source, vault: Vault, public: PublicUrl, token_lifetime: Seconds) -> Self {
         let lifetime = Duration::from_secs(crate::Directory::LONGEST_TOKEN.unsigned_abs());
         let signatures = Signatures::builder().max_capacity(SIGNATURES).time_to_live(lifetime).build();
-        Self { store, source, vault, public, token_lifetime, signatures, measures: Measures::new() }
+        Self {
+            store,
+            source,
+            vault,
+            public,
+            token_lifetime,
+            signatures,
+            key_making: Semaphore::new(1),
+            measures: Measures::new(),
+        }
     }
 
     /// Where the world reaches this service.

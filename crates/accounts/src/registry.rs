@@ -75,9 +75,11 @@ impl Registry {
                 loading
             }
         };
-        let loaded = loading.await;
+        let loaded = loading.clone().await;
         if loaded.is_err() {
-            self.0.slots.remove_if(&id, |_, slot| matches!(slot, Slot::Loading(_)));
+            // Only this load: another may have begun since.
+            let failed = |slot: &Slot| matches!(slot, Slot::Loading(other) if other.ptr_eq(&loading));
+            self.0.slots.remove_if(&id, |_, slot| failed(slot));
         }
         loaded
     }
@@ -90,6 +92,7 @@ impl Registry {
     /// Loads an account, after the one above it, and puts it in its slot.
     async fn wake(self, id: AccountId) -> Result<Account> {
         let woken = self.clone().read(id).await;
+        // A slot that is gone by now belonged to this very load: nobody else takes it away.
         match &woken {
             Ok(account) => drop(self.0.slots.insert(id, Slot::Awake(account.clone()))),
             Err(_) => drop(self.0.slots.remove(&id)),
@@ -111,7 +114,7 @@ impl Registry {
         platform.measures.live.inc();
         let number = id.as_str().bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
         let arbiter = self.0.arbiters[number % self.0.arbiters.len()].handle();
-        Ok(Account::start(platform.clone(), parent, directory, arbiter))
+        Ok(Account::start(platform.clone(), parent, directory, &arbiter))
     }
 
     /// Forgets accounts that nobody has used for `idle` seconds. Only what nobody holds goes: a handle in a request, in

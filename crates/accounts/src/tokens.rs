@@ -134,6 +134,9 @@ impl Account {
     fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
         let refused = |_| Error::Unauthorized;
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
+        if header.crit.is_some() {
+            return Err(Error::Unauthorized); // RFC 7515 section 4.1.11: we understand no extension
+        }
         let kid: KeyId = header.kid.as_deref().unwrap_or_default().parse().map_err(|_| Error::Unauthorized)?;
         let key = directory.keys.get(&kid).ok_or(Error::Unauthorized)?;
         let mut rules = Validation::new(key.algorithm.as_str().parse().expect("every algorithm of ours has a name in JOSE"));
@@ -241,6 +244,9 @@ impl Account {
             return Err(Error::invalid("audience", "must be this account, or the partner that acts on it"));
         }
         let scopes = caller.scopes(self, &directory)?;
+        if scopes.is_empty() {
+            return Err(Error::InsufficientScope);
+        }
         let now = self.now();
         let root_exp = claims.root_exp.unwrap_or(claims.exp);
         let lifetime = self.token_lifetime(&directory).min(root_exp - now.seconds());

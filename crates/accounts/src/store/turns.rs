@@ -4,8 +4,7 @@
 //! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
 //! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -38,8 +37,8 @@ impl Turns {
         Self::Sqlite(queue)
     }
 
-    /// Runs `op` in a transaction and returns once what it wrote is durable. A refusal writes nothing.
-    /// An end that was not seen is `Error::OutcomeUnknown`.
+    /// Runs `op` in a transaction and returns once what it wrote is durable. A refusal writes nothing, and neither does an
+    /// operation that panics. That, and an end that was not seen, is `Error::OutcomeUnknown`.
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         op: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
@@ -47,7 +46,7 @@ impl Turns {
         match self {
             Self::Postgres(db) => {
                 let tx = db.begin().await.map_err(storage)?;
-                match op(&tx).await {
+                match caught(op(&tx)).await {
                     Ok(value) => tx.commit().await.map(|()| value).map_err(|error| unknown(&error)),
                     Err(refusal) => {
                         if let Err(error) = tx.rollback().await {
@@ -60,14 +59,15 @@ impl Turns {
             Self::Sqlite(queue) => {
                 let (reply, outcome) = oneshot::channel();
                 queue.send_timeout(Box::new(Op { op, reply }), PATIENCE).await.map_err(|_| Error::Unavailable)?;
-                match outcome.await {
-                    Ok(Ok(done)) => done,
-                    Ok(Err(panic)) => resume_unwind(panic),
-                    Err(_) => Err(Error::OutcomeUnknown),
-                }
+                outcome.await.unwrap_or(Err(Error::OutcomeUnknown))
             }
         }
     }
+}
+
+/// Takes a panic for an outcome: it is logged where it happens.
+async fn caught<T>(op: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(Box::pin(op)).catch_unwind().await.unwrap_or(Err(Error::OutcomeUnknown))
 }
 
 fn unknown(error: &sea_orm::DbErr) -> Error {
@@ -88,7 +88,7 @@ pub(crate) trait Turn: Send {
 
 struct Op<F, T> {
     op: F,
-    reply: oneshot::Sender<Result<Result<T>, Box<dyn Any + Send>>>,
+    reply: oneshot::Sender<Result<T>>,
 }
 
 impl<F, T> Turn for Op<F, T>
@@ -97,7 +97,7 @@ where
     T: Send + 'static,
 {
     fn refuse(self: Box<Self>) {
-        drop(self.reply.send(Ok(Err(Error::Unavailable))));
+        drop(self.reply.send(Err(Error::Unavailable)));
     }
 
     fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Result<Option<Settle>, Settle>> {
@@ -106,23 +106,20 @@ where
             // The receiver may be gone: its caller went away, and the turn counts all the same.
             let savepoint = match tx.begin().await.map_err(storage) {
                 Ok(savepoint) => savepoint,
-                Err(error) => return Err(Box::new(move |_| drop(reply.send(Ok(Err(error))))) as Settle),
+                Err(error) => return Err(Box::new(move |_| drop(reply.send(Err(error)))) as Settle),
             };
-            let done = AssertUnwindSafe(op(&savepoint)).catch_unwind().await;
-            let ended = if matches!(done, Ok(Ok(_))) { savepoint.commit().await } else { savepoint.rollback().await };
+            let done = caught(op(&savepoint)).await;
+            let ended = if done.is_ok() { savepoint.commit().await } else { savepoint.rollback().await };
             match (done, ended) {
-                (Ok(Ok(value)), Ok(())) => Ok(Some(Box::new(move |durable| {
-                    drop(reply.send(Ok(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) })));
+                (Ok(value), Ok(())) => Ok(Some(Box::new(move |durable| {
+                    drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
                 }) as Settle)),
-                (Ok(Ok(_)), Err(error)) => Err(Box::new(move |_| drop(reply.send(Ok(Err(storage(error)))))) as Settle),
-                (failed, ended) => {
-                    let failed = failed.map(|refused| refused.and(Err(Error::OutcomeUnknown)));
-                    if ended.is_err() {
-                        return Err(Box::new(move |_| drop(reply.send(failed))) as Settle);
-                    }
-                    drop(reply.send(failed));
+                // A refusal needs no commit to be true.
+                (Err(refusal), Ok(())) => {
+                    drop(reply.send(Err(refusal)));
                     Ok(None)
                 }
+                (_, Err(error)) => Err(Box::new(move |_| drop(reply.send(Err(storage(error))))) as Settle),
             }
         })
     }

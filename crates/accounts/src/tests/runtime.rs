@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tenantry_domain::{AccountInput, Error};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::{World, create_role, operator, role};
 use crate::caller::Caller;
@@ -30,69 +30,58 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
         let neighbour = neighbour.clone();
         async move { create_role(&neighbour, &format!("n{number}")).await }
     });
-    let (failed, others) = tokio::join!(panics, join_all(neighbours));
+    // Writes of the same account that wait behind the panicking one.
+    let behind = (0..5).map(|number| create_role(&operator, format!("behind {number}")));
+    let (failed, others, behind) = tokio::join!(panics, join_all(neighbours), join_all(behind));
     assert_eq!(failed, Err(Error::OutcomeUnknown));
-    assert!(others.iter().all(Result::is_ok), "{others:?}");
-    // The same handle and a fresh look-up both work again, and see what is stored.
+    assert!(others.iter().chain(&behind).all(Result::is_ok), "{others:?} {behind:?}");
     create_role(&operator, "after").await.unwrap();
     let again = world.registry.get(operator.id()).await.unwrap();
     let names = again.roles(&RoleFilter { limit: 10, ..Default::default() }).await.unwrap();
     let names: Vec<_> = names.iter().map(|role| role.name.as_ref().unwrap().as_str()).collect();
-    assert_eq!(names, ["before", "after"]);
+    assert_eq!(names, ["before", "behind 0", "behind 1", "behind 2", "behind 3", "behind 4", "after"]);
     assert_eq!(again.verify_events().await.unwrap(), again.directory().version);
 }
 
-/// Invariant 5: one account never has more than its permits queued or running, whatever its callers do; the rest is
-/// told so, and callers that go away free nothing that still runs.
+/// Invariant 5: one account never has more than its permits queued or running, whatever its callers do; everybody else is
+/// told that it is busy, and callers that go away free nothing that still runs.
 #[actix_rt::test]
 async fn an_account_never_holds_more_than_its_permits() {
     let world = World::new().await;
     let operator = world.operator().await;
-    let (gate, begun) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
-    let callers: Vec<_> = (0..3 * PERMITS)
-        .map(|_| {
-            let (account, gate, begun) = (operator.clone(), gate.clone(), begun.clone());
-            actix_rt::spawn(async move {
-                let system = Caller::system();
-                account
-                    .write(&system, async move |_| {
-                        begun.fetch_add(1, Ordering::Relaxed);
-                        gate.notified().await;
-                        Err::<(), _>(Error::NotFound)
-                    })
-                    .await
-            })
+    let (gate, busy, ran) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let spawn = || {
+        let (account, gate, busy, ran) = (operator.clone(), gate.clone(), busy.clone(), ran.clone());
+        actix_rt::spawn(async move {
+            let system = Caller::system();
+            let write = account.write(&system, async move |_| {
+                gate.acquire().await.unwrap().forget();
+                ran.fetch_add(1, Ordering::Relaxed);
+                Err::<(), _>(Error::NotFound)
+            });
+            if write.await == Err(Error::Busy) {
+                busy.fetch_add(1, Ordering::Relaxed);
+            }
         })
-        .collect();
-    while begun.load(Ordering::Relaxed) == 0 {
-        tokio::task::yield_now().await;
-    }
+    };
+    let first: Vec<_> = (0..3 * PERMITS).map(|_| spawn()).collect();
+    until(|| busy.load(Ordering::Relaxed) >= 2 * PERMITS).await;
     assert_eq!(operator.writes_under_way(), PERMITS);
-    // Half of the callers go away; what they sent stays counted until it has run.
-    for caller in callers.iter().take(PERMITS / 2) {
+    // The callers go away. What has begun runs to its end; what waits behind it counts until the actor has passed it over.
+    for caller in first {
         caller.abort();
     }
-    tokio::task::yield_now().await;
-    assert_eq!(operator.writes_under_way(), PERMITS);
-    let (mut busy, mut ran) = (0, 0);
-    let release = async {
-        loop {
-            gate.notify_one();
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    let outcomes = join_all(callers);
-    let outcomes = tokio::select! { outcomes = outcomes => outcomes, () = release => unreachable!() };
-    for outcome in outcomes.into_iter().flatten() {
-        match outcome {
-            Err(Error::Busy) => busy += 1,
-            Err(Error::NotFound) => ran += 1,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert!(ran >= PERMITS / 2 && busy + ran >= 3 * PERMITS - PERMITS / 2, "{busy} busy, {ran} ran");
-    while operator.writes_under_way() > 0 {
-        gate.notify_one();
+    let second: Vec<_> = (0..PERMITS).map(|_| spawn()).collect();
+    join_all(second).await;
+    assert_eq!(busy.load(Ordering::Relaxed), 3 * PERMITS, "nobody got in while the first ones were under way");
+    gate.add_permits(10 * PERMITS);
+    until(|| operator.writes_under_way() == 0).await;
+    assert!((1..=PERMITS).contains(&ran.load(Ordering::Relaxed)));
+}
+
+/// Waits until something that happens on other threads has happened.
+async fn until(happened: impl Fn() -> bool) {
+    while !happened() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
@@ -182,9 +171,7 @@ async fn a_read_does_not_wait_for_a_write_that_is_under_way() {
             })
             .await
     });
-    while operator.writes_under_way() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| operator.writes_under_way() > 0).await;
     let version = operator.directory().version;
     assert_eq!(operator.directory().version, version);
     assert_eq!(world.registry.get(operator.id()).await.unwrap().directory().version, version);
