@@ -20,7 +20,12 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("hash").blob());
         manager.create_table(event).await?;
         let seq = Index::create().name("event_seq").table("event").col("account_id").col("seq").unique().to_owned();
-        manager.create_index(seq).await
+        manager.create_index(seq).await?;
+        let by = |name: &'static str, column: &'static str| {
+            Index::create().name(name).table("event").col("account_id").col(column).col("id").to_owned()
+        };
+        manager.create_index(by("event_by_kind", "kind")).await?;
+        manager.create_index(by("event_by_subject", "subject")).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

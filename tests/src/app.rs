@@ -65,11 +65,6 @@ impl TestApp {
         self.clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
-    /// Seconds since 1970.
-    pub fn now(&self) -> i64 {
-        self.clock.load(Ordering::Relaxed) / 1_000_000
-    }
-
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))

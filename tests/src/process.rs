@@ -91,10 +91,14 @@ impl Program {
         self.child.wait().expect("it ended");
     }
 
-    /// SIGTERM; yields whether it ended well.
-    pub fn terminate(&mut self) -> bool {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill").success());
+    /// Sends it a signal by name.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    }
+
+    /// Waits for its end; yields whether it ended well.
+    pub fn ended_well(&mut self) -> bool {
         self.child.wait().expect("it ended").success()
     }
 }

@@ -37,6 +37,21 @@ async fn a_rotated_secret_ends_the_old_one_at_once() {
     app.token("T112", &id, rotated["client_secret"].as_str().unwrap(), audience).await.ok();
 }
 
+/// CVE-2026-27803 and its kin: whoever learns a client's secret can do what the client can.
+#[actix_web::test]
+async fn nobody_takes_over_a_client_that_may_do_more() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (strong, _) = partner.bare_client().await;
+    partner.grant(&strong, &["admin:accounts"]).await;
+    let (weak, _) = partner.bare_client().await;
+    partner.grant(&weak, &["write:accounts:/auth/users"]).await;
+    let writer = partner.client(&["write:accounts"]).await;
+    writer.post_empty(&format!("auth/clients/{strong}/rotate-secret")).await.refused(403, "scope_not_delegable");
+    writer.post_empty(&format!("auth/clients/{weak}/rotate-secret")).await.ok();
+    partner.post_empty(&format!("auth/clients/{strong}/rotate-secret")).await.ok();
+}
+
 #[actix_web::test]
 async fn deleting_a_client_ends_its_grants() {
     let app = TestApp::start().await;

@@ -178,6 +178,7 @@ async fn a_closed_door_refuses_exchange_and_tokens_already_exchanged() {
     let shop = partner.sub_account("shop").await;
     let acting = partner.enter(&shop).await;
     let ticket = partner.exchange(&shop).await.ok()["access_token"].as_str().unwrap().to_owned();
+    acting.put("management/settings", json!({"partner_access": false})).await.names("partner_access");
     let own = acting.client(&["admin:accounts"]).await;
     own.put("management/settings", json!({"partner_access": false})).await.ok();
     partner.exchange(&shop).await.refused(403, "not_a_sub_account");
@@ -204,6 +205,32 @@ async fn what_an_exchange_gave_ends_with_the_partners_client_and_grant() {
     acting.get("auth/roles").await.refused(403, "insufficient_scope");
     partner.delete(&format!("auth/clients/{id}")).await.ok();
     acting.get("auth/roles").await.refused(401, "unauthorized");
+}
+
+/// What was exchanged is worth no more than what it came from: the partner's own grant counts beside the one for the
+/// sub-account.
+#[actix_web::test]
+async fn an_exchanged_token_falls_with_the_partners_own_grant() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let (id, secret) = partner.bare_client().await;
+    let own = partner.grant(&id, &["admin:accounts"]).await;
+    let audience = format!("{PUBLIC}/v1/accounts/{shop}");
+    partner.post("auth/client-grants", json!({"client_id": id, "audience": audience, "scope": ["admin:accounts"]})).await.ok();
+    let holder = app.login("T11200000", &id, &secret).await;
+    let acting = holder.enter(&shop).await;
+    let ticket = holder.exchange(&shop).await.ok()["access_token"].as_str().unwrap().to_owned();
+    partner
+        .patch(&format!("auth/client-grants/{own}"), json!({"scope": ["read:customers"]}))
+        .await
+        .refused(403, "scope_not_delegable");
+    partner.patch(&format!("auth/client-grants/{own}"), json!({"scope": ["x:y"]})).await.ok();
+    acting.get("auth/roles").await.refused(403, "insufficient_scope");
+    app.redeem(&shop, &ticket).await.refused(403, "insufficient_scope");
+    partner.delete(&format!("auth/client-grants/{own}")).await.ok();
+    acting.get("auth/roles").await.refused(403, "insufficient_scope");
+    app.redeem(&shop, &ticket).await.refused(403, "insufficient_scope");
 }
 
 /// An account's own client with the name of the partner's must not pass for it.

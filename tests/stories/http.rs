@@ -9,6 +9,11 @@ use tenantry_tests::TestApp;
 async fn unknown_paths_and_methods_say_so_in_json() {
     let app = TestApp::start().await;
     app.get("/nowhere").await.refused(404, "not_found");
+    for path in ["/livez", "/openapi.json", "/docs/"] {
+        let wrong = app.send(app.request(Method::POST, path)).await;
+        assert_eq!((wrong.refused(405, "method_not_allowed").header("allow"), path), ("GET, HEAD", path));
+        assert_eq!(app.send(app.request(Method::HEAD, path)).await.status, 200, "{path}");
+    }
     let wrong = app.send(app.request(Method::PATCH, "/v1/accounts/T112/auth/roles")).await;
     wrong.refused(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), "GET, POST");
@@ -85,7 +90,9 @@ async fn bodies_are_bounded_in_size_depth_and_kind() {
     post(json, r#"{"scope":[],"x":"\\u0000"}"#.into()).await.ok();
     post(json, r#"{"scope":[],"scope":["a"]}"#.into()).await.names("scope");
     post(json, r#"{"scope":[]} {}"#.into()).await.names("body");
-    post(json, String::new()).await.names("body");
+    for other in ["", "{", "null", "7", "\"x\"", "[]", r#"["n","d",["read:accounts"]]"#, "{\"scope\":[]"] {
+        post(json, other.into()).await.names("body");
+    }
     post("application/problem+json; charset=utf-8", r#"{"scope":[]}"#.into()).await.ok();
 }
 

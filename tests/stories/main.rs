@@ -7,6 +7,7 @@ mod exchange;
 mod grants;
 mod http;
 mod keys;
+mod kills;
 mod management;
 mod openapi;
 mod policies;

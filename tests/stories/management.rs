@@ -72,6 +72,7 @@ async fn bad_accounts_and_settings_are_refused_by_name() {
     for (body, field) in [
         (json!({}), "display_name"),
         (json!({"display_name": "x".repeat(256)}), "display_name"),
+        (json!({"display_name": " "}), "display_name"),
         (json!({"display_name": "x", "account_id": "x"}), "account_id"),
         (json!({"display_name": "x", "account_id": "T11300001"}), "account_id"),
         (json!({"display_name": "x", "account_id": "T11200000"}), "account_id"),

@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -10,7 +9,8 @@ use tenantry_tests::{Program, TestDatabase, bootstrap, program, stderr};
 
 /// A command that fails with one line on stderr that holds `reason`.
 #[track_caller]
-fn fails(mut command: Command, reason: &str) {
+fn fails(mut command: impl std::borrow::BorrowMut<Command>, reason: &str) {
+    let command = command.borrow_mut();
     let output = command.output().unwrap();
     let told = stderr(&output);
     let last = told.lines().last().unwrap_or_default();
@@ -19,8 +19,8 @@ fn fails(mut command: Command, reason: &str) {
     assert!(output.stdout.is_empty());
 }
 
-/// The operator's token on the test side, asked of a running server.
-async fn token(server: &Program, credentials: &Value) -> Option<String> {
+/// The operator's token on one side, asked of a running server.
+pub(crate) async fn token(server: &Program, credentials: &Value) -> Option<String> {
     let body = json!({"grant_type": "client_credentials", "audience": credentials["audience"]});
     let request = Client::new()
         .post(format!("{}/v1/accounts/{}/auth/token", server.base, credentials["account_id"].as_str()?))
@@ -44,6 +44,24 @@ async fn the_first_start_prints_credentials_once_and_they_work() {
         assert!(token(&server, side).await.is_some());
     }
     assert_eq!(Client::new().get(format!("{}/readyz", server.base)).send().await.unwrap().status(), 200);
+}
+
+/// Credentials that were lost can be made anew by whoever has the machine, while nobody serves.
+#[actix_web::test]
+async fn lost_credentials_are_made_anew_on_the_machine_itself() {
+    let database = TestDatabase::create().await;
+    let lost = bootstrap(&database);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let unseen = program(&database, &["bootstrap", "--json", "--recover"]).stdout(full).output().unwrap();
+    assert!(stderr(&unseen).contains("could not be shown"), "{}", stderr(&unseen));
+    let done = program(&database, &["bootstrap", "--json", "--recover"]).output().unwrap();
+    let made: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let server = Program::serve(&database);
+    fails(program(&database, &["bootstrap", "--recover"]), if TestDatabase::is_postgres() { "serves" } else { "uses" });
+    assert_ne!(made["client_id"], lost["client_id"]);
+    for side in [&made, &made["test"]] {
+        assert!(token(&server, side).await.is_some());
+    }
 }
 
 /// The commands that `bootstrap` prints for people, run by a real shell against a real server.
@@ -96,7 +114,16 @@ async fn what_cannot_work_is_refused_in_one_line() {
     fails(with("TENANTRY_CONFIG", "missing.toml", &["config", "check"]), "missing.toml");
     std::fs::write(database.file("odd.toml"), "colour = 'red'").unwrap();
     fails(with("TENANTRY_CONFIG", "odd.toml", &["config", "check"]), "there is no setting colour");
-    fails(with("TENANTRY_DATABASE_URL", "postgres://user:hush@127.0.0.1:1/x", &["serve"]), "PostgreSQL");
+    for url in ["postgres://user:hush@127.0.0.1:1/x", "postgres://user:hush@127.0.0.1:port/x"] {
+        let told = stderr(&with("TENANTRY_DATABASE_URL", url, &["serve"]).output().unwrap());
+        assert!(told.contains("PostgreSQL") && !told.contains("hush"), "{told}");
+    }
+    fails(with("TENANTRY_CORS_ORIGINS", "[\"*\"]", &["config", "check"]), "cors_origins");
+    fails(with("TENANTRY_LISTEN", "0.0.0.0:0", &["config", "check"]).env_remove("TENANTRY_PUBLIC_URL"), "public_url must be set");
+    let fine = with("TENANTRY_MASTER_KEY_FILE", "", &["config", "check"]).env("TENANTRY_SERVICE_HOST", "10.0.0.1").status();
+    assert!(fine.unwrap().success(), "empty is unset, and Kubernetes may say what it likes");
+    std::fs::write(database.file("broken.toml"), "listen = [\n").unwrap();
+    fails(with("TENANTRY_CONFIG", "broken.toml", &["config", "check"]), "not valid");
 
     let zero = database.file("zero.key");
     std::fs::write(&zero, "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=").unwrap();
@@ -109,15 +136,26 @@ async fn what_cannot_work_is_refused_in_one_line() {
     fails(with("TENANTRY_LISTEN", &taken.local_addr().unwrap().to_string(), &["serve"]), "cannot listen");
     let server = Program::serve(&database);
     fails(program(&database, &["serve"]), "serves this database already");
+    fails(program(&database, &["migrate", "down", "--yes"]), if TestDatabase::is_postgres() { "serves" } else { "uses" });
+    if !TestDatabase::is_postgres() {
+        // Another name of the same file.
+        let link = database.file("link.db");
+        std::os::unix::fs::symlink(database.file("tenantry.db"), &link).unwrap();
+        let url = format!("sqlite://{}", link.display());
+        fails(with("TENANTRY_DATABASE_URL", &url, &["serve"]), "serves this database already");
+    }
     drop(server);
 
-    assert!(program(&database, &["migrate", "down"]).status().unwrap().success());
+    fails(program(&database, &["migrate", "down"]), "--yes");
+    assert!(program(&database, &["migrate", "down", "--yes"]).status().unwrap().success());
     fails(program(&database, &["serve"]), "run `tenantry migrate up`");
     let status = program(&database, &["migrate", "status"]).output().unwrap();
     assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0006_events"));
     assert!(program(&database, &["migrate", "up"]).status().unwrap().success());
     execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
-    fails(program(&database, &["serve"]), "newer than this program");
+    for refused in [vec!["serve"], vec!["migrate", "up"], vec!["migrate", "down", "--yes"], vec!["bootstrap"]] {
+        fails(program(&database, &refused), "newer than this program");
+    }
 }
 
 async fn execute(database: &TestDatabase, sql: &str) {
@@ -130,7 +168,7 @@ async fn execute(database: &TestDatabase, sql: &str) {
 async fn the_whole_schema_can_be_undone_and_made_again() {
     let database = TestDatabase::create().await;
     bootstrap(&database);
-    assert!(program(&database, &["migrate", "down", "--steps", "6"]).status().unwrap().success());
+    assert!(program(&database, &["migrate", "down", "--steps", "6", "--yes"]).status().unwrap().success());
     bootstrap(&database);
 }
 
@@ -149,100 +187,6 @@ async fn configuration_comes_from_a_file_the_environment_and_flags_in_that_order
     command.env_remove("TENANTRY_DATABASE_URL").env("TENANTRY_DATABASE_URL_FILE", "url");
     let shown = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert!(shown.contains("postgres://***") && !shown.contains("hush"), "{shown}");
-}
-
-/// Invariant 1: whatever was acknowledged is there after kill -9 under load. Each writer counts upwards in a role of its
-/// own, on two accounts at once; what is stored in the end is never less than what it was told.
-#[actix_web::test]
-async fn kill_under_load_loses_nothing_acknowledged() {
-    let database = TestDatabase::create().await;
-    let made = bootstrap(&database);
-    let sides = [made.clone(), made["test"].clone()];
-    let mut server = Program::serve(&database);
-    let mut counters = Vec::new();
-    for side in sides.iter().cycle().take(16) {
-        let token = token(&server, side).await.expect("a token");
-        let roles = format!("/v1/accounts/{}/auth/roles", side["account_id"].as_str().unwrap());
-        let request = Client::new().post(format!("{}{roles}", server.base)).bearer_auth(&token);
-        let role: Value = request.json(&json!({"scope": []})).send().await.unwrap().json().await.unwrap();
-        counters.push((format!("{roles}/{}", role["id"].as_str().unwrap()), token, 0_u64));
-    }
-    for round in 0..kills() {
-        let writers: Vec<_> = counters
-            .into_iter()
-            .map(|(path, token, told)| actix_rt::spawn(count_up(format!("{}{path}", server.base), path, token, told)))
-            .collect();
-        tokio::time::sleep(Duration::from_millis(150 + 70 * round)).await;
-        server.kill();
-        counters = Vec::new();
-        for writer in writers {
-            counters.push(writer.await.unwrap());
-        }
-        server = Program::serve(&database);
-    }
-    let total: u64 = counters.iter().map(|(_, _, told)| told).sum();
-    assert!(total > 100, "only {total} writes were acknowledged");
-    for (path, token, told) in counters {
-        let answer = Client::new().get(format!("{}{path}", server.base)).bearer_auth(&token).send().await.unwrap();
-        let role: Value = answer.json().await.unwrap();
-        let stored: u64 = role["description"].as_str().unwrap_or("0").parse().unwrap();
-        assert!(stored >= told, "{path}: {told} was acknowledged, {stored} is stored");
-    }
-}
-
-/// Writes 1, 2, 3, .. into a role until the server goes away; yields the last number that was acknowledged.
-async fn count_up(url: String, path: String, token: String, mut told: u64) -> (String, String, u64) {
-    let http = Client::new();
-    for number in told + 1.. {
-        let request = http.put(&url).bearer_auth(&token).json(&json!({"scope": [], "description": number.to_string()}));
-        match request.send().await {
-            Ok(answer) if answer.status() == 200 => told = number,
-            Ok(_) => {}
-            Err(_) => break,
-        }
-    }
-    (path, token, told)
-}
-
-/// How many kills: 6, or as `make soak` says.
-#[expect(clippy::disallowed_methods, reason = "`make soak` asks for more")]
-fn kills() -> u64 {
-    std::env::var("TENANTRY_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
-}
-
-/// SIGTERM under load: not ready, then every request that was begun is answered.
-#[actix_web::test]
-async fn sigterm_drops_nothing_that_was_begun() {
-    let database = TestDatabase::create().await;
-    let credentials = bootstrap(&database)["test"].clone();
-    let mut server = Program::serve(&database);
-    let token = token(&server, &credentials).await.expect("a token");
-    let writers: Vec<_> = (0..4)
-        .map(|writer| {
-            let (base, token) = (server.base.clone(), token.clone());
-            actix_rt::spawn(async move {
-                let http = Client::new();
-                for number in 0.. {
-                    let request = http.post(format!("{base}/v1/accounts/T000/auth/roles")).bearer_auth(&token);
-                    match request.json(&json!({"name": format!("{writer}-{number}"), "scope": []})).send().await {
-                        Ok(answer) => assert!(answer.status() == 200 || answer.status() == 400, "{}", answer.status()),
-                        // Refused or closed before it was begun; an answer cut short would be another kind.
-                        Err(error) => {
-                            assert!(error.is_connect() || error.is_request(), "{error:?}");
-                            break;
-                        }
-                    }
-                }
-            })
-        })
-        .collect();
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let (ended, server) = tokio::task::spawn_blocking(move || (server.terminate(), server)).await.unwrap();
-    assert!(ended, "{}", server.log());
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    assert!(server.log().contains("stopped"));
 }
 
 /// Invariant 10, and what Prometheus reads.

@@ -99,10 +99,10 @@ async fn malformed_token_requests_are_refused_by_name() {
         ask(&format!(r#"{{"grant_type":"{other}"}}"#)).await.refused(400, "unsupported_grant_type");
     }
     let basic = |text: &str| format!("Basic {}", STANDARD.encode(text));
-    for header in ["Basic", "Basic !!!", &basic("no colon"), "Digest x", ""] {
+    for header in ["Basic", "Basic ", "Basic !!!", &basic("no colon"), "Digest x", ""] {
         let body = json!({"grant_type": "client_credentials", "audience": AUDIENCE});
         let answer = app.send(app.request(Method::POST, PATH).header("Authorization", header).json(&body)).await;
-        assert_eq!(answer.status, 401, "{header}: {}", answer.text);
+        answer.refused(401, "invalid_client");
     }
     let twice = app.request(Method::POST, PATH).basic_auth(&id, Some(&secret)).header("Authorization", "Bearer x");
     app.send(twice.json(&json!({"grant_type": "client_credentials", "audience": AUDIENCE}))).await.names("Authorization");
@@ -151,8 +151,32 @@ async fn a_token_ends_when_it_says() {
     partner.get("auth/roles").await.refused(401, "unauthorized");
 }
 
-/// CVE-2026-25537 and its kin: alg none, HS256 with the public key, an `exp` that is text, keys from the header,
-/// another account's key, a changed claim.
+/// RFC 6749 section 3.3: a client may ask for less, and is told what it got.
+#[actix_web::test]
+async fn a_client_may_ask_for_fewer_scopes() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (id, secret) = partner.bare_client().await;
+    partner.grant(&id, &["admin:accounts"]).await;
+    let ask = |scope: &str| form_with(&app, format!("grant_type=client_credentials&audience={AUDIENCE}{scope}"), &id, &secret);
+    assert_eq!(ask("").await.ok()["scope"], "admin:accounts");
+    let narrow = ask("&scope=read:accounts").await.ok();
+    assert_eq!(narrow["scope"], "read:accounts");
+    let narrow = app.holder("T11200000", narrow["access_token"].as_str().unwrap());
+    narrow.get("auth/roles").await.ok();
+    narrow.post("auth/roles", json!({"scope": []})).await.refused(403, "insufficient_scope");
+    assert_eq!(ask("&scope=admin:customers").await.json()["error"], "invalid_scope");
+    assert_eq!(ask("&scope=a&scope=b").await.json()["error"], "invalid_request");
+    let body = json!({"grant_type": "client_credentials", "audience": AUDIENCE, "scope": "admin:customers"});
+    app.send(app.request(Method::POST, PATH).basic_auth(&id, Some(&secret)).json(&body)).await.refused(400, "invalid_scope");
+}
+
+async fn form_with(app: &TestApp, body: String, id: &str, secret: &str) -> Answer {
+    form(app, &body, Some((id, secret))).await
+}
+
+/// Somebody made these up without the key: alg none, HS256 with the public key, another account's signature, a changed
+/// claim or header. What the key itself must not be tricked into is tried in the accounts crate.
 #[actix_web::test]
 async fn forged_tokens_are_refused() {
     let app = TestApp::start().await;
@@ -179,14 +203,6 @@ async fn forged_tokens_are_refused() {
     let mut wider = claims.clone();
     wider["scope"] = json!("admin:accounts admin:customers");
     refused(format!("{}.{}.{signature}", b64(&header), b64(&wider))).await;
-    let mut later = claims.clone();
-    later["exp"] = json!("99999999999");
-    refused(format!("{}.{}.{signature}", b64(&header), b64(&later))).await;
-    for extra in [json!({"jku": "https://evil.example/keys"}), json!({"jwk": keys["keys"][0]}), json!({"crit": ["exp"]})] {
-        let mut header = header.clone();
-        header.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        refused(format!("{}.{}.{signature}", b64(&header), b64(&claims))).await;
-    }
     // Another account's genuine signature over claims for this one.
     let theirs = part(&other.token, 0);
     refused(format!("{}.{}.{}", b64(&theirs), b64(&claims), other.token.split('.').nth(2).unwrap())).await;

@@ -3,13 +3,14 @@
 use serde::Serialize;
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, AccountRecord, Audience, Client, ClientKey, Error, EventId, Grant, GrantId, GrantType, Mode, Result, Scopes,
-    Settings, Stamp,
+    AccountId, AccountRecord, Audience, Client, ClientInput, ClientKey, Error, EventId, Grant, GrantId, GrantInput, GrantType,
+    Mode, Result, Scopes, Settings, Stamp,
 };
 
 use crate::caller::Caller;
 use crate::events::{Content, sha256};
 use crate::platform::Platform;
+use crate::registry::Registry;
 use crate::store;
 use crate::sub_accounts::{insert, told};
 
@@ -113,6 +114,35 @@ impl Platform {
             client_secret: secret.reveal().to_owned(),
         };
         (credentials, First { account, client, grant, event, event_id: EventId(source.id(now)), salt: source.bytes() })
+    }
+}
+
+impl Registry {
+    /// Gives each of the operator's accounts a new client that may do everything, for when the first one's secret or
+    /// grant was lost. Told in their logs.
+    pub async fn recover_operator(&self) -> Result<Bootstrapped> {
+        let production = self.recover_client(Mode::Production).await?;
+        Ok(Bootstrapped { production, test: self.recover_client(Mode::Test).await? })
+    }
+
+    async fn recover_client(&self, mode: Mode) -> Result<Credentials> {
+        let account = self.get(AccountId::owner(mode)).await?;
+        let input = ClientInput { name: "recovered".parse().ok(), ..ClientInput::default() };
+        let (client, secret) = account.create_client(Caller::system(), input).await?;
+        let grant = GrantInput {
+            client_id: client.client_id.clone(),
+            audience: Audience::Account(account.id()),
+            scope: Scopes::parse(&SCOPES).expect("they are scopes"),
+            kind: GrantType::Any,
+            oidc: None,
+        };
+        account.create_grant(Caller::system(), grant).await?;
+        Ok(Credentials {
+            account_id: account.id(),
+            audience: self.platform().public.account(account.id()),
+            client_id: client.client_id.to_string(),
+            client_secret: secret.reveal().to_owned(),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Exchange: a partner's token for one that works on an account below it (contract no. 9 and section 5.1).
 
 use serde_json::json;
-use tenantry_domain::{AccountId, Error, Result, Seconds};
+use tenantry_domain::{AccountId, Error, Result, Scopes, Seconds};
 
 use crate::account::Account;
 use crate::caller::{Act, Caller, grant_for};
@@ -37,6 +37,9 @@ impl Registry {
         if scopes.is_empty() {
             return Err(Error::InsufficientScope);
         }
+        if scopes.iter().count() > Scopes::MAX {
+            return Err(Error::LimitReached { noun: "scopes in a token", max: Scopes::MAX });
+        }
         let now = partner.now();
         let lifetime = LIFETIME.min(claims.exp - now.seconds());
         if lifetime < 1 {
@@ -50,6 +53,6 @@ impl Registry {
         let mut told = Content::new("token.exchange_requested", now, &caller, target);
         told.act.clone_from(&exchange.act);
         partner.tell_both(target, told.after(json!({"jti": exchange.jti, "scope": exchange.scope}))).await?;
-        Ok(AccessToken { token, expires_in: lifetime })
+        Ok(AccessToken { token, expires_in: lifetime, scope: scopes })
     }
 }

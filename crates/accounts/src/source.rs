@@ -52,6 +52,11 @@ impl Source {
         Builder::from_unix_timestamp_millis(micros / 1000, &random).into_uuid()
     }
 
+    /// The least id of this moment or later.
+    pub(crate) fn first_id(at: Instant) -> Uuid {
+        Builder::from_unix_timestamp_millis(at.micros().max(0).unsigned_abs() / 1000, &[0; 10]).into_uuid()
+    }
+
     /// Random bytes fit for secrets.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];

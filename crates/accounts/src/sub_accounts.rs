@@ -57,10 +57,14 @@ impl Account {
 
     /// Changes what an account decides for itself; what only its parent may change is left out of `change` by the caller.
     pub async fn update_settings(&self, by: Caller, change: AccountChange) -> Result<Arc<AccountRecord>> {
-        self.change(by, "settings.updated", change).await
+        if by.act().is_some() && change.partner_access == Some(false) {
+            let own = "can be closed only with a token of the account's own, or nobody could open it again";
+            return Err(Error::invalid("partner_access", own));
+        }
+        self.change(by, change).await
     }
 
-    async fn change(&self, by: Caller, kind: &'static str, change: AccountChange) -> Result<Arc<AccountRecord>> {
+    async fn change(&self, by: Caller, change: AccountChange) -> Result<Arc<AccountRecord>> {
         self.write(&by, async move |draft| {
             let old = draft.directory.account.clone();
             if old.stamp.deleted.is_some() {
@@ -69,6 +73,12 @@ impl Account {
             let record = Arc::new(old.with(change, old.stamp.touched(draft.now)));
             store::accounts::update(draft.tx, &record).await?;
             draft.directory.account = record.clone();
+            let kind = match (old.active, record.active) {
+                (true, false) => "account.suspended",
+                (false, true) => "account.resumed",
+                _ if draft.by.home() == Some(record.id) => "settings.updated",
+                _ => "account.updated",
+            };
             let event = draft.event(kind, record.id).before(told(&old)).after(told(&record));
             tell_parent(draft, &event).await?;
             draft.record(event);
@@ -117,18 +127,7 @@ impl Registry {
         id: AccountId,
         change: AccountChange,
     ) -> Result<Arc<AccountRecord>> {
-        let account = self.account_below(parent, id).await?;
-        let kind = match change.active {
-            Some(active) if active != account.directory().account.active => {
-                if active {
-                    "account.resumed"
-                } else {
-                    "account.suspended"
-                }
-            }
-            _ => "account.updated",
-        };
-        account.change(by, kind, change).await
+        self.account_below(parent, id).await?.change(by, change).await
     }
 
     /// Soft-deletes an account directly below `parent`.

@@ -90,6 +90,8 @@ pub struct AccessToken {
     pub token: Secret,
     /// Seconds until it ends.
     pub expires_in: Seconds,
+    /// What it allows.
+    pub scope: Scopes,
 }
 
 /// How a client proves who it is (RFC 6749 section 2.3.1).
@@ -204,9 +206,11 @@ impl Account {
 
     /// A token for a client that knows its secret (contract no. 8; RFC 6749 section 4.4).
     ///
+    /// `wanted`: fewer scopes than the grant gives (RFC 6749 section 3.3), blank-separated; all of them if left out.
+    ///
     /// Errors: `InvalidClient` for an unknown client or wrong secret, `AccountSuspended`, `GrantMissing`, `Invalid` for
-    /// an audience that tokens of this account cannot have.
-    pub async fn client_credentials(&self, proof: &ClientSecret, audience: &str) -> Result<AccessToken> {
+    /// an audience that tokens of this account cannot have, `InvalidScope` for scopes that the grant does not give.
+    pub async fn client_credentials(&self, proof: &ClientSecret, audience: &str, wanted: Option<&str>) -> Result<AccessToken> {
         let directory = self.directory();
         let known = proof.client_id.parse().ok().and_then(|id: ClientId| directory.clients.get(&id));
         let hash = sha256(&[proof.secret.reveal().as_bytes()]);
@@ -227,15 +231,16 @@ impl Account {
         }
         let grant = directory.grant(&client.client_id, &audience, GrantType::ClientCredentials).ok_or(Error::GrantMissing)?;
         let lifetime = self.token_lifetime(&directory);
-        let claims = self.claims(&client.client_id, audience.text(&self.platform().public), &grant.scope, lifetime);
+        let scope = narrowed(&grant.scope, wanted)?;
+        let claims = self.claims(&client.client_id, audience.text(&self.platform().public), &scope, lifetime);
         let token = self.sign(&claims).await?;
         self.platform().measures.tokens.with_label_values(&["client_credentials"]).inc();
-        Ok(AccessToken { token, expires_in: lifetime })
+        Ok(AccessToken { token, expires_in: lifetime, scope })
     }
 
     /// The second step of an exchange: a token on this account for the partner behind `exchange` (contract 5.1).
     /// Told in the logs of both accounts.
-    pub async fn redeem_exchange(&self, caller: Caller, audience: &str) -> Result<AccessToken> {
+    pub async fn redeem_exchange(&self, caller: Caller, audience: &str, wanted: Option<&str>) -> Result<AccessToken> {
         let directory = self.directory();
         let claims = caller.claims().filter(|claims| claims.token_use == TokenUse::Exchange).ok_or(Error::Unauthorized)?;
         let act = claims.act.clone().ok_or(Error::Unauthorized)?;
@@ -247,6 +252,7 @@ impl Account {
         if scopes.is_empty() {
             return Err(Error::InsufficientScope);
         }
+        let scopes = narrowed(&scopes, wanted)?;
         let now = self.now();
         let root_exp = claims.root_exp.unwrap_or(claims.exp);
         let lifetime = self.token_lifetime(&directory).min(root_exp - now.seconds());
@@ -259,7 +265,7 @@ impl Account {
         let told = Content::new("token.exchanged", now, &caller, self.id());
         self.tell_both(act.oid, told.after(json!({"jti": access.jti, "scope": access.scope, "exp": access.exp}))).await?;
         self.platform().measures.tokens.with_label_values(&["exchange"]).inc();
-        Ok(AccessToken { token, expires_in: lifetime })
+        Ok(AccessToken { token, expires_in: lifetime, scope: scopes })
     }
 
     /// Refuses while this account or the one above it is suspended or deleted.
@@ -272,6 +278,14 @@ impl Account {
     pub(crate) fn now(&self) -> Instant {
         self.platform().source.now()
     }
+}
+
+/// The scopes that a caller asks for out of those it may have.
+fn narrowed(held: &Scopes, wanted: Option<&str>) -> Result<Scopes> {
+    let Some(wanted) = wanted else { return Ok(held.clone()) };
+    let wanted = Scopes::parse_claim(wanted).map_err(|fault| Error::invalid("scope", fault))?;
+    let lacking = wanted.iter().find(|scope| !held.cover(scope)).cloned();
+    lacking.map_or(Ok(wanted), |scope| Err(Error::InvalidScope(scope)))
 }
 
 /// Refuses where an account, or the one above it, is suspended, or the one above it is deleted.

@@ -104,6 +104,10 @@ pub(crate) fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<
 /// Parses JSON; an error names the member.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     check_form(body)?;
+    // serde would read an array as an object's members in order.
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
+        return Err(ApiError::invalid("body", "must be a JSON object"));
+    }
     let mut json = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error.path().to_string(), error.inner()))?;
     json.end().map_err(|error| fault(".", &error))?;
@@ -122,7 +126,24 @@ pub(crate) fn fault(path: &str, error: &impl ToString) -> ApiError {
     if let Some(member) = named("duplicate field `") {
         return ApiError::invalid(member, "must be sent once");
     }
-    ApiError::invalid(if path == "." { "body" } else { path }, text)
+    let text = match text.split_once("expected ") {
+        Some((_, expected)) => format!("must be {}", plain(expected)),
+        None if text.contains("integer") || text.contains("digit") => "must be a whole number".to_owned(),
+        None if text.contains("EOF") || path == "?" => "is not complete JSON".to_owned(),
+        None => format!("is not valid: {text}"),
+    };
+    ApiError::invalid(if matches!(path, "." | "?") { "body" } else { path }, text)
+}
+
+/// What serde expected, in words of JSON.
+fn plain(expected: &str) -> String {
+    match expected.split(' ').next().unwrap_or_default() {
+        "struct" | "map" => "an object".to_owned(),
+        "u8" | "u16" | "u32" | "u64" | "i64" | "i32" => "a whole number".to_owned(),
+        "a" if expected.starts_with("a sequence") => "an array".to_owned(),
+        "a" if expected.starts_with("a boolean") => "true or false".to_owned(),
+        _ => expected.replace('`', ""),
+    }
 }
 
 /// Refuses JSON that nests too deep, and U+0000, which PostgreSQL cannot store.

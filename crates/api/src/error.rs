@@ -70,9 +70,11 @@ impl ResponseError for ApiError {
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Domain(error) => match error {
-                Error::Invalid(_) | Error::Duplicate(_) | Error::LimitReached { .. } | Error::UnsupportedGrantType => {
-                    StatusCode::BAD_REQUEST
-                }
+                Error::Invalid(_)
+                | Error::Duplicate(_)
+                | Error::LimitReached { .. }
+                | Error::UnsupportedGrantType
+                | Error::InvalidScope(_) => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
                 | Error::GrantMissing
@@ -159,7 +161,7 @@ impl From<&ApiError> for ErrorBody {
             ApiError::Domain(Error::Duplicate(field)) => {
                 vec![FieldError { field: (*field).to_owned(), message: "is taken".to_owned() }]
             }
-            ApiError::Domain(Error::ScopeNotDelegable(_)) => {
+            ApiError::Domain(Error::ScopeNotDelegable(_) | Error::InvalidScope(_)) => {
                 vec![FieldError { field: "scope".to_owned(), message: error.to_string() }]
             }
             ApiError::Domain(Error::UnsupportedGrantType) => {

@@ -85,6 +85,7 @@ struct GrantInput {
     #[serde(rename = "type", default)]
     kind: GrantTypeName,
     /// An identity provider; needs type `authorization_code`.
+    #[schema(nullable = false)]
     oidc: Option<OidcConfig>,
 }
 

@@ -1,7 +1,7 @@
 //! The accounts below an account (contract section 9).
 
 use serde::Deserialize;
-use tenantry_domain::{AccountId, AccountInput, Checks};
+use tenantry_domain::{AccountId, AccountInput, Checks, Text};
 use utoipa::ToSchema;
 
 use crate::body::Json;
@@ -78,7 +78,7 @@ struct AccountCreate {
 impl AccountCreate {
     fn parse(self) -> Result<AccountInput> {
         let mut checks = Checks::default();
-        let display_name = checks.take("display_name", self.display_name.parse());
+        let display_name = checks.take("display_name", Text::not_blank(&self.display_name));
         let account_id = checks.take("account_id", self.account_id.map(|id| id.parse()).transpose());
         let company = self.company.map(|company| company.parse(&mut checks));
         let language_code = language(&mut checks, self.language_code);
@@ -108,7 +108,7 @@ struct AccountChange {
 impl AccountChange {
     fn parse(self) -> Result<tenantry_domain::AccountChange> {
         let mut checks = Checks::default();
-        let display_name = checks.take("display_name", self.display_name.map(|name| name.parse()).transpose());
+        let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
         let change = display_name.map(|display_name| tenantry_domain::AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),

@@ -5,8 +5,8 @@ use std::time::Instant;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
@@ -69,9 +69,17 @@ fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
     if error.code() != "internal_error" {
         return answer;
     }
+    let in_our_form = answer.response().error().is_some();
+    if !in_our_form {
+        return answer; // RFC 6749 has no place for it; the header names the request
+    }
     let body = ErrorBody::from(&error).with_request_id(&id.0);
-    let (http, _) = answer.into_parts();
-    ServiceResponse::new(http, HttpResponse::build(error.status_code()).json(body))
+    let (http, old) = answer.into_parts();
+    let mut new = HttpResponse::build(error.status_code()).json(body);
+    for (name, value) in old.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH && *name != CONTENT_TYPE) {
+        new.headers_mut().append(name.clone(), value.clone());
+    }
+    ServiceResponse::new(http, new)
 }
 
 /// The headers that every answer has, unless the handler chose its own.

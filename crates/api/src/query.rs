@@ -35,6 +35,13 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     if let Some((name, _)) = form_urlencoded::parse(text).find(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return Err(ApiError::invalid(name.replace('\0', ""), "must not contain U+0000"));
     }
+    let mut names = Vec::new();
+    for (name, _) in form_urlencoded::parse(text) {
+        if names.contains(&name) {
+            return Err(ApiError::invalid(name, "must be sent once"));
+        }
+        names.push(name);
+    }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     serde_path_to_error::deserialize(pairs).map_err(|error| fault(&error.path().to_string(), error.inner()))
 }

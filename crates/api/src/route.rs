@@ -8,7 +8,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder, web};
+use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Resource, Responder, guard, web};
 use futures_util::FutureExt;
 use tenantry_accounts::TokenUse;
 use tenantry_domain::{AccountId, Error};
@@ -107,7 +107,7 @@ where
         Args::describe(operation);
         F::Output::describe(operation);
     };
-    let service = web::method(method.clone()).to(handler).wrap(from_fn(move |request, next| guard(policy, request, next)));
+    let service = web::method(method.clone()).to(handler).wrap(from_fn(move |request, next| watch(policy, request, next)));
     Route { method, path, policy, summary, name, tag, describe, service }
 }
 
@@ -126,6 +126,22 @@ macro_rules! methods {
 }
 methods! { get GET post POST put PUT patch PATCH delete DELETE }
 
+/// What anyone may GET or HEAD, outside the API: pages and probes.
+pub(crate) fn page<F, Args>(path: &str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let readable = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
+    web::resource(path).route(readable).default_service(not_allowed("GET, HEAD".to_owned()))
+}
+
+/// Answers 405 with what is allowed.
+fn not_allowed(allowed: String) -> actix_web::Route {
+    web::to(move || std::future::ready(Err::<String, _>(ApiError::MethodNotAllowed(allowed.clone()))))
+}
+
 /// Mounts routes grouped by path, so that a wrong method is 405 and not 404.
 pub(crate) fn mount(routes: Vec<Route>, app: &mut web::ServiceConfig) {
     let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
@@ -135,14 +151,13 @@ pub(crate) fn mount(routes: Vec<Route>, app: &mut web::ServiceConfig) {
     // Literal paths before those with parameters in the same place: `{` sorts behind every letter.
     for (path, routes) in by_path {
         let allowed = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
-        let refuse = move || std::future::ready(Err::<String, _>(ApiError::MethodNotAllowed(allowed.clone())));
-        let resource = web::resource(path).default_service(web::to(refuse));
+        let resource = web::resource(path).default_service(not_allowed(allowed));
         app.service(routes.into_iter().fold(resource, |resource, route| resource.route(route.service)));
     }
 }
 
 /// Stands before every handler: who calls, on which account, and may they. What it finds is left for [`Call`].
-async fn guard(
+async fn watch(
     policy: Policy,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -1,7 +1,7 @@
 //! An account's view of itself (contract section 9).
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Checks, Company, Instant, Mode, Quota};
+use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Checks, Company, Instant, Mode, Quota, Text};
 use utoipa::ToSchema;
 
 use crate::body::Json;
@@ -51,7 +51,7 @@ impl SettingsInput {
         if self.token_lifetime.is_some_and(|seconds| !(60..=86_400).contains(&seconds)) {
             checks.fault("token_lifetime", "must be between 60 and 86400 seconds");
         }
-        let display_name = checks.take("display_name", self.display_name.map(|name| name.parse()).transpose());
+        let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
         let change = display_name.map(|display_name| AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),
@@ -138,7 +138,7 @@ struct AddressBody {
 impl CompanyBody {
     pub(crate) fn parse(self, checks: &mut Checks) -> Company {
         let mut check = |field: &str, text: Option<&String>| {
-            checks.take(&format!("company.{field}"), text.map(|text| text.parse::<tenantry_domain::Text<255>>()).transpose());
+            checks.take(&format!("company.{field}"), text.map(|text| text.parse::<Text<255>>()).transpose());
         };
         check("business_name", Some(&self.business_name));
         check("organization_number", self.organization_number.as_ref());

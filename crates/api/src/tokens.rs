@@ -60,12 +60,12 @@ async fn issue(at: Unproven, body: TokenBody) -> Result<AccessToken> {
         Proof::Client(client) => {
             let account = at.registry.get(at.account).await;
             let account = account.map_err(|error| if error == Error::NotFound { Error::InvalidClient } else { error })?;
-            account.client_credentials(&client, &audience).await?
+            account.client_credentials(&client, &audience, input.scope.as_deref()).await?
         }
         Proof::Exchange(token) => {
             let from = origin(&at.request);
             let (account, caller) = at.registry.authenticate(&token, at.account, TokenUse::Exchange, &[], from).await?;
-            account.redeem_exchange(caller, &audience).await?
+            account.redeem_exchange(caller, &audience, input.scope.as_deref()).await?
         }
     };
     Ok(AccessToken::new(&token))
@@ -73,7 +73,10 @@ async fn issue(at: Unproven, body: TokenBody) -> Result<AccessToken> {
 
 /// Reads the credentials from the header or the body, never from both (RFC 6749 section 2.3).
 fn proof(request: &HttpRequest, client_id: Option<String>, client_secret: Option<Secret>) -> Result<Proof> {
-    let header = authorization(request)?;
+    let header = authorization(request).map_err(|error| match error {
+        ApiError::Domain(Error::Unauthorized) => Error::InvalidClient.into(),
+        error => error,
+    })?;
     if header.is_some() && client_secret.is_some() {
         return Err(ApiError::invalid("client_secret", "must not be sent beside an Authorization header"));
     }
@@ -110,6 +113,7 @@ struct TokenBody {
 struct TokenInput {
     grant_type: Option<String>,
     audience: Option<String>,
+    scope: Option<String>,
     client_id: Option<String>,
     #[serde(default, deserialize_with = "secret")]
     client_secret: Option<Secret>,
@@ -156,6 +160,8 @@ struct TokenClientCredentials {
     /// Whom the token is for; a live grant must tie it to the client.
     #[schema(format = "uri")]
     audience: String,
+    /// Fewer scopes than the grant gives, blank-separated; all of them if left out.
+    scope: Option<String>,
     /// The client, where it is not named by HTTP Basic.
     client_id: Option<String>,
     /// Its secret, where it is not sent by HTTP Basic.
@@ -182,6 +188,9 @@ pub(crate) struct AccessToken {
     /// Seconds until expiry.
     #[schema(minimum = 1, example = 14400)]
     expires_in: i64,
+    /// What it allows, blank-separated.
+    #[schema(example = "read:accounts")]
+    scope: String,
     /// Only for grants that involve a person, and only when the calling token holds
     /// `create:accounts:auth:refresh_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,6 +209,7 @@ impl AccessToken {
             access_token: token.token.reveal().to_owned(),
             token_type: TokenType::Bearer,
             expires_in: token.expires_in,
+            scope: token.scope.claim(),
             refresh_token: None,
         }
     }
@@ -232,9 +242,7 @@ impl Describe for TokenReply {
 /// A refusal as RFC 6749 section 5.2 has it.
 fn refuse_form(error: ApiError) -> HttpResponse {
     let (status, code) = match error.status_code() {
-        StatusCode::BAD_REQUEST if error.code() == "unsupported_grant_type" => {
-            (StatusCode::BAD_REQUEST, "unsupported_grant_type")
-        }
+        status if matches!(error.code(), "unsupported_grant_type" | "invalid_scope") => (status, error.code()),
         status @ StatusCode::UNAUTHORIZED => (status, "invalid_client"),
         StatusCode::FORBIDDEN => (StatusCode::BAD_REQUEST, "unauthorized_client"),
         status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => (status, "temporarily_unavailable"),

@@ -8,6 +8,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::error::{ApiError, Result};
 use crate::openapi::document;
+use crate::route::page;
 use crate::server::State;
 use tenantry_domain::Error;
 
@@ -19,14 +20,12 @@ const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src
                                 connect-src 'self'; frame-ancestors 'none'";
 
 pub(crate) fn mount(app: &mut web::ServiceConfig) {
-    app.route("/", web::get().to(console))
-        .route("/console", web::get().to(console))
-        .route(
-            "/docs",
-            web::get().to(|| async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() }),
-        )
-        .route("/docs/{file:.*}", web::get().to(reference))
-        .route("/openapi.json", web::get().to(openapi));
+    let to_reference = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() };
+    app.service(page("/", console))
+        .service(page("/console", console))
+        .service(page("/docs", to_reference))
+        .service(page("/docs/{file:.*}", reference))
+        .service(page("/openapi.json", openapi));
 }
 
 async fn console() -> HttpResponse {

@@ -34,6 +34,9 @@ pub enum Error {
     /// A `grant_type` that the token endpoint does not offer (RFC 6749 section 5.2).
     #[error("This grant type is not supported.")]
     UnsupportedGrantType,
+    /// A scope was asked for that the client's grant does not give (RFC 6749 section 5.2).
+    #[error("The grant does not give the scope {0}.")]
+    InvalidScope(Scope),
     /// No credential, or one that proves nothing (any more).
     #[error("A valid access token is required.")]
     Unauthorized,
@@ -89,6 +92,7 @@ impl Error {
             Self::Duplicate(_) => "duplicate",
             Self::LimitReached { .. } => "limit_reached",
             Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope(_) => "invalid_scope",
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
             Self::InsufficientScope => "insufficient_scope",

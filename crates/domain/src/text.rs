@@ -30,6 +30,13 @@ impl<const MAX: usize> FromStr for Text<MAX> {
     }
 }
 
+impl<const MAX: usize> Text<MAX> {
+    /// As `parse`, for a text that must say something.
+    pub fn not_blank(text: &str) -> Result<Self, String> {
+        if text.trim().is_empty() { Err("must not be empty".to_owned()) } else { text.parse() }
+    }
+}
+
 /// The form in which text is compared and searched: NFKC, lower case, without outer blanks. The same on every database.
 #[must_use]
 pub fn fold(text: &str) -> String {

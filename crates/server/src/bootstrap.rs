@@ -1,33 +1,49 @@
 //! `tenantry bootstrap`: the first start.
 
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tenantry_accounts::{Bootstrapped, Lock, Platform, Schema, Source};
+use tenantry_accounts::{Bootstrapped, Lock, Platform, Registry, Schema, Source};
 
 use crate::config::Config;
 use crate::vault;
 
 /// Brings the schema up and makes the operator's accounts. Exit code 1 if that was done before.
-pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool) -> Result<ExitCode> {
+pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recover: bool) -> Result<ExitCode> {
     let (database, public) = (config.database()?, config.public_url()?);
-    std::fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
+    config.make_data_dir()?;
     let source = Source::system();
     let made = {
-        let _lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
-        let vault = vault::open(&config, &source, true)?;
+        database.create().map_err(|error| anyhow!(error))?;
+        let lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
         Schema::up(&database).await.map_err(|error| anyhow!(error))?;
         let store = database.open(config.database_connections, true).await.map_err(|error| anyhow!(error))?;
+        // A database that was used before has its key already: a new one would only hide that the old one is missing.
+        let vault = vault::open(&config, &source, store.is_new().await?)?;
         let platform = Platform::new(store, source, vault, public, config.token_lifetime);
         vault::fits(&platform).await?;
-        platform.bootstrap().await?
+        match platform.bootstrap().await? {
+            None if recover => {
+                let _nobody_serves = lock.and_serve(&database).await.map_err(|error| anyhow!(error))?;
+                Some(Registry::new(Arc::new(platform), 1).recover_operator().await?)
+            }
+            made => made,
+        }
     };
     match made {
-        Some(made) if json => println!("{}", serde_json::to_string(&made)?),
-        Some(made) => println!("{}", story(&made)?),
+        Some(made) => {
+            let text = if json { serde_json::to_string(&made)? } else { story(&made)? };
+            let mut out = std::io::stdout();
+            let shown = writeln!(out, "{text}").and_then(|()| out.flush());
+            shown.context("the credentials could not be shown; `tenantry bootstrap --recover` makes new ones")?;
+        }
         None if if_needed => {}
         None => {
-            eprintln!("tenantry: this database was bootstrapped before; its credentials were shown then");
+            eprintln!(
+                "tenantry: this database was bootstrapped before; its credentials were shown then (lost? --recover makes new ones)"
+            );
             return Ok(ExitCode::FAILURE);
         }
     }

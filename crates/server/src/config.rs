@@ -2,6 +2,7 @@
 //! docs/configuration.md is the list for people.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -82,7 +83,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
             log_format: LogFormat::Pretty,
-            log: "info,actix_server=warn".to_owned(),
+            log: "info,actix_server=warn,actix_http=off".to_owned(),
         }
     }
 }
@@ -112,16 +113,16 @@ impl Config {
     /// Reads the configuration and checks every setting.
     pub(crate) fn load(file: Option<PathBuf>, flags: Overrides) -> Result<Self> {
         let file = match file {
-            Some(file) if !file.exists() => bail!("there is no configuration file {}", file.display()),
+            Some(file) if !file.is_file() => bail!("there is no configuration file {}", file.display()),
             Some(file) => file,
             None => "tenantry.toml".into(),
         };
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if file.exists() {
+        if file.is_file() {
             figment = figment.merge(Toml::file_exact(file));
         }
         let config: Self = figment
-            .merge(Env::prefixed("TENANTRY_").ignore(&["config"]))
+            .merge(Env::prefixed("TENANTRY_").filter(|key| is_setting(key.as_str())))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| anyhow!("the configuration is not valid: {}", one_line(&error)))?;
@@ -129,6 +130,9 @@ impl Config {
         config.public_url()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
+        }
+        for origin in &config.cors_origins {
+            PublicUrl::parse(origin).map_err(|fault| anyhow!("cors_origins: {origin} {fault}; leave the list empty for all"))?;
         }
         if config.database_connections == 0 || config.account_idle < 1 {
             bail!("database_connections and account_idle must be at least 1");
@@ -143,6 +147,9 @@ impl Config {
 
     /// The same once it is known which port was given for port 0.
     pub(crate) fn public_url_at(&self, bound: SocketAddr) -> Result<PublicUrl> {
+        if self.public_url.is_none() && bound.ip().is_unspecified() {
+            bail!("public_url must be set: {bound} is no address that anybody can use");
+        }
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         PublicUrl::parse(&url).map_err(|fault| anyhow!("public_url {fault}"))
     }
@@ -156,6 +163,12 @@ impl Config {
             (None, None) => format!("sqlite://{}", self.data_dir.join("tenantry.db").display()),
         };
         Database::parse(&url).map_err(|fault| anyhow!("database_url {fault}"))
+    }
+
+    /// Makes the data directory, for its owner only.
+    pub(crate) fn make_data_dir(&self) -> Result<()> {
+        let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.data_dir);
+        made.with_context(|| format!("cannot make {}", self.data_dir.display()))
     }
 
     /// Refuses where a SQLite file is missing: looking must not make one.
@@ -180,6 +193,16 @@ impl Config {
     }
 }
 
+/// Not `TENANTRY_CONFIG`, which says where to look; not what Kubernetes sets for a Service named `tenantry`; and nothing
+/// that is set to nothing.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn is_setting(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let kubernetes = key.starts_with("service_") || key == "port" || key.starts_with("port_");
+    let empty = std::env::var(format!("TENANTRY_{}", key.to_uppercase())).is_ok_and(|value| value.is_empty());
+    key != "config" && !kubernetes && !empty
+}
+
 /// The text of a file without its last line break.
 pub(crate) fn read(file: &Path) -> Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -190,13 +213,14 @@ pub(crate) fn read(file: &Path) -> Result<String> {
 fn one_line(error: &figment::Error) -> String {
     use figment::error::Kind;
     let key = error.path.join(".");
+    let flat = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
     let source = error.metadata.as_ref().map(|metadata| format!(" (in {})", metadata.name)).unwrap_or_default();
     let what = match &error.kind {
         Kind::UnknownField(name, _) => return format!("there is no setting {name}{source}"),
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => format!("must be {expected}"),
         Kind::UnknownVariant(_, known) => format!("must be one of {}", known.join(", ")),
-        Kind::Message(text) => text.clone(),
-        kind => kind.to_string(),
+        Kind::Message(text) => flat(text),
+        kind => flat(&kind.to_string()),
     };
     format!("{key} {what}{source}")
 }

@@ -9,7 +9,7 @@ mod vault;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use tenantry_accounts::{Lock, Schema};
 
@@ -48,8 +48,11 @@ enum Command {
         #[arg(long)]
         json: bool,
         /// Succeed without a word if it was done before.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "recover")]
         if_needed: bool,
+        /// The operator's credentials are lost: give its accounts a new client each. The server must be stopped.
+        #[arg(long)]
+        recover: bool,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -62,11 +65,14 @@ enum Command {
 enum Migrate {
     /// Bring the schema up to this program.
     Up,
-    /// Undo the last steps.
+    /// Undo the last steps. What they hold is lost, the log of every account among it.
     Down {
         /// How many.
         #[arg(long, default_value_t = 1)]
         steps: u32,
+        /// Really.
+        #[arg(long)]
+        yes: bool,
     },
     /// Show which steps the database has.
     Status,
@@ -98,7 +104,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve => system.block_on(serve::serve(config))?,
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,
-        Command::Bootstrap { json, if_needed } => return system.block_on(bootstrap::bootstrap(config, json, if_needed)),
+        Command::Bootstrap { json, if_needed, recover } => {
+            return system.block_on(bootstrap::bootstrap(config, json, if_needed, recover));
+        }
         Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
         Command::Config(ConfigCommand::Check) => println!("the configuration is valid"),
         Command::Config(ConfigCommand::Print) => print!("{}", config.shown()?),
@@ -116,10 +124,14 @@ async fn migrate(config: &Config, command: &Migrate) -> Result<()> {
         schema.unknown.iter().for_each(|step| println!("unknown  {step}"));
         return Ok(());
     }
-    std::fs::create_dir_all(&config.data_dir).with_context(|| format!("cannot make {}", config.data_dir.display()))?;
-    let _lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
+    config.make_data_dir()?;
+    let lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
     let changed = match command {
-        Migrate::Down { steps } => Schema::down(&database, *steps).await,
+        Migrate::Down { yes: false, .. } => bail!("this deletes what the steps hold: say --yes"),
+        Migrate::Down { steps, .. } => {
+            let _nobody_serves = lock.and_serve(&database).await.map_err(|error| anyhow!(error))?;
+            Schema::down(&database, *steps).await
+        }
         _ => Schema::up(&database).await,
     };
     changed.map_err(|error| anyhow!(error))

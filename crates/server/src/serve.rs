@@ -62,13 +62,12 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
     actix_rt::spawn(metrics);
     actix_rt::spawn(sweep(registry, config.account_idle));
-    actix_rt::spawn(keep(lock));
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
     let delay = Duration::from_secs(config.shutdown_delay);
     actix_rt::spawn(async move {
-        stop_signal().await;
+        tokio::select! { () = stop_signal() => {}, () = lost(lock) => {} }
         tracing::info!("stopping: no new work, open requests end");
         state.stop();
         tokio::time::sleep(delay).await;
@@ -100,13 +99,13 @@ async fn sweep(registry: Registry, idle: i64) {
     }
 }
 
-/// Two processes on one database would serve stale snapshots: whoever has lost its place and cannot have it back ends.
-async fn keep(lock: Lock) {
+/// Two processes on one database would serve stale snapshots: whoever has lost its place to another returns, and ends.
+async fn lost(lock: Lock) {
     loop {
         tokio::time::sleep(KEEP).await;
-        if !lock.keep().await {
+        if lock.lost().await {
             tracing::error!("another tenantry serves this database now: ending");
-            std::process::exit(1);
+            return;
         }
     }
 }

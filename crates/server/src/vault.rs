@@ -22,7 +22,8 @@ pub(crate) fn open(config: &Config, source: &Source, create: bool) -> Result<Vau
         );
     }
     if !file.exists() {
-        bail!("there is no master key at {}: run `tenantry bootstrap`, or set master_key_file", file.display());
+        let advice = if config.master_key_file.is_some() { "" } else { ": run `tenantry bootstrap`, or bring the key back" };
+        bail!("there is no master key at {}{advice}", file.display());
     }
     let text = zeroize::Zeroizing::new(read(&file)?);
     let key = STANDARD.decode(text.trim()).map_err(|_| anyhow!("{} must hold base64 of 32 bytes", file.display()))?;

@@ -6,6 +6,7 @@ use tenantry_entity::event::{ActiveModel, Column, Entity};
 
 use super::{corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
+use crate::source::Source;
 
 /// Appends one event; a link joins it to the account's chain.
 pub(crate) async fn insert(
@@ -48,7 +49,8 @@ pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: 
         query = query.filter(Column::Subject.eq(subject));
     }
     if let Some(since) = filter.since {
-        query = query.filter(Column::At.gte(since.micros()));
+        // Ids are never earlier than their events, so the key itself leads there.
+        query = query.filter(Column::Id.gte(Source::first_id(since))).filter(Column::At.gte(since.micros()));
     }
     if let Some(until) = filter.until {
         query = query.filter(Column::At.lt(until.micros()));

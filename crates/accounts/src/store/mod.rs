@@ -1,13 +1,15 @@
 //! sea-orm: the only place that names tables. Free functions, `db` first, the account second; no function works
 //! without an account. A row that does not parse is an error, never a default.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, SqlErr,
-    TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
+    RuntimeErr, SqlErr, TransactionTrait,
 };
+use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tenantry_domain::{Error, Instant, Result, Stamp};
 
@@ -43,7 +45,11 @@ impl Database {
     pub fn parse(url: &str) -> Result<Self, String> {
         match url.split_once("://") {
             Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') => Ok(Self::Sqlite(path.into())),
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(url.to_owned())),
+            // The parser's own words may repeat the password.
+            Some(("postgres" | "postgresql", _)) => match url.parse::<PgConnectOptions>() {
+                Ok(_) => Ok(Self::Postgres(url.to_owned())),
+                Err(_) => Err("is not a valid PostgreSQL URL".to_owned()),
+            },
             _ => Err("must be sqlite://PATH or postgres://USER@HOST/NAME".to_owned()),
         }
     }
@@ -54,6 +60,9 @@ impl Database {
             Self::Sqlite(path) => {
                 if !create && !path.exists() {
                     return Err(format!("there is no database at {}: run `tenantry bootstrap` first", path.display()));
+                }
+                if create {
+                    self.create()?;
                 }
                 let writer = self.connect_writer().await?;
                 let read = self.connect(connections, true).await?;
@@ -67,13 +76,21 @@ impl Database {
         }
     }
 
+    /// Makes a missing SQLite file, for its owner only.
+    pub fn create(&self) -> Result<(), String> {
+        let Self::Sqlite(path) = self else { return Ok(()) };
+        let mut options = std::fs::OpenOptions::new();
+        let made = options.create(true).truncate(false).write(true).mode(0o600).open(path);
+        made.map(drop).map_err(|error| format!("the database {} cannot be made: {error}", path.display()))
+    }
+
     async fn connect_writer(&self) -> Result<DatabaseConnection, String> {
         self.connect(1, false).await
     }
 
     async fn connect(&self, connections: u32, read_only: bool) -> Result<DatabaseConnection, String> {
         let url = match self {
-            Self::Sqlite(path) => format!("sqlite://{}?mode={}", path.display(), if read_only { "ro" } else { "rwc" }),
+            Self::Sqlite(path) => format!("sqlite://{}?mode={}", path.display(), if read_only { "ro" } else { "rw" }),
             Self::Postgres(url) => url.clone(),
         };
         let mut options = ConnectOptions::new(url);
@@ -82,7 +99,7 @@ impl Database {
             .min_connections(1)
             .acquire_timeout(ACQUIRE)
             .connect_timeout(ACQUIRE)
-            .test_before_acquire(false)
+            .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .sqlx_logging(false)
             .map_sqlx_sqlite_opts(|options| {
                 options
@@ -95,7 +112,7 @@ impl Database {
                 options.application_name("tenantry").options([("statement_timeout", STATEMENT.as_millis().to_string())])
             });
         SeaOrm::connect(options).await.map_err(|error| match self {
-            Self::Sqlite(path) => format!("the database {} cannot be opened: {error}", path.display()),
+            Self::Sqlite(path) => format!("the database {} cannot be opened, or is locked: {error}", path.display()),
             Self::Postgres(_) => unreachable(&error),
         })
     }
@@ -129,9 +146,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<()> {
-        self.read.ping().await.map_err(storage)
+    /// Whether the database answers, for reading and for writing, and has this program's schema.
+    pub async fn ready(&self) -> Result<()> {
+        schema::check(&self.read).await.map_err(Error::Internal)?;
+        self.turns.take(async |_| Ok(())).await
+    }
+
+    /// Whether nothing was ever started on this database.
+    pub async fn is_new(&self) -> Result<bool> {
+        Ok(instance::master_key(&self.read).await?.is_none())
     }
 
     /// A transaction in which everything is seen as of one moment.
@@ -144,11 +167,33 @@ impl Store {
 /// What a database failure means to a caller. The text goes to the log and never into an answer.
 pub(crate) fn storage(error: DbErr) -> Error {
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => {
+        error if is_away(&error) => {
             tracing::error!(%error, "the database cannot be reached");
             Error::Unavailable
         }
         error => Error::Internal(error.to_string()),
+    }
+}
+
+/// Whether the database is away, full or stopping, rather than asked something wrong. PostgreSQL says it in the class of
+/// an SQLSTATE (08 connection, 53 resources, 57 operator), SQLite in the low byte of its code (BUSY, LOCKED, IOERR, FULL,
+/// CANTOPEN).
+fn is_away(error: &DbErr) -> bool {
+    let (DbErr::Query(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) = error else {
+        return matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_));
+    };
+    match cause.as_ref() {
+        sqlx::Error::Database(told) => match told.code() {
+            Some(state) if state.len() == 5 => ["08", "53", "57"].iter().any(|class| state.starts_with(class)),
+            Some(code) => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)),
+            None => false,
+        },
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, Ordering};
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use tenantry_migration::{Migrator, MigratorTrait};
 
 use super::{ACQUIRE, Database, unreachable};
@@ -27,19 +28,31 @@ impl Schema {
     /// Reads the state; changes nothing.
     pub async fn of(database: &Database) -> Result<Self, String> {
         let db = database.connect(1, false).await?;
+        let schema = Self::read(&db).await?;
+        db.close().await.map_err(failed)?;
+        Ok(schema)
+    }
+
+    async fn read(db: &DatabaseConnection) -> Result<Self, String> {
         let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
-        let applied = applied(&db).await;
+        let applied = applied(db).await?;
         let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
         let unknown = applied.iter().filter(|step| !known.contains(step)).cloned().collect();
-        db.close().await.map_err(failed)?;
         Ok(Self { applied, pending, unknown })
+    }
+
+    /// Refuses, in one line, a database that is newer than this binary.
+    fn check_not_newer(&self) -> Result<(), String> {
+        match self.unknown.last() {
+            Some(step) => Err(format!("the database is newer than this program (it has {step}): use the program that made it")),
+            None => Ok(()),
+        }
     }
 
     /// Refuses, in one line, a database that is older or newer than this binary.
     pub fn check(&self) -> Result<(), String> {
-        if let Some(step) = self.unknown.last() {
-            Err(format!("the database is newer than this program (it has {step}): use the program that made it"))
-        } else if self.pending.is_empty() {
+        self.check_not_newer()?;
+        if self.pending.is_empty() {
             Ok(())
         } else {
             Err(format!("the database lacks {} schema steps: run `tenantry migrate up`", self.pending.len()))
@@ -48,7 +61,9 @@ impl Schema {
 
     /// Brings the database up to this binary. The caller holds [`Lock::migrate`].
     pub async fn up(database: &Database) -> Result<(), String> {
+        database.create()?;
         let db = database.connect(1, false).await?;
+        Self::read(&db).await?.check_not_newer()?;
         Migrator::up(&db, None).await.map_err(failed)?;
         db.close().await.map_err(failed)
     }
@@ -56,6 +71,7 @@ impl Schema {
     /// Undoes the last `steps` steps. The caller holds [`Lock::migrate`].
     pub async fn down(database: &Database, steps: u32) -> Result<(), String> {
         let db = database.connect(1, false).await?;
+        Self::read(&db).await?.check_not_newer()?;
         Migrator::down(&db, Some(steps)).await.map_err(failed)?;
         db.close().await.map_err(failed)
     }
@@ -67,10 +83,23 @@ fn failed(error: DbErr) -> String {
 }
 
 /// The steps that the database has, in order; none where nothing was ever migrated.
-async fn applied(db: &DatabaseConnection) -> Vec<String> {
+async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, String> {
+    let known = if db.get_database_backend() == DatabaseBackend::Sqlite {
+        "SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'"
+    } else {
+        "SELECT 1 FROM pg_class WHERE oid = to_regclass('seaql_migrations')"
+    };
+    if db.query_one_raw(Statement::from_string(db.get_database_backend(), known)).await.map_err(failed)?.is_none() {
+        return Ok(Vec::new());
+    }
     let query = Statement::from_string(db.get_database_backend(), "SELECT version FROM seaql_migrations ORDER BY version");
-    let rows = db.query_all_raw(query).await.unwrap_or_default();
-    rows.iter().filter_map(|row| row.try_get_by_index(0).ok()).collect()
+    let rows = db.query_all_raw(query).await.map_err(failed)?;
+    rows.iter().map(|row| row.try_get_by_index(0).map_err(failed)).collect()
+}
+
+/// Refuses a database that is not this binary's.
+pub(super) async fn check(db: &DatabaseConnection) -> Result<(), String> {
+    Schema::read(db).await?.check()
 }
 
 /// Held while nobody else may do the same; freed when dropped, and by the operating system or the database server when
@@ -81,7 +110,7 @@ enum Held {
     #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
     File(File),
     /// The one connection of this pool holds the lock.
-    Session(DatabaseConnection, i64),
+    Session { db: DatabaseConnection, key: i64, backend: AtomicI32 },
 }
 
 impl Lock {
@@ -97,18 +126,34 @@ impl Lock {
         Self::take(database, MIGRATE).await?.ok_or_else(|| held.to_owned())
     }
 
-    /// Whether the lock is still held; a PostgreSQL that was restarted has forgotten it. Takes it again if it is free.
-    pub async fn keep(&self) -> bool {
-        match &self.0 {
-            Held::File(_) => true,
-            Held::Session(db, key) => try_advisory(db, *key).await.unwrap_or(true),
+    /// With the lock to change the schema, also the one to serve; on SQLite they are one.
+    pub async fn and_serve(self, database: &Database) -> Result<(Self, Option<Self>), String> {
+        let serve = match database {
+            Database::Sqlite(_) => None,
+            Database::Postgres(_) => Some(Self::serve(database).await?),
+        };
+        Ok((self, serve))
+    }
+
+    /// Whether somebody else has the lock now: a PostgreSQL that was restarted has forgotten it. Takes it again if it is
+    /// free; one's own old session that hangs is nobody else. A database that does not answer proves nothing.
+    pub async fn lost(&self) -> bool {
+        let Held::Session { db, key, backend } = &self.0 else { return false };
+        match advisory(db, *key).await {
+            Ok(Taken::Ours(now)) => {
+                backend.store(now, Ordering::Relaxed);
+                false
+            }
+            Ok(Taken::Theirs(holder)) => holder.is_some_and(|holder| holder != backend.load(Ordering::Relaxed)),
+            Err(_) => false,
         }
     }
 
     async fn take(database: &Database, key: i64) -> Result<Option<Self>, String> {
         match database {
             Database::Sqlite(path) => {
-                let mut lock = PathBuf::from(path);
+                // One database has one lock, whatever links lead to it.
+                let mut lock = path.canonicalize().unwrap_or_else(|_| PathBuf::from(path));
                 lock.as_mut_os_string().push(".lock");
                 let cannot = |error: std::io::Error| format!("{} cannot be locked: {error}", lock.display());
                 let file = File::options().create(true).truncate(false).write(true).open(&lock).map_err(cannot)?;
@@ -123,15 +168,36 @@ impl Lock {
                 options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).sqlx_logging(false);
                 options.acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
                 let db = SeaOrm::connect(options).await.map_err(|error| unreachable(&error))?;
-                Ok(try_advisory(&db, key).await.map_err(failed)?.then_some(Self(Held::Session(db, key))))
+                Ok(match advisory(&db, key).await.map_err(failed)? {
+                    Taken::Ours(backend) => Some(Self(Held::Session { db, key, backend: AtomicI32::new(backend) })),
+                    Taken::Theirs(_) => None,
+                })
             }
         }
     }
 }
 
-/// Takes a lock of this session; taking one's own again is harmless.
-async fn try_advisory(db: &DatabaseConnection, key: i64) -> Result<bool, DbErr> {
-    let query = Statement::from_string(db.get_database_backend(), format!("SELECT pg_try_advisory_lock({key})"));
-    let row = db.query_one_raw(query).await?;
-    row.map_or(Ok(false), |row| row.try_get_by_index(0))
+/// Who has a lock: this session, by its process id on the server, or another.
+enum Taken {
+    Ours(i32),
+    Theirs(Option<i32>),
+}
+
+/// Takes a lock of this session, or says who has it; taking one's own again is harmless.
+async fn advisory(db: &DatabaseConnection, key: i64) -> Result<Taken, DbErr> {
+    let ask = async |query: String| db.query_one_raw(Statement::from_string(db.get_database_backend(), query)).await;
+    let row = ask(format!("SELECT pg_try_advisory_lock({key}), pg_backend_pid()")).await?;
+    let (taken, own): (bool, i32) = match row {
+        Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
+        None => (false, 0),
+    };
+    if taken {
+        return Ok(Taken::Ours(own));
+    }
+    let (high, low) = (key >> 32, key & 0xffff_ffff);
+    let holder = ask(format!(
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+         AND classid = {high} AND objid = {low} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    ));
+    Ok(Taken::Theirs(holder.await?.map(|row| row.try_get_by_index(0)).transpose()?))
 }

@@ -3,6 +3,7 @@
 mod model;
 mod runtime;
 mod schema;
+mod signatures;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;

@@ -108,6 +108,22 @@ async fn unknown_ids_leave_nothing_behind() {
     assert_eq!(world.registry.platform().measures.live.get(), 1);
 }
 
+/// A late waiter of a failed load does not take away the load that began after it.
+#[actix_rt::test]
+async fn a_failed_load_does_not_end_the_one_after_it() {
+    let world = World::new().await;
+    let id = "T11200000".parse().unwrap();
+    for round in 0..20 {
+        let tries = join_all((0..50).map(|_| world.registry.get(id))).await;
+        assert!(tries.iter().all(|got| matches!(got, Err(Error::NotFound))), "{round}");
+    }
+    let input =
+        AccountInput { display_name: "Partner".parse().unwrap(), account_id: Some(id), company: None, language_code: None };
+    world.operator().await.create_account(Caller::system(), input).await.unwrap();
+    assert!(join_all((0..50).map(|_| world.registry.get(id))).await.iter().all(Result::is_ok));
+    assert_eq!(world.registry.platform().measures.live.get(), 2);
+}
+
 /// An account is forgotten when nobody uses it, never while somebody holds it or something below it is awake.
 #[actix_rt::test]
 async fn an_account_rests_only_when_nobody_holds_it() {
