@@ -19,11 +19,11 @@ check:
 
 # More kills under load than `make test` has.
 soak:
-	TENANTRY_TEST_KILLS=20 scripts/test kill
+	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load
 
 fmt:
 	cargo fmt --all
 
 # After a change of the API: look at the difference, then commit it.
 openapi:
-	INSTA_UPDATE=always scripts/cargo-test -p tenantry-tests openapi
+	INSTA_UPDATE=always scripts/cargo-test --workspace openapi
