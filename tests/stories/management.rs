@@ -57,6 +57,9 @@ async fn accounts_below_are_listed_searched_changed_and_deleted() {
         (Some(true), Some(10), Some("Mine"))
     );
 
+    let cleared = partner.put("management/accounts/T11200001", json!({"limits": null, "company": null})).await.ok();
+    assert!(cleared["limits"].is_null() && cleared["company"].is_null() && cleared["language_code"] == "no", "{cleared}");
+
     assert!(partner.delete("management/accounts/T11200001").await.ok()["deleted_at"].is_string());
     partner.get("management/accounts/T11200001").await.refused(404, "not_found");
     partner.delete("management/accounts/T11200001").await.refused(404, "not_found");

@@ -220,6 +220,8 @@ async fn an_account_decides_how_long_its_tokens_live() {
     partner.grant(&id, &["read:accounts"]).await;
     partner.put("management/settings", json!({"token_lifetime": 60})).await.ok();
     assert_eq!(app.token("T112", &id, &secret, &format!("{PUBLIC}/v1/accounts/T112")).await.ok()["expires_in"], 60);
+    partner.put("management/settings", json!({"token_lifetime": null})).await.ok();
+    assert_eq!(app.token("T112", &id, &secret, &format!("{PUBLIC}/v1/accounts/T112")).await.ok()["expires_in"], 14_400);
     for bad in [59, 86_401, -1] {
         partner.put("management/settings", json!({"token_lifetime": bad})).await.names("token_lifetime");
     }

@@ -1,7 +1,7 @@
 //! The accounts below an account (contract section 9).
 
 use serde::Deserialize;
-use tenantry_domain::{AccountId, AccountInput, Checks, Text};
+use tenantry_domain::{AccountId, AccountInput, Change, Checks, Text};
 use utoipa::ToSchema;
 
 use crate::body::Json;
@@ -81,38 +81,48 @@ impl AccountCreate {
         let display_name = checks.take("display_name", Text::not_blank(&self.display_name));
         let account_id = checks.take("account_id", self.account_id.map(|id| id.parse()).transpose());
         let company = self.company.map(|company| company.parse(&mut checks));
-        let language_code = language(&mut checks, self.language_code);
+        language(&mut checks, self.language_code.as_ref());
+        let language_code = self.language_code;
         let input = (|| Some(AccountInput { display_name: display_name?, account_id: account_id?, company, language_code }))();
         Ok(checks.done(input)?)
     }
 }
 
-/// A change to an account below; what is left out stays.
+/// A change to an account below; what is left out stays, null clears what may be absent.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"active": false}))]
 struct AccountChange {
     /// A name for people, at most 255 characters.
     display_name: Option<String>,
     /// The company behind it.
-    company: Option<CompanyBody>,
+    #[serde(default)]
+    #[schema(value_type = Option<CompanyBody>)]
+    company: Change<CompanyBody>,
     /// ISO 639-1, two small letters.
-    language_code: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    language_code: Change<String>,
     /// `false` suspends the account and everything below it; `true` lifts that.
     active: Option<bool>,
-    /// The account's own rate.
-    limits: Option<QuotaBody>,
-    /// The rate of a partner's whole tree.
-    budget: Option<QuotaBody>,
+    /// The account's own rate; null for the server's default.
+    #[serde(default)]
+    #[schema(value_type = Option<QuotaBody>)]
+    limits: Change<QuotaBody>,
+    /// The rate of a partner's whole tree; null for the server's default.
+    #[serde(default)]
+    #[schema(value_type = Option<QuotaBody>)]
+    budget: Change<QuotaBody>,
 }
 
 impl AccountChange {
     fn parse(self) -> Result<tenantry_domain::AccountChange> {
         let mut checks = Checks::default();
         let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
+        language(&mut checks, self.language_code.given());
         let change = display_name.map(|display_name| tenantry_domain::AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),
-            language_code: language(&mut checks, self.language_code),
+            language_code: self.language_code,
             active: self.active,
             limits: self.limits.map(|quota| quota.parse(&mut checks, "limits")),
             budget: self.budget.map(|quota| quota.parse(&mut checks, "budget")),

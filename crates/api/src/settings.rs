@@ -1,7 +1,7 @@
 //! An account's view of itself (contract section 9).
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Checks, Company, Instant, Mode, Quota, Text};
+use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Change, Checks, Company, Instant, Mode, Quota, Text};
 use utoipa::ToSchema;
 
 use crate::body::Json;
@@ -26,21 +26,26 @@ async fn update_settings(call: Call, Json(body): Json<SettingsInput>) -> Result<
     Ok(Ok200(AccountView::new(&account)))
 }
 
-/// A change to the account's own settings; what is left out stays. What only the account above may set is ignored.
+/// A change to the account's own settings; what is left out stays, null clears what may be absent. What only the account above may set is ignored.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"partner_access": false}))]
 struct SettingsInput {
     /// A name for people, at most 255 characters.
     display_name: Option<String>,
     /// The company behind it.
-    company: Option<CompanyBody>,
+    #[serde(default)]
+    #[schema(value_type = Option<CompanyBody>)]
+    company: Change<CompanyBody>,
     /// ISO 639-1, two small letters.
-    language_code: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    language_code: Change<String>,
     /// Whether the partner above may exchange tokens into this account; `false` ends those it has.
     partner_access: Option<bool>,
-    /// How long access tokens live, in seconds.
-    #[schema(minimum = 60, maximum = 86400)]
-    token_lifetime: Option<i64>,
+    /// How long access tokens live, in seconds; null for the server's default.
+    #[serde(default)]
+    #[schema(value_type = Option<i64>, minimum = 60, maximum = 86400)]
+    token_lifetime: Change<i64>,
     /// What the next signing key signs with.
     signing_algorithm: Option<AlgorithmName>,
 }
@@ -48,14 +53,15 @@ struct SettingsInput {
 impl SettingsInput {
     fn parse(self) -> Result<AccountChange> {
         let mut checks = Checks::default();
-        if self.token_lifetime.is_some_and(|seconds| !(60..=86_400).contains(&seconds)) {
+        if self.token_lifetime.given().is_some_and(|seconds| !(60..=86_400).contains(seconds)) {
             checks.fault("token_lifetime", "must be between 60 and 86400 seconds");
         }
         let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
+        language(&mut checks, self.language_code.given());
         let change = display_name.map(|display_name| AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),
-            language_code: language(&mut checks, self.language_code),
+            language_code: self.language_code,
             partner_access: self.partner_access,
             token_lifetime: self.token_lifetime,
             signing_algorithm: self.signing_algorithm.map(Into::into),
@@ -65,12 +71,11 @@ impl SettingsInput {
     }
 }
 
-/// Reads a language code.
-pub(crate) fn language(checks: &mut Checks, code: Option<String>) -> Option<String> {
-    if code.as_ref().is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_lowercase())) {
+/// Checks a language code.
+pub(crate) fn language(checks: &mut Checks, code: Option<&String>) {
+    if code.is_some_and(|code| code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_lowercase())) {
         checks.fault("language_code", "must be two small letters, as in ISO 639-1");
     }
-    code
 }
 
 /// A signature algorithm.

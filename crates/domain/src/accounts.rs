@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Algorithm, Seconds, Stamp, Text};
+use crate::{AccountId, Algorithm, Change, Seconds, Stamp, Text};
 
 /// A postal address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,27 +74,27 @@ pub struct AccountInput {
     pub language_code: Option<String>,
 }
 
-/// A change to an account; what is `None` stays.
+/// A change to an account; what is `None` or kept stays.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
     /// A name for people.
     pub display_name: Option<Text<255>>,
     /// The company behind it.
-    pub company: Option<Company>,
+    pub company: Change<Company>,
     /// ISO 639-1.
-    pub language_code: Option<String>,
+    pub language_code: Change<String>,
     /// Own setting: see [`Settings::partner_access`].
     pub partner_access: Option<bool>,
     /// Own setting: see [`Settings::token_lifetime`].
-    pub token_lifetime: Option<Seconds>,
+    pub token_lifetime: Change<Seconds>,
     /// Own setting: see [`Settings::signing_algorithm`].
     pub signing_algorithm: Option<Algorithm>,
     /// By the parent only: `false` suspends.
     pub active: Option<bool>,
     /// By the parent only: the account's own rate.
-    pub limits: Option<Quota>,
+    pub limits: Change<Quota>,
     /// By the parent only: the rate of a partner's whole tree.
-    pub budget: Option<Quota>,
+    pub budget: Change<Quota>,
 }
 
 /// An account as it is kept.
@@ -129,16 +129,16 @@ impl AccountRecord {
             id: old.id,
             stamp,
             display_name: change.display_name.unwrap_or(old.display_name),
-            company: change.company.or(old.company),
-            language_code: change.language_code.or(old.language_code),
+            company: change.company.apply(old.company),
+            language_code: change.language_code.apply(old.language_code),
             active: change.active.unwrap_or(old.active),
             settings: Settings {
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
-                token_lifetime: change.token_lifetime.or(old.settings.token_lifetime),
+                token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
             },
-            limits: change.limits.or(old.limits),
-            budget: change.budget.or(old.budget),
+            limits: change.limits.apply(old.limits),
+            budget: change.budget.apply(old.budget),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audience;
+mod change;
 mod clients;
 mod error;
 mod grants;
@@ -18,6 +19,7 @@ mod text;
 
 pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Quota, Settings};
 pub use audience::{Audience, PublicUrl};
+pub use change::Change;
 pub use clients::{Client, ClientInput};
 pub use error::{Checks, Error, Fault, Result};
 pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
