@@ -49,6 +49,23 @@ async fn a_leaked_key_can_be_revoked_with_all_its_tokens() {
     partner.enter(&shop).await.get("auth/roles").await.ok();
 }
 
+/// However often somebody has rotated, a leaked key can still be revoked, and time makes room again.
+#[actix_web::test]
+async fn revocation_works_when_there_is_no_room_for_another_key() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let mut rotations = 0;
+    while partner.post("auth/keys/rotate", json!({"activate_in": 0})).await.status == 200 {
+        rotations += 1;
+    }
+    assert_eq!(rotations, 99);
+    partner.post_empty("auth/keys/rotate").await.refused(400, "limit_reached");
+    partner.post("auth/keys/rotate", json!({"revoke_previous": true})).await.ok();
+    partner.get("auth/roles").await.refused(401, "unauthorized");
+    let keys = app.get("/v1/accounts/T112/.well-known/jwks.json").await.ok();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 1);
+}
+
 #[actix_web::test]
 async fn every_algorithm_signs_what_the_world_can_verify() {
     let app = TestApp::start().await;

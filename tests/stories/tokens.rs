@@ -165,7 +165,12 @@ async fn a_client_may_ask_for_fewer_scopes() {
     let narrow = app.holder("T11200000", narrow["access_token"].as_str().unwrap());
     narrow.get("auth/roles").await.ok();
     narrow.post("auth/roles", json!({"scope": []})).await.refused(403, "insufficient_scope");
-    assert_eq!(ask("&scope=admin:customers").await.json()["error"], "invalid_scope");
+    assert_eq!(ask("&scope=").await.ok()["scope"], "admin:accounts");
+    for bad in ["admin:customers", "%22"] {
+        assert_eq!(ask(&format!("&scope={bad}")).await.json()["error"], "invalid_scope");
+    }
+    let many = (0..65).fold(String::new(), |text, number| text + &format!("&x{number}="));
+    assert_eq!(ask(&many).await.json()["error"], "invalid_request");
     assert_eq!(ask("&scope=a&scope=b").await.json()["error"], "invalid_request");
     let body = json!({"grant_type": "client_credentials", "audience": AUDIENCE, "scope": "admin:customers"});
     app.send(app.request(Method::POST, PATH).basic_auth(&id, Some(&secret)).json(&body)).await.refused(400, "invalid_scope");

@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::ArbiterHandle;
@@ -17,6 +18,11 @@ use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::limits::{Permit, Permits};
 use crate::platform::Platform;
+
+/// How long a request waits for another's reload of the account.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a key waits for the one that is being made before it.
+const KEY_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A cheap, cloneable handle to one account.
 #[derive(Clone)]
@@ -35,6 +41,8 @@ struct Core {
     parent: Option<Account>,
     directory: ArcSwap<Directory>,
     permits: Permits,
+    /// Held while a signing key is made.
+    key_making: tokio::sync::Mutex<()>,
     /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
     doubts: AtomicU64,
     /// How many of these a reload has settled.
@@ -51,6 +59,7 @@ impl Account {
             parent,
             directory: ArcSwap::from_pointee(directory),
             permits: Permits::default(),
+            key_making: tokio::sync::Mutex::default(),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
             reload: tokio::sync::Mutex::default(),
@@ -103,6 +112,11 @@ impl Account {
         self.0.core.permits.enter().await
     }
 
+    /// Leave to make a signing key of this account, one at a time; `Error::Busy` if others take too long.
+    pub(crate) async fn make_key_alone(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
+        tokio::time::timeout(KEY_PATIENCE, self.0.core.key_making.lock()).await.map_err(|_| Error::Busy)
+    }
+
     /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
     pub(crate) async fn refresh(&self) -> Result<()> {
         if let Some(parent) = self.parent() {
@@ -112,7 +126,7 @@ impl Account {
         if core.settled.load(Ordering::Acquire) == core.doubts.load(Ordering::Acquire) {
             return Ok(());
         }
-        let _alone = core.reload.lock().await;
+        let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
         let seen = core.doubts.load(Ordering::Acquire);
         if core.settled.load(Ordering::Acquire) != seen {
             let snapshot = core.platform.store.snapshot().await?;
@@ -182,7 +196,7 @@ where
                 this.0.publish(next); // after the commit, before the reply
                 reply
             });
-            if matches!(done, Err(Error::OutcomeUnknown | Error::Internal(_) | Error::Unavailable)) {
+            if matches!(done, Err(Error::OutcomeUnknown)) {
                 this.0.doubts.fetch_add(1, Ordering::AcqRel);
             }
             drop(permit);

@@ -51,6 +51,11 @@ impl Caller {
         Self { origin: Origin::default(), proof: None }
     }
 
+    /// Whether it is the system itself.
+    pub(crate) fn is_system(&self) -> bool {
+        self.proof.is_none()
+    }
+
     /// Whom the call speaks for.
     pub fn subject(&self) -> &str {
         self.claims().map_or("system", |claims| &claims.sub)

@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenantry_domain::{AccountId, Algorithm, Error, Instant, KeyId, Result, Rotation};
+use tenantry_domain::{AccountId, Algorithm, Error, Instant, KeyId, Result, Rotation, Seconds};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -172,6 +172,11 @@ impl Account {
 
     /// Publishes a new signing key, which signs from `rotation.activate_in` seconds on.
     pub async fn rotate_key(&self, by: Caller, rotation: Rotation) -> Result<Arc<SigningKey>> {
+        // The write decides; this only spares the work of making a key that would be refused.
+        if !rotation.revoke_previous && self.directory().live_keys(self.now()).count() >= MAX_KEYS {
+            return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
+        }
+        let _alone = self.make_key_alone().await?;
         let key = self.new_key(rotation.activate_in).await?;
         self.write(&by, async move |draft| {
             let mut keys = (*draft.directory.keys).clone();
@@ -202,6 +207,10 @@ impl Account {
         if let Some(key) = self.directory().signing_key(self.now()) {
             return Ok(key.clone());
         }
+        let _alone = self.make_key_alone().await?;
+        if let Some(key) = self.directory().signing_key(self.now()) {
+            return Ok(key.clone()); // made while this waited
+        }
         let (key, system) = (self.new_key(0).await?, Caller::system());
         let made = self.write(&system, async move |draft| {
             if draft.directory.signing_key(draft.now).is_some() {
@@ -224,18 +233,19 @@ impl Account {
         }
     }
 
-    /// Makes a key on a thread of its own, one at a time in the whole process: RSA takes a second of a core.
-    async fn new_key(&self, activate_in: i64) -> Result<Arc<SigningKey>> {
-        if self.directory().keys.len() >= MAX_KEYS {
-            return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
-        }
-        let _permit = self.enter().await?;
-        let alone = tokio::time::timeout(PATIENCE, self.platform().key_making.acquire()).await;
-        let _alone = alone.map_err(|_| Error::Busy)?.map_err(|_| Error::Unavailable)?;
+    /// Makes a key, one at a time for each account. RSA takes a second of a core, so that is done on a thread of its own and
+    /// one at a time in the whole process. `Error::Busy` where that takes too long.
+    async fn new_key(&self, activate_in: Seconds) -> Result<Arc<SigningKey>> {
         let (platform, account, now) = (self.platform().clone(), self.id(), self.now());
         let algorithm = self.directory().account.settings.signing_algorithm;
         let id = KeyId(platform.source.id(now));
-        let make = move || SigningKey::generate(&platform.vault, account, id, algorithm, now.plus(activate_in));
+        let shared = platform.clone();
+        let make = move || SigningKey::generate(&shared.vault, account, id, algorithm, now.plus(activate_in));
+        if algorithm != Algorithm::RS256 {
+            return make().map(Arc::new);
+        }
+        let alone = tokio::time::timeout(PATIENCE, platform.key_making.acquire()).await;
+        let _alone = alone.map_err(|_| Error::Busy)?.map_err(|_| Error::Unavailable)?;
         let key = tokio::task::spawn_blocking(make).await;
         key.map_err(|error| Error::Internal(format!("making a key failed: {error}")))?.map(Arc::new)
     }

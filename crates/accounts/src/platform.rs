@@ -21,7 +21,7 @@ pub struct Platform {
     pub(crate) public: PublicUrl,
     pub(crate) token_lifetime: Seconds,
     pub(crate) signatures: Signatures,
-    /// Leave to make a signing key.
+    /// Leave to make an RSA key.
     pub(crate) key_making: Semaphore,
     pub(crate) measures: Measures,
 }

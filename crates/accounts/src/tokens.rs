@@ -282,10 +282,11 @@ impl Account {
 
 /// The scopes that a caller asks for out of those it may have.
 fn narrowed(held: &Scopes, wanted: Option<&str>) -> Result<Scopes> {
-    let Some(wanted) = wanted else { return Ok(held.clone()) };
-    let wanted = Scopes::parse_claim(wanted).map_err(|fault| Error::invalid("scope", fault))?;
-    let lacking = wanted.iter().find(|scope| !held.cover(scope)).cloned();
-    lacking.map_or(Ok(wanted), |scope| Err(Error::InvalidScope(scope)))
+    // A parameter without a value counts as left out (RFC 6749 section 3.2).
+    let Some(wanted) = wanted.filter(|wanted| !wanted.trim().is_empty()) else { return Ok(held.clone()) };
+    let wanted = Scopes::parse_claim(wanted).map_err(Error::InvalidScope)?;
+    let lacking = wanted.iter().find(|scope| !held.cover(scope)).map(|scope| format!("the grant does not give {scope}"));
+    lacking.map_or(Ok(wanted), |fault| Err(Error::InvalidScope(fault)))
 }
 
 /// Refuses where an account, or the one above it, is suspended, or the one above it is deleted.

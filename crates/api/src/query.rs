@@ -1,5 +1,6 @@
 //! Query and path parameters, with errors that name them.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 use std::str::FromStr;
 
@@ -11,6 +12,9 @@ use utoipa::ToSchema;
 use crate::body::fault;
 use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
+
+/// How many parameters a query or form may have.
+const MAX_PARAMETERS: usize = 64;
 
 /// Query parameters; unknown ones are ignored, repeated ones refused.
 pub(crate) struct Query<T>(pub(crate) T);
@@ -35,12 +39,14 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     if let Some((name, _)) = form_urlencoded::parse(text).find(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return Err(ApiError::invalid(name.replace('\0', ""), "must not contain U+0000"));
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::new();
     for (name, _) in form_urlencoded::parse(text) {
-        if names.contains(&name) {
+        if names.len() == MAX_PARAMETERS {
+            return Err(ApiError::invalid("body", format!("must have at most {MAX_PARAMETERS} parameters")));
+        }
+        if !names.insert(name.clone()) {
             return Err(ApiError::invalid(name, "must be sent once"));
         }
-        names.push(name);
     }
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
     serde_path_to_error::deserialize(pairs).map_err(|error| fault(&error.path().to_string(), error.inner()))

@@ -34,9 +34,9 @@ pub enum Error {
     /// A `grant_type` that the token endpoint does not offer (RFC 6749 section 5.2).
     #[error("This grant type is not supported.")]
     UnsupportedGrantType,
-    /// A scope was asked for that the client's grant does not give (RFC 6749 section 5.2).
-    #[error("The grant does not give the scope {0}.")]
-    InvalidScope(Scope),
+    /// A scope was asked for that is malformed, or that the client's grant does not give (RFC 6749 section 5.2).
+    #[error("The scope is not valid: {0}.")]
+    InvalidScope(String),
     /// No credential, or one that proves nothing (any more).
     #[error("A valid access token is required.")]
     Unauthorized,

@@ -18,6 +18,7 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recov
     let made = {
         database.create().map_err(|error| anyhow!(error))?;
         let lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
+        let _locks = if recover { lock.and_serve(&database).await.map_err(|error| anyhow!(error))? } else { (lock, None) };
         Schema::up(&database).await.map_err(|error| anyhow!(error))?;
         let store = database.open(config.database_connections, true).await.map_err(|error| anyhow!(error))?;
         // A database that was used before has its key already: a new one would only hide that the old one is missing.
@@ -25,10 +26,7 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recov
         let platform = Platform::new(store, source, vault, public, config.token_lifetime);
         vault::fits(&platform).await?;
         match platform.bootstrap().await? {
-            None if recover => {
-                let _nobody_serves = lock.and_serve(&database).await.map_err(|error| anyhow!(error))?;
-                Some(Registry::new(Arc::new(platform), 1).recover_operator().await?)
-            }
+            None if recover => Some(Registry::new(Arc::new(platform), 1).recover_operator().await?),
             made => made,
         }
     };

@@ -65,18 +65,23 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
-    let delay = Duration::from_secs(config.shutdown_delay);
-    actix_rt::spawn(async move {
-        tokio::select! { () = stop_signal() => {}, () = lost(lock) => {} }
+    // The lock stays with this function: as long as anything is answered here, nobody else serves the database.
+    let mut api = actix_rt::spawn(api);
+    let ended = tokio::select! {
+        ended = &mut api => return Ok(ended??),
+        () = stop_signal() => Ok(()),
+        () = lost(&lock) => Err(anyhow!("another tenantry serves this database now")),
+    };
+    state.stop();
+    if ended.is_ok() {
         tracing::info!("stopping: no new work, open requests end");
-        state.stop();
-        tokio::time::sleep(delay).await;
-        api_handle.stop(true).await;
-        metrics_handle.stop(false).await;
-    });
-    api.await?;
+        tokio::time::sleep(Duration::from_secs(config.shutdown_delay)).await;
+    }
+    api_handle.stop(ended.is_ok()).await;
+    metrics_handle.stop(false).await;
+    api.await??;
     tracing::info!("stopped");
-    Ok(())
+    ended
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {
@@ -99,13 +104,9 @@ async fn sweep(registry: Registry, idle: i64) {
     }
 }
 
-/// Two processes on one database would serve stale snapshots: whoever has lost its place to another returns, and ends.
-async fn lost(lock: Lock) {
-    loop {
+/// Returns when another process has this one's place: two on one database would judge by stale snapshots.
+async fn lost(lock: &Lock) {
+    while !lock.lost().await {
         tokio::time::sleep(KEEP).await;
-        if lock.lost().await {
-            tracing::error!("another tenantry serves this database now: ending");
-            return;
-        }
     }
 }
