@@ -64,6 +64,12 @@ async fn lost_credentials_are_made_anew_on_the_machine_itself() {
     }
 }
 
+/// What the README shows is what is printed, and what the next test runs.
+#[test]
+fn the_readme_shows_the_printed_story() {
+    assert!(include_str!("../../README.md").contains(include_str!("../../docs/partner-story.sh")));
+}
+
 /// The commands that `bootstrap` prints for people, run by a real shell against a real server.
 #[actix_web::test]
 async fn the_printed_story_runs() {
