@@ -41,9 +41,9 @@ pub enum Database {
 }
 
 impl Database {
-    /// Reads `sqlite://PATH` or `postgres://...`.
+    /// Reads `sqlite://PATH` or `postgres://...`. `?mode=rwc`, as other tools write it, is understood and says nothing new.
     pub fn parse(url: &str) -> Result<Self, String> {
-        match url.split_once("://") {
+        match url.strip_suffix("?mode=rwc").unwrap_or(url).split_once("://") {
             Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') => Ok(Self::Sqlite(path.into())),
             // The parser's own words may repeat the password.
             Some(("postgres" | "postgresql", _)) => match url.parse::<PgConnectOptions>() {
@@ -241,3 +241,20 @@ macro_rules! stamped {
     }};
 }
 pub(crate) use stamped;
+
+#[cfg(test)]
+mod tests {
+    use super::Database;
+
+    #[test]
+    fn a_database_is_named_by_its_url() {
+        let sqlite = |path: &str| Ok(Database::Sqlite(path.into()));
+        assert_eq!(Database::parse("sqlite://data/x.db"), sqlite("data/x.db"));
+        assert_eq!(Database::parse("sqlite:///var/x.db?mode=rwc"), sqlite("/var/x.db"));
+        assert!(matches!(Database::parse("postgres://u:p@h:5432/x"), Ok(Database::Postgres(_))));
+        for bad in ["", "x", "sqlite://", "sqlite://x?mode=ro", "mysql://u:hush@h/x", "postgres://u:hush@h:port/x"] {
+            let told = Database::parse(bad).unwrap_err();
+            assert!(!told.contains("hush"), "{told}");
+        }
+    }
+}
