@@ -17,6 +17,7 @@ pub struct Model {
     pub active: bool,
     pub settings: String,
     pub limits: Option<String>,
+    pub client_limits: Option<String>,
     pub budget: Option<String>,
     pub created_at: i64,
     pub created_by: String,

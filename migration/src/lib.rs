@@ -13,6 +13,8 @@ mod m0003_grants;
 mod m0004_roles;
 mod m0005_keys;
 mod m0006_events;
+mod m0007_client_limits;
+mod m0008_old_secrets;
 
 /// All steps in order.
 pub struct Migrator;
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_roles::Migration),
             Box::new(m0005_keys::Migration),
             Box::new(m0006_events::Migration),
+            Box::new(m0007_client_limits::Migration),
+            Box::new(m0008_old_secrets::Migration),
         ]
     }
 }
@@ -60,6 +64,30 @@ fn stamp(table: &mut TableCreateStatement) -> &mut TableCreateStatement {
         .col(ColumnDef::new("updated_at").big_integer().not_null())
         .col(ColumnDef::new("deleted_at").big_integer())
         .col(ColumnDef::new("deleted_by").text())
+}
+
+/// Adds columns that may be absent. One statement each: SQLite knows no more.
+async fn add_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: impl IntoIterator<Item = ColumnDef>,
+) -> Result<(), DbErr> {
+    for column in columns {
+        manager.alter_table(Table::alter().table(table).add_column(column).take()).await?;
+    }
+    Ok(())
+}
+
+/// Undoes [`add_columns`].
+async fn drop_columns(
+    manager: &SchemaManager<'_>,
+    table: &'static str,
+    columns: impl IntoIterator<Item = &'static str>,
+) -> Result<(), DbErr> {
+    for column in columns {
+        manager.alter_table(Table::alter().table(table).drop_column(column).take()).await?;
+    }
+    Ok(())
 }
 
 /// Undoes a step that made one table.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use actix_web::{HttpServer, web};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use tenantry_accounts::{Database, Platform, Registry, Schema, Source, Vault};
+use tenantry_accounts::{Catalogue, Choices, Database, Platform, Quotas, Registry, Schema, Source, Vault};
 use tenantry_api::{Options, State, app};
 use tenantry_domain::PublicUrl;
 
@@ -28,6 +28,7 @@ pub struct TestApp {
     pub registry: Registry,
     /// The database behind it.
     pub database: TestDatabase,
+    metrics: prometheus::Registry,
     operator: [(String, String); 2],
 }
 
@@ -39,25 +40,35 @@ impl TestApp {
 
     /// The same with these choices of HTTP.
     pub async fn start_with(options: Options) -> Self {
+        Self::start_on(options, None).await
+    }
+
+    /// The same where rates are limited.
+    pub async fn limited(quotas: Quotas) -> Self {
+        Self::start_on(Options::default(), Some(quotas)).await
+    }
+
+    async fn start_on(options: Options, quotas: Option<Quotas>) -> Self {
+        let choices = Choices { token_lifetime: 14_400, quotas };
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");
         let clock = Arc::new(AtomicI64::new(NEW_YEAR));
         let source = Source::fixed(clock.clone());
-        let store = opened.open(4, true).await.expect("a store");
+        let mut catalogue = Catalogue::default();
+        let store = opened.open(4, true, &mut catalogue).await.expect("a store");
         let vault = Vault::new(&source.bytes::<32>(), source.clone()).expect("a vault");
         let public = PublicUrl::parse(PUBLIC).expect("a public URL");
-        let platform = Arc::new(Platform::new(store, source, vault, public, 14_400));
+        let platform = Arc::new(Platform::new(store, source, vault, public, choices));
         let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
         let registry = Registry::new(platform, 2);
-        let state = State::new(registry.clone(), &prometheus::Registry::new(), options).expect("a state");
-        let state = web::Data::new(state);
+        let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
         let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
         let server = server.bind(("127.0.0.1", 0)).expect("a port");
         let base = format!("http://{}", server.addrs()[0]);
         actix_rt::spawn(server.run());
         let operator = [made.production, made.test].map(|made| (made.client_id, made.client_secret));
-        Self { base, http: Client::new(), clock, registry, database, operator }
+        Self { base, http: Client::new(), clock, registry, database, metrics: catalogue.registry().clone(), operator }
     }
 
     /// Lets time pass.
@@ -68,6 +79,18 @@ impl TestApp {
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// How often a histogram was fed.
+    pub fn counted(&self, metric: &str) -> u64 {
+        let families = self.metrics.gather();
+        let of = families.iter().filter(|family| family.name() == metric).flat_map(prometheus::proto::MetricFamily::get_metric);
+        of.map(|one| one.get_histogram().get_sample_count()).sum()
+    }
+
+    /// How many series there are.
+    pub fn series(&self) -> usize {
+        self.metrics.gather().iter().map(|family| family.get_metric().len()).sum()
     }
 
     /// Sends a request.

@@ -1,7 +1,7 @@
 //! Clients.
 
-use serde_json::json;
-use tenantry_tests::TestApp;
+use serde_json::{Value, json};
+use tenantry_tests::{Answer, TestApp};
 
 #[actix_web::test]
 async fn a_client_lives_its_life() {
@@ -35,6 +35,83 @@ async fn a_rotated_secret_ends_the_old_one_at_once() {
     let audience = "https://id.example.com/v1/accounts/T11200000";
     app.token("T112", &id, &old, audience).await.refused(401, "invalid_client");
     app.token("T112", &id, rotated["client_secret"].as_str().unwrap(), audience).await.ok();
+}
+
+/// Whether a secret of `client` in T11200000 gets a token.
+async fn works(app: &TestApp, client: &str, secret: &str) -> bool {
+    app.token("T11200000", client, secret, "https://id.example.com/v1/accounts/T11200000").await.status == 200
+}
+
+fn secret(answer: &Answer) -> String {
+    answer.ok()["client_secret"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn with_an_overlap_both_secrets_work_until_the_old_one_ends() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (id, first) = partner.bare_client().await;
+    partner.grant(&id, &["read:accounts"]).await;
+    let old_secret = format!("auth/clients/{id}/old-secret");
+    let rotate = async |query: &str| partner.post_empty(&format!("auth/clients/{id}/rotate-secret{query}")).await;
+    partner.get(&old_secret).await.refused(404, "not_found");
+
+    let second = secret(&rotate("?overlap=600").await);
+    let seen = partner.get(&old_secret).await.ok();
+    assert_eq!(seen, json!({"expires_at": "2026-01-01T00:10:00.000000Z"}));
+    app.pass(599);
+    assert!(works(&app, &id, &first).await && works(&app, &id, &second).await);
+    assert_eq!(partner.get(&old_secret).await.ok()["last_used_at"], "2026-01-01T00:09:59.000000Z");
+    assert_eq!(partner.get(&format!("auth/clients/{id}")).await.ok()["last_used_at"], "2026-01-01T00:09:59.000000Z");
+    app.pass(1);
+    assert!(!works(&app, &id, &first).await && works(&app, &id, &second).await);
+    partner.get(&old_secret).await.refused(404, "not_found");
+    partner.delete(&old_secret).await.refused(404, "not_found");
+
+    // Never three: what was old before ends when another becomes old.
+    let third = secret(&rotate("?overlap=600").await);
+    let fourth = secret(&rotate("?overlap=86400").await);
+    assert!(!works(&app, &id, &second).await && works(&app, &id, &third).await && works(&app, &id, &fourth).await);
+    // Ended before its time; and without an overlap at once.
+    let ended = partner.delete(&old_secret).await.ok();
+    assert!(ended["last_used_at"].is_string() && ended["expires_at"].is_string(), "{ended}");
+    assert!(!works(&app, &id, &third).await && works(&app, &id, &fourth).await);
+    let fifth = secret(&rotate("").await);
+    assert!(!works(&app, &id, &fourth).await && works(&app, &id, &fifth).await);
+    partner.get(&old_secret).await.refused(404, "not_found");
+
+    for bad in ["-1", "86401", "x", "", "1.5", "9999999999999999999999"] {
+        rotate(&format!("?overlap={bad}")).await.names("overlap");
+    }
+    assert!(works(&app, &id, &fifth).await);
+    let kinds: Vec<Value> = partner.events().await.iter().map(|event| event["type"].clone()).collect();
+    assert_eq!(kinds.iter().filter(|kind| *kind == "client.secret_rotated").count(), 4);
+    assert_eq!(kinds.iter().filter(|kind| *kind == "client.old_secret_deleted").count(), 1);
+}
+
+/// The moment is kept over a restart; a failed attempt is no use.
+#[actix_web::test]
+async fn the_last_use_of_a_secret_is_written_down() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let (id, first) = partner.bare_client().await;
+    partner.grant(&id, &["read:accounts"]).await;
+    let client = format!("auth/clients/{id}");
+    assert!(!works(&app, &id, "wrong").await);
+    assert_eq!(partner.get(&client).await.ok()["last_used_at"], Value::Null);
+    let second = secret(&partner.post_empty(&format!("{client}/rotate-secret?overlap=600")).await);
+    app.pass(5);
+    works(&app, &id, &first).await;
+    app.pass(5);
+    works(&app, &id, &second).await;
+    app.registry.platform().store_uses().await.unwrap();
+    app.pass(100);
+    while app.registry.awake() > 0 {
+        app.registry.forget_idle(60); // the partner first, and once its actor has stopped the operator above it
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(partner.get(&client).await.ok()["last_used_at"], "2026-01-01T00:00:10.000000Z");
+    assert_eq!(partner.get(&format!("{client}/old-secret")).await.ok()["last_used_at"], "2026-01-01T00:00:05.000000Z");
 }
 
 /// CVE-2026-27803 and its kin: whoever learns a client's secret can do what the client can.

@@ -2,8 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use reqwest::Method;
 use serde_json::{Value, json};
-use tenantry_tests::{PUBLIC, TestApp};
+use tenantry_tests::{Answer, PUBLIC, TestApp};
 
 fn claims(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
@@ -137,7 +138,7 @@ async fn an_exchange_token_is_good_for_one_step_on_one_account() {
     // The partner's audience names the same step, as older clients send it; nobody else's does.
     let ask = |audience: String| {
         let body = json!({"grant_type": "client_credentials", "audience": audience});
-        app.send(app.request(reqwest::Method::POST, &format!("/v1/accounts/{one}/auth/token")).bearer_auth(&ticket).json(&body))
+        app.send(app.request(Method::POST, &format!("/v1/accounts/{one}/auth/token")).bearer_auth(&ticket).json(&body))
     };
     ask(format!("{PUBLIC}/v1/accounts/T11200000")).await.ok();
     ask(format!("{PUBLIC}/v1/accounts/{two}")).await.names("audience");
@@ -266,4 +267,145 @@ async fn test_and_production_never_mix() {
     assert_eq!(shop, "P11200001");
     test.exchange(&shop).await.refused(403, "not_a_sub_account");
     test.create_account(json!({"display_name": "x", "account_id": "P11200002"})).await.names("account_id");
+}
+
+const BY_RFC_8693: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// Asks an account for a token in one step.
+async fn at_once(app: &TestApp, account: &str, more: Value) -> Answer {
+    let mut body = json!({"grant_type": BY_RFC_8693, "subject_token_type": ACCESS_TOKEN});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+    app.send(app.request(Method::POST, &format!("/v1/accounts/{account}/auth/token")).json(&body)).await
+}
+
+#[actix_web::test]
+async fn rfc_8693_gives_in_one_step_what_the_two_steps_give() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let two_steps = partner.enter(&shop).await;
+    let answer = at_once(&app, &shop, json!({"subject_token": partner.token})).await;
+    let given = answer.ok();
+    assert_eq!((given["issued_token_type"].as_str(), given["token_type"].as_str()), (Some(ACCESS_TOKEN), Some("Bearer")));
+    assert_eq!((answer.header("cache-control"), given["refresh_token"].is_null()), ("no-store", true));
+    let token = given["access_token"].as_str().unwrap();
+    let (mut one, mut two) = (claims(token), claims(&two_steps.token));
+    assert_ne!(one["jti"], two["jti"]);
+    (one["jti"], two["jti"]) = (Value::Null, Value::Null);
+    assert_eq!(one, two);
+    let acting = app.holder(&shop, token);
+    acting.role("made").await;
+    // One event in each log for the one step, told like the second of the two.
+    let told = |events: Vec<Value>| {
+        let of =
+            |event: &Value| event["type"] == "token.exchanged" && event["target"] == *shop && event["act"]["oid"] == "T11200000";
+        events.iter().filter(|event| of(event)).count()
+    };
+    assert_eq!((told(partner.events().await), told(acting.events().await)), (2, 2));
+    // It ends with the door, as every exchanged token does.
+    partner.put(&format!("management/accounts/{shop}"), json!({"active": false})).await.ok();
+    acting.get("auth/roles").await.refused(403, "account_suspended");
+    at_once(&app, &shop, json!({"subject_token": partner.token})).await.refused(403, "account_suspended");
+}
+
+#[actix_web::test]
+async fn exchange_in_one_step_takes_forms_clients_and_fewer_scopes() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let (id, secret) = partner.bare_client().await;
+    partner.grant(&id, &["admin:accounts"]).await;
+    let token = app.login("T11200000", &id, &secret).await.token;
+    let audience = format!("{PUBLIC}/v1/accounts/{shop}");
+    let form = [
+        ("grant_type", BY_RFC_8693),
+        ("subject_token", &token),
+        ("subject_token_type", ACCESS_TOKEN),
+        ("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("audience", &audience),
+        ("resource", &audience),
+        ("scope", "read:accounts"),
+    ];
+    let path = format!("/v1/accounts/{shop}/auth/token");
+    let ask = async |secret: &str| app.send(app.request(Method::POST, &path).basic_auth(&id, Some(secret)).form(&form)).await;
+    let given = ask(&secret).await.ok();
+    assert_eq!(given["scope"], "read:accounts");
+    let wrong = ask("wrong").await;
+    assert_eq!((wrong.status, wrong.json()["error"].as_str()), (401, Some("invalid_client")));
+    // A client that is not the token's.
+    let (other, its_secret) = partner.bare_client().await;
+    let foreign = at_once(&app, &shop, json!({"subject_token": token, "client_id": other, "client_secret": its_secret})).await;
+    foreign.refused(401, "invalid_client");
+    at_once(&app, &shop, json!({"subject_token": token, "client_id": id, "client_secret": secret})).await.ok();
+
+    let elsewhere =
+        [("audience", "https://elsewhere.example"), ("grant_type", BY_RFC_8693), ("subject_token_type", ACCESS_TOKEN)];
+    let elsewhere = app.request(Method::POST, &path).form(&[&elsewhere[..], &[("subject_token", &*token)]].concat());
+    let refused = app.send(elsewhere).await;
+    assert_eq!((refused.status, refused.json()["error"].as_str()), (400, Some("invalid_target")));
+}
+
+#[actix_web::test]
+async fn exchange_in_one_step_refuses_by_name_what_cannot_be() {
+    let app = TestApp::start().await;
+    let (partner, stranger) = (app.partner("T11200000").await, app.partner("T11300000").await);
+    let (shop, theirs) = (partner.sub_account("shop").await, stranger.sub_account("theirs").await);
+    let token = &partner.token;
+    let ask = async |more: Value| at_once(&app, &shop, more).await;
+    for (more, field) in [
+        (json!({}), "subject_token"),
+        (json!({"subject_token": ""}), "subject_token"),
+        (json!({"subject_token": "nonsense"}), "subject_token"),
+        (json!({"subject_token": stranger.token}), "subject_token"),
+        (json!({"subject_token": partner.enter(&shop).await.token}), "subject_token"),
+        (json!({"subject_token": token, "subject_token_type": "urn:ietf:params:oauth:token-type:saml2"}), "subject_token_type"),
+        (json!({"subject_token": token, "subject_token_type": null}), "subject_token_type"),
+        (
+            json!({"subject_token": token, "requested_token_type": "urn:ietf:params:oauth:token-type:id_token"}),
+            "requested_token_type",
+        ),
+        (json!({"subject_token": token, "actor_token": token}), "actor_token"),
+        (json!({"subject_token": token, "actor_token_type": ACCESS_TOKEN}), "actor_token_type"),
+        (
+            json!({"subject_token": token, "audience": format!("{PUBLIC}/v1/accounts/{shop}"), "resource": "https://x.example"}),
+            "resource",
+        ),
+    ] {
+        ask(more).await.names(field);
+    }
+    let ticket = partner.exchange(&shop).await.ok()["access_token"].as_str().unwrap().to_owned();
+    ask(json!({"subject_token": ticket})).await.names("subject_token");
+    for audience in [format!("{PUBLIC}/v1/accounts/{theirs}"), "https://elsewhere.example".to_owned(), "x".to_owned()] {
+        ask(json!({"subject_token": token, "audience": audience})).await.refused(400, "invalid_target");
+    }
+    ask(json!({"subject_token": token, "scope": "read:other"})).await.refused(400, "invalid_scope");
+    for unknown in ["T11200077", &*theirs] {
+        let status = at_once(&app, unknown, json!({"subject_token": token})).await;
+        if unknown == theirs {
+            status.names("subject_token")
+        } else {
+            status.refused(403, "not_a_sub_account")
+        };
+    }
+    // The operator has nobody above it.
+    at_once(&app, "T00000000", json!({"subject_token": token})).await.names("subject_token");
+    // A token that could not take the first step cannot take both.
+    let weak = partner.client(&["write:accounts"]).await;
+    ask(json!({"subject_token": weak.token})).await.refused(403, "insufficient_scope");
+    let inside = app.operator().await.enter("T11200000").await;
+    ask(json!({"subject_token": inside.token})).await.refused(403, "not_a_sub_account");
+}
+
+/// The life of a token is that of the one it came from, also in one step.
+#[actix_web::test]
+async fn exchange_in_one_step_outlives_nothing() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    app.pass(14_400 - 60);
+    assert_eq!(at_once(&app, &shop, json!({"subject_token": partner.token})).await.ok()["expires_in"], 60);
+    app.pass(60);
+    at_once(&app, &shop, json!({"subject_token": partner.token})).await.names("subject_token");
 }

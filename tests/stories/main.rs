@@ -8,6 +8,7 @@ mod grants;
 mod http;
 mod keys;
 mod kills;
+mod limits;
 mod management;
 mod openapi;
 mod policies;

@@ -11,12 +11,13 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::ArbiterHandle;
 use arc_swap::ArcSwap;
-use tenantry_domain::{AccountId, Error, Result};
+use tenantry_domain::{AccountId, Error, Result, Seconds};
 
 use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::draft::Draft;
-use crate::limits::{Permit, Permits};
+use crate::limits::{Buckets, Lane, Permit, Permits};
+use crate::measures::{Refusal, Reload};
 use crate::platform::Platform;
 
 /// How long a request waits for another's reload of the account.
@@ -41,6 +42,7 @@ struct Core {
     parent: Option<Account>,
     directory: ArcSwap<Directory>,
     permits: Permits,
+    buckets: Buckets,
     /// Held while a signing key is made.
     key_making: tokio::sync::Mutex<()>,
     /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
@@ -53,12 +55,14 @@ struct Core {
 impl Account {
     pub(crate) fn start(platform: Arc<Platform>, parent: Option<Self>, directory: Directory, arbiter: &ArbiterHandle) -> Self {
         let used = AtomicI64::new(platform.source.now().micros());
+        let permits = Permits::new(platform.measures.permits.clone());
         let core = Arc::new(Core {
             id: directory.account.id,
             platform,
             parent,
             directory: ArcSwap::from_pointee(directory),
-            permits: Permits::default(),
+            permits,
+            buckets: Buckets::default(),
             key_making: tokio::sync::Mutex::default(),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -84,6 +88,10 @@ impl Account {
         self.0.core.parent.as_ref()
     }
 
+    pub(crate) fn buckets(&self) -> &Buckets {
+        &self.0.core.buckets
+    }
+
     pub(crate) fn platform(&self) -> &Arc<Platform> {
         &self.0.core.platform
     }
@@ -96,9 +104,10 @@ impl Account {
         op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let begun = std::time::Instant::now();
-        let outcome = match self.enter().await {
+        let outcome = match self.enter(by.lane).await {
             Ok(permit) => {
-                let write = Write { account: self.clone(), by: by.clone(), op, permit, reply: PhantomData };
+                let sent = std::time::Instant::now();
+                let write = Write { account: self.clone(), by: by.clone(), op, permit, sent, reply: PhantomData };
                 self.0.writer.send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
             }
             Err(busy) => Err(busy),
@@ -108,13 +117,20 @@ impl Account {
     }
 
     /// Leave for one write of this account; `Error::Busy` if it has too much under way.
-    pub(crate) async fn enter(&self) -> Result<Permit> {
-        self.0.core.permits.enter().await
+    pub(crate) async fn enter(&self, lane: Lane) -> Result<Permit> {
+        let busy = |error| {
+            self.platform().measures.refused(Refusal::Permits);
+            error
+        };
+        self.0.core.permits.enter(lane).await.map_err(busy)
     }
 
     /// Leave to make a signing key of this account, one at a time; `Error::Busy` if others take too long.
     pub(crate) async fn make_key_alone(&self) -> Result<tokio::sync::MutexGuard<'_, ()>> {
-        tokio::time::timeout(KEY_PATIENCE, self.0.core.key_making.lock()).await.map_err(|_| Error::Busy)
+        tokio::time::timeout(KEY_PATIENCE, self.0.core.key_making.lock()).await.map_err(|_| {
+            self.platform().measures.refused(Refusal::Keys);
+            Error::Busy
+        })
     }
 
     /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
@@ -131,6 +147,7 @@ impl Account {
         if core.settled.load(Ordering::Acquire) != seen {
             let snapshot = core.platform.store.snapshot().await?;
             core.publish(Directory::load(&snapshot, core.id).await?.ok_or(Error::NotFound)?);
+            core.platform.measures.reloaded(Reload::Doubt);
             // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
             core.settled.store(seen, Ordering::Release);
         }
@@ -142,8 +159,11 @@ impl Account {
         self.0.used.store(self.now().micros(), Ordering::Relaxed);
     }
 
-    /// Whether the account can be forgotten: nobody but the registry holds it, nothing runs, and it rests since `before`.
-    pub(crate) fn rests(&self, before: i64) -> bool {
+    /// Whether the account can be forgotten: nobody but the registry holds it, nothing runs, it has not been used for
+    /// `idle` seconds, and nothing is lost with its buckets, since they are full.
+    pub(crate) fn rests(&self, idle: Seconds) -> bool {
+        let idle = idle.max(self.platform().limits.window(&self.directory().account));
+        let before = self.now().plus(-idle).micros();
         Arc::strong_count(&self.0) == 1 && self.0.core.permits.all_free() && self.0.used.load(Ordering::Relaxed) < before
     }
 
@@ -173,6 +193,7 @@ struct Write<F, T> {
     by: Caller,
     op: F,
     permit: Permit,
+    sent: std::time::Instant,
     reply: PhantomData<fn() -> T>,
 }
 
@@ -189,7 +210,8 @@ where
     type Result = AtomicResponse<Self, Result<T>>;
 
     fn handle(&mut self, write: Write<F, T>, _: &mut Context<Self>) -> Self::Result {
-        let Write { account, by, op, permit, .. } = write;
+        let Write { account, by, op, permit, sent, .. } = write;
+        self.0.platform.measures.waited(sent.elapsed());
         let work = turn(self.0.platform.store.turns.clone(), account, by, op);
         AtomicResponse::new(Box::pin(work.into_actor(self).map(move |done: Result<_>, this, _| {
             let done = done.map(|(reply, next)| {

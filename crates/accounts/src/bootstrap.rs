@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 use tenantry_domain::{
     AccountId, AccountRecord, Audience, Client, ClientInput, ClientKey, Error, EventId, Grant, GrantId, GrantInput, GrantType,
-    Mode, Result, Scopes, Settings, Stamp,
+    KeptSecret, Mode, Result, Scopes, Settings, Stamp,
 };
 
 use crate::caller::Caller;
@@ -84,6 +84,7 @@ impl Platform {
             active: true,
             settings: Settings::default(),
             limits: None,
+            client_limits: None,
             budget: None,
         };
         let client = Client {
@@ -93,7 +94,8 @@ impl Platform {
             name: "bootstrap".parse().ok(),
             description: None,
             callbacks: Vec::new(),
-            secret_hash: sha256(&[secret.reveal().as_bytes()]),
+            secret: KeptSecret::new(sha256(&[secret.reveal().as_bytes()])),
+            old_secret: None,
         };
         let grant = Grant {
             id: GrantId(source.id(now)),

@@ -1,14 +1,16 @@
 //! Who calls, and what the call's token is worth now: its own scopes that its client still holds.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Audience, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
+use tenantry_domain::{AccountId, Allowance, Audience, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
 
 use crate::account::Account;
 use crate::directory::Directory;
+use crate::limits::Lane;
 use crate::registry::Registry;
-use crate::tokens::{Claims, TokenUse, Verified, claimed_account, refuse_suspended};
+use crate::tokens::{Claims, Signatures, TokenUse, Verified, claimed_account, refuse_suspended};
 
 /// The partner that acts, by RFC 8693 section 4.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +25,7 @@ pub struct Act {
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
     /// The address.
-    pub ip: Option<String>,
+    pub ip: Option<IpAddr>,
     /// The program.
     pub user_agent: Option<String>,
     /// The id of the request.
@@ -35,6 +37,7 @@ pub struct Origin {
 pub struct Caller {
     /// Where the call came from.
     pub origin: Origin,
+    pub(crate) lane: Lane,
     proof: Option<Proof>,
 }
 
@@ -48,7 +51,7 @@ struct Proof {
 impl Caller {
     /// The system itself, which needs no leave.
     pub fn system() -> Self {
-        Self { origin: Origin::default(), proof: None }
+        Self { origin: Origin::default(), lane: Lane::Ordinary, proof: None }
     }
 
     /// Whether it is the system itself.
@@ -105,26 +108,77 @@ impl Caller {
     }
 }
 
+/// What an endpoint asks of a bearer token.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand {
+    /// What kind of token.
+    pub token_use: TokenUse,
+    /// Scopes of which one is needed; none: any live token will do.
+    pub scopes: &'static [&'static str],
+    /// How it is admitted under a flood.
+    pub lane: Lane,
+}
+
+/// A call that may go on.
+pub struct Admitted {
+    /// The account that it is about.
+    pub account: Account,
+    /// Who calls.
+    pub caller: Caller,
+    /// What is left of the caller's tightest rate; `None` where rates are not limited.
+    pub allowance: Option<Allowance>,
+}
+
 impl Registry {
-    /// Checks a bearer token for a call on the account `path`, in this order: unreadable 401, meant for another account
-    /// 404 with nothing looked up, bad 401, worth nothing now 401 or 403 (architecture section 3).
-    pub async fn authenticate(
-        &self,
-        token: &str,
-        path: AccountId,
-        token_use: TokenUse,
-        needs: &'static [&'static str],
-        origin: Origin,
-    ) -> Result<(Account, Caller)> {
-        if claimed_account(token).ok_or(Error::Unauthorized)? != path {
+    /// Checks a bearer token for a call on the account `path`, in this order: missing or unreadable 401, meant for
+    /// another account 404 with nothing looked up, bad 401, over a rate 429, worth too little now 403 (architecture
+    /// section 3). What fails before anything is proven is charged to the address.
+    pub async fn authenticate(&self, token: Option<&str>, path: AccountId, demand: Demand, origin: Origin) -> Result<Admitted> {
+        let limits = &self.platform().limits;
+        let ip = origin.ip;
+        match self.admit(token, path, demand, origin).await {
+            Err(error @ (Error::Unauthorized | Error::NotFound)) => {
+                limits.charge(ip)?;
+                Err(error)
+            }
+            admitted => admitted,
+        }
+    }
+
+    async fn admit(&self, token: Option<&str>, path: AccountId, demand: Demand, origin: Origin) -> Result<Admitted> {
+        let platform = self.platform();
+        let token = token.ok_or(Error::Unauthorized)?;
+        let name = Signatures::name(path, token);
+        // Whoever shows a token that is remembered for this account has shown that it is meant for it.
+        let known = platform.signatures.get(&name);
+        platform.measures.signature(known.is_some());
+        if known.is_none() && claimed_account(token).ok_or(Error::Unauthorized)? != path {
             return Err(Error::NotFound);
         }
         let account = self.get(path).await.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?;
         let directory = account.directory();
-        let token = account.verify(token, &directory, token_use)?;
-        let caller = Caller { origin, proof: Some(Proof { token, needs }) };
-        caller.authority(&account, &directory)?;
-        Ok((account, caller))
+        let token = match known {
+            Some(token) => token,
+            None => platform.signatures.keep(name, account.verify_signature(token, &directory)?),
+        };
+        account.check_time(&token, demand.token_use)?;
+        let caller = Caller { origin, lane: demand.lane, proof: Some(Proof { token, needs: demand.scopes }) };
+        let worth = caller.authority(&account, &directory);
+        if worth == Err(Error::Unauthorized) {
+            return Err(Error::Unauthorized);
+        }
+        let allowance = caller.charge(&account)?;
+        worth?;
+        Ok(Admitted { account, caller, allowance })
+    }
+}
+
+impl Caller {
+    /// Charges a call on `account` to whom it speaks for.
+    pub(crate) fn charge(&self, account: &Account) -> Result<Option<Allowance>> {
+        let Some(claims) = self.claims() else { return Ok(None) };
+        let home = account.parent().filter(|_| claims.act.is_some()).unwrap_or(account);
+        account.charge(home, &claims.client_id, self.lane)
     }
 }
 

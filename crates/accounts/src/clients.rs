@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tenantry_domain::{Client, ClientInput, ClientKey, Error, Result, Secret, Stamp};
+use subtle::ConstantTimeEq;
+use tenantry_domain::{Client, ClientId, ClientInput, ClientKey, Error, KeptSecret, Result, Seconds, Secret, Stamp};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -11,6 +12,7 @@ use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::events::sha256;
 use crate::store;
+use crate::tokens::ClientSecret;
 
 /// How many live clients an account may have.
 const MAX_CLIENTS: usize = 500;
@@ -31,7 +33,7 @@ impl Account {
     /// Registers a client and makes its secret, which is seen here and nowhere else.
     pub async fn create_client(&self, by: Caller, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
         let secret = self.platform().source.secret();
-        let secret_hash = sha256(&[secret.reveal().as_bytes()]);
+        let kept = KeptSecret::new(sha256(&[secret.reveal().as_bytes()]));
         let made_id = self.platform().source.client_id();
         let client = self.write(&by, async move |draft| {
             if draft.directory.clients.len() >= MAX_CLIENTS && !draft.by.is_system() {
@@ -45,7 +47,8 @@ impl Account {
                 name: input.name,
                 description: input.description,
                 callbacks: input.callbacks,
-                secret_hash,
+                secret: kept,
+                old_secret: None,
             });
             store::clients::insert(draft.tx, draft.account(), &client).await?;
             keep(draft, client.clone());
@@ -55,24 +58,71 @@ impl Account {
         Ok((client.await?, secret))
     }
 
-    /// Gives a client a new secret; the old one ends at once. The caller must itself hold every scope that the client's
-    /// grants give.
-    pub async fn rotate_client_secret(&self, by: Caller, id: String) -> Result<(Arc<Client>, Secret)> {
+    /// Gives a client a new secret; the old one lives on for `overlap` seconds, by default not at all, and one that was
+    /// old before ends at once. The caller must itself hold every scope that the client's grants give.
+    pub async fn rotate_client_secret(&self, by: Caller, id: String, overlap: Seconds) -> Result<(Arc<Client>, Secret)> {
+        if !(0..=Client::LONGEST_OVERLAP).contains(&overlap) {
+            return Err(Error::invalid("overlap", format!("must be between 0 and {} seconds", Client::LONGEST_OVERLAP)));
+        }
         let secret = self.platform().source.secret();
-        let secret_hash = sha256(&[secret.reveal().as_bytes()]);
+        let kept = KeptSecret::new(sha256(&[secret.reveal().as_bytes()]));
         let client = self.write(&by, async move |draft| {
             let old = find(&draft.directory, &id)?;
             // Whoever learns the secret can do what the client can.
             for grant in draft.directory.grants.values().filter(|grant| grant.client == old.key) {
                 draft.may_delegate(&grant.scope)?;
             }
-            let client = Arc::new(Client { secret_hash, stamp: old.stamp.touched(draft.now), ..(*old).clone() });
+            let until = draft.now.plus(overlap);
+            let client = Arc::new(Client {
+                secret: kept,
+                old_secret: (overlap > 0).then(|| (old.secret.clone(), until)),
+                stamp: old.stamp.touched(draft.now),
+                ..(*old).clone()
+            });
             store::clients::update(draft.tx, draft.account(), &client).await?;
             keep(draft, client.clone());
-            draft.record(draft.event("client.secret_rotated", client.key));
+            let told = draft.event("client.secret_rotated", client.key);
+            draft.record(told.after((overlap > 0).then(|| json!({"old_secret_until": until}))));
             Ok(client)
         });
         Ok((client.await?, secret))
+    }
+
+    /// A client whose old secret still lives; `NotFound` where it has none, or no longer.
+    pub fn client_with_old_secret(&self, id: &str) -> Result<Arc<Client>> {
+        let client = find(&self.directory(), id)?;
+        if client.old_secret(self.now()).is_some() { Ok(client) } else { Err(Error::NotFound) }
+    }
+
+    /// Ends a client's old secret before its time, and yields the client as it was.
+    pub async fn delete_old_client_secret(&self, by: Caller, id: String) -> Result<Arc<Client>> {
+        self.write(&by, async move |draft| {
+            let old = find(&draft.directory, &id)?;
+            old.old_secret(draft.now).ok_or(Error::NotFound)?;
+            let client = Arc::new(Client { old_secret: None, stamp: old.stamp.touched(draft.now), ..(*old).clone() });
+            store::clients::update(draft.tx, draft.account(), &client).await?;
+            keep(draft, client);
+            draft.record(draft.event("client.old_secret_deleted", old.key));
+            Ok(old)
+        })
+        .await
+    }
+
+    /// The client that this secret proves, its current one or its old one. An unknown client takes as long to refuse.
+    pub(crate) fn prove(&self, proof: &ClientSecret) -> Result<Arc<Client>> {
+        let (directory, now) = (self.directory(), self.now());
+        let known = proof.client_id.parse().ok().and_then(|id: ClientId| directory.clients.get(&id));
+        let hash = sha256(&[proof.secret.reveal().as_bytes()]);
+        let current = known.map(|client| &client.secret);
+        let old = known.and_then(|client| client.old_secret(now)).map(|(secret, _)| secret);
+        let mut proven = None;
+        for secret in [current, old] {
+            let same: bool = hash.ct_eq(secret.map_or(&[0; 32], |secret| &secret.hash)).into();
+            proven = secret.filter(|_| same).or(proven);
+        }
+        let (Some(client), Some(secret)) = (known, proven) else { return Err(Error::InvalidClient) };
+        self.platform().uses.touch(self.id(), client.key, secret, now);
+        Ok(client.clone())
     }
 
     /// Soft-deletes a client with its grants. Its tokens are worth nothing from the next request on.

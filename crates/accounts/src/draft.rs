@@ -8,6 +8,7 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::events::{Content, Link};
+use crate::measures::Reload;
 use crate::source::Source;
 use crate::store;
 
@@ -35,6 +36,7 @@ impl<'t> Draft<'t> {
         let mut directory = if version == known.version + 1 {
             (*known).clone()
         } else {
+            account.platform().measures.reloaded(Reload::Behind);
             let loaded = Directory::load_at(tx, account.id(), version - 1).await?;
             loaded.ok_or_else(|| Error::Internal(format!("account {} vanished", account.id())))?
         };

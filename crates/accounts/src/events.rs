@@ -13,6 +13,7 @@ use tenantry_domain::{AccountId, EventId, Instant, Result};
 
 use crate::account::Account;
 use crate::caller::{Act, Caller};
+use crate::limits::Lane;
 use crate::store;
 
 /// What an event tells; the JSON form is what is hashed and stored.
@@ -55,7 +56,7 @@ impl Content {
             subject: by.subject().to_owned(),
             act: by.act().cloned(),
             target: Some(target.to_string()),
-            ip: by.origin.ip.clone(),
+            ip: by.origin.ip.map(|ip| ip.to_string()),
             user_agent: by.origin.user_agent.clone(),
             request_id: by.origin.request_id.clone(),
             before: None,
@@ -153,17 +154,9 @@ impl Account {
 
     /// Tells the same activity in the logs of two accounts, in one transaction: an exchange concerns both.
     pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
-        let (mine, source) = (self.id(), self.platform().source.clone());
-        let permit = self.enter().await?;
-        let turns = self.platform().store.turns.clone();
-        let tell = async move |tx: &_| {
-            let _permit = permit; // held to the end, even if the caller goes away
-            for account in [mine, other] {
-                let id = EventId(source.id(Instant::from_micros(content.at)));
-                store::events::insert(tx, account, id, &content, None).await?;
-            }
-            Ok(())
-        };
-        turns.take(tell).await
+        let (platform, at) = (self.platform(), Instant::from_micros(content.at));
+        let permit = self.enter(Lane::Reserved).await?;
+        let accounts = [self.id(), other].map(|account| (account, EventId(platform.source.id(at))));
+        platform.store.journal.tell(store::Entry { accounts, content }, permit).await
     }
 }

@@ -22,6 +22,7 @@ use tenantry_domain::{AccountId, Algorithm, Error, Instant, KeyId, Result, Rotat
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::measures::Refusal;
 use crate::store;
 use crate::vault::{Place, Vault};
 
@@ -245,7 +246,11 @@ impl Account {
             return make().map(Arc::new);
         }
         let alone = tokio::time::timeout(PATIENCE, platform.key_making.acquire()).await;
-        let _alone = alone.map_err(|_| Error::Busy)?.map_err(|_| Error::Unavailable)?;
+        let busy = |_| {
+            platform.measures.refused(Refusal::Keys);
+            Error::Busy
+        };
+        let _alone = alone.map_err(busy)?.map_err(|_| Error::Unavailable)?;
         let key = tokio::task::spawn_blocking(make).await;
         key.map_err(|error| Error::Internal(format!("making a key failed: {error}")))?.map(Arc::new)
     }

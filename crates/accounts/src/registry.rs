@@ -120,14 +120,20 @@ impl Registry {
     /// Forgets accounts that nobody has used for `idle` seconds. Only what nobody holds goes: a handle in a request, in
     /// a queued write or in a sub-account that is awake keeps an account here, so no change of it can be missed.
     pub fn forget_idle(&self, idle: Seconds) {
-        let before = self.0.platform.source.now().plus(-idle).micros();
         self.0.slots.retain(|_, slot| {
-            let rests = matches!(slot, Slot::Awake(account) if account.rests(before));
+            let rests = matches!(slot, Slot::Awake(account) if account.rests(idle));
             if rests {
                 self.0.platform.measures.live.dec();
+                self.0.platform.measures.passivations.inc();
             }
             !rests
         });
+    }
+
+    /// What has to be done from time to time: forgets idle accounts, and addresses whose rates are whole again.
+    pub fn sweep(&self, idle: Seconds) {
+        self.forget_idle(idle);
+        self.0.platform.limits.sweep();
     }
 
     /// How many accounts are awake or loading.

@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tenantry_domain::{Instant, Secret};
 use uuid::{Builder, Uuid};
 
 /// A clock, and a source of ids and random bytes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Source {
     /// Where a test's clock stands.
     fixed: Option<Arc<AtomicI64>>,
     /// The microsecond of the last id.
     last: Arc<AtomicI64>,
+    begun: std::time::Instant,
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self { fixed: None, last: Arc::default(), begun: std::time::Instant::now() }
+    }
 }
 
 impl Source {
@@ -38,6 +45,12 @@ impl Source {
             |fixed| fixed.load(Ordering::Relaxed),
         );
         Instant::from_micros(micros)
+    }
+
+    /// Time since this source was made: never moves back, whatever is done to the clock.
+    pub fn elapsed(&self) -> Duration {
+        let fixed = |fixed: &Arc<AtomicI64>| Duration::from_micros(fixed.load(Ordering::Relaxed).unsigned_abs());
+        self.fixed.as_ref().map_or_else(|| self.begun.elapsed(), fixed)
     }
 
     /// A UUID v7 (RFC 9562 section 5.7) of this moment, with microseconds in `rand_a` (section 6.2, method 3). Each id

@@ -40,6 +40,7 @@ impl Account {
                 active: true,
                 settings: Settings::default(),
                 limits: None,
+                client_limits: None,
                 budget: None,
             });
             let told = draft.event("account.created", id).after(told(&record));
@@ -166,6 +167,7 @@ pub(crate) fn told(account: &AccountRecord) -> Value {
         "active": account.active,
         "settings": account.settings,
         "limits": account.limits,
+        "client_limits": account.client_limits,
         "budget": account.budget,
     })
 }

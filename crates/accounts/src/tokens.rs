@@ -1,20 +1,24 @@
 //! Tokens: JSON Web Tokens that an account signs and only it accepts (RFC 9068, contract section 3.4).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::Validation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use subtle::ConstantTimeEq;
-use tenantry_domain::{AccountId, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret};
+use tenantry_domain::{
+    AccountId, Allowance, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret,
+};
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::caller::{Act, Caller};
 use crate::directory::Directory;
 use crate::events::{Content, sha256};
+use crate::limits::Lane;
+use crate::measures::Issued;
 
 /// How far another clock may be ahead of ours, in seconds.
 const LEEWAY: Seconds = 60;
@@ -82,7 +86,30 @@ pub(crate) struct Verified {
 
 /// Verified signatures by SHA-256 of account and token. Holds parsed claims and no verdict, so that no change of the
 /// configuration has to empty it.
-pub(crate) type Signatures = moka::sync::Cache<[u8; 32], Arc<Verified>>;
+pub(crate) struct Signatures(moka::sync::Cache<[u8; 32], Arc<Verified>>);
+
+impl Signatures {
+    /// Room for this many.
+    pub(crate) fn new(capacity: u64) -> Self {
+        let lifetime = Duration::from_secs(Directory::LONGEST_TOKEN.unsigned_abs());
+        Self(moka::sync::Cache::builder().max_capacity(capacity).time_to_live(lifetime).build())
+    }
+
+    /// What a token is remembered by.
+    pub(crate) fn name(account: AccountId, token: &str) -> [u8; 32] {
+        sha256(&[account.as_str().as_bytes(), token.as_bytes()])
+    }
+
+    pub(crate) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
+        self.0.get(name)
+    }
+
+    pub(crate) fn keep(&self, name: [u8; 32], verified: Verified) -> Arc<Verified> {
+        let verified = Arc::new(verified);
+        self.0.insert(name, verified.clone());
+        verified
+    }
+}
 
 /// An access token as it is handed out.
 pub struct AccessToken {
@@ -92,6 +119,8 @@ pub struct AccessToken {
     pub expires_in: Seconds,
     /// What it allows.
     pub scope: Scopes,
+    /// What is left of the tightest rate that its request was charged to; `None` where rates are not limited.
+    pub allowance: Option<Allowance>,
 }
 
 /// How a client proves who it is (RFC 6749 section 2.3.1).
@@ -115,25 +144,16 @@ pub(crate) fn claimed_account(token: &str) -> Option<AccountId> {
 }
 
 impl Account {
-    /// Checks a token's signature, form and time against this account's keys (security A4). The algorithm is the key's;
-    /// the header only names the key.
-    pub(crate) fn verify(&self, token: &str, directory: &Directory, token_use: TokenUse) -> Result<Arc<Verified>> {
-        let platform = self.platform();
-        let hash = sha256(&[self.id().as_str().as_bytes(), token.as_bytes()]);
-        let verified = if let Some(verified) = platform.signatures.get(&hash) {
-            verified
-        } else {
-            let verified = Arc::new(self.verify_signature(token, directory)?);
-            platform.signatures.insert(hash, verified.clone());
-            verified
-        };
-        let now = self.now().seconds();
-        let claims = &verified.claims;
+    /// Refuses a token that is not for this use, or not of this time.
+    pub(crate) fn check_time(&self, token: &Verified, token_use: TokenUse) -> Result<()> {
+        let (now, claims) = (self.now().seconds(), &token.claims);
         let alive = claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY && now < claims.exp;
-        if alive && claims.token_use == token_use { Ok(verified) } else { Err(Error::Unauthorized) }
+        if alive && claims.token_use == token_use { Ok(()) } else { Err(Error::Unauthorized) }
     }
 
-    fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
+    /// Checks a token's signature and form against this account's keys (security A4). The algorithm is the key's; the
+    /// header only names the key.
+    pub(crate) fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
         let refused = |_| Error::Unauthorized;
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
         if header.crit.is_some() {
@@ -212,14 +232,12 @@ impl Account {
     /// an audience that tokens of this account cannot have, `InvalidScope` for scopes that the grant does not give.
     pub async fn client_credentials(&self, proof: &ClientSecret, audience: &str, wanted: Option<&str>) -> Result<AccessToken> {
         let directory = self.directory();
-        let known = proof.client_id.parse().ok().and_then(|id: ClientId| directory.clients.get(&id));
-        let hash = sha256(&[proof.secret.reveal().as_bytes()]);
-        // An unknown client is compared with something, too: it takes as long to refuse.
-        let expected = known.map_or([0; 32], |client| client.secret_hash);
-        let client = known.filter(|_| bool::from(hash.ct_eq(&expected))).ok_or(Error::InvalidClient)?;
+        let client = self.prove(proof)?;
         if directory.account.stamp.deleted.is_some() {
             return Err(Error::InvalidClient);
         }
+        // Whoever knows the secret is charged, nobody else: a stranger cannot use up a client's rate.
+        let allowance = self.charge(self, &client.client_id, Lane::Reserved)?;
         self.refuse_suspended(&directory)?;
 
         let audience = Audience::parse(audience, &self.platform().public).map_err(|fault| Error::invalid("audience", fault))?;
@@ -234,8 +252,8 @@ impl Account {
         let scope = narrowed(&grant.scope, wanted)?;
         let claims = self.claims(&client.client_id, audience.text(&self.platform().public), &scope, lifetime);
         let token = self.sign(&claims).await?;
-        self.platform().measures.tokens.with_label_values(&["client_credentials"]).inc();
-        Ok(AccessToken { token, expires_in: lifetime, scope })
+        self.platform().measures.issued(Issued::ClientCredentials);
+        Ok(AccessToken { token, expires_in: lifetime, scope, allowance })
     }
 
     /// The second step of an exchange: a token on this account for the partner behind `exchange` (contract 5.1).
@@ -252,20 +270,26 @@ impl Account {
         if scopes.is_empty() {
             return Err(Error::InsufficientScope);
         }
-        let scopes = narrowed(&scopes, wanted)?;
-        let now = self.now();
-        let root_exp = claims.root_exp.unwrap_or(claims.exp);
-        let lifetime = self.token_lifetime(&directory).min(root_exp - now.seconds());
-        if lifetime < 1 {
+        let until = claims.root_exp.unwrap_or(claims.exp);
+        let token = self.issue_exchanged(&caller, act, narrowed(&scopes, wanted)?, until).await?;
+        self.platform().measures.issued(Issued::Exchange);
+        Ok(token)
+    }
+
+    /// Signs a token on this account for the partner `act`, good until `until` at most. Told in the logs of both accounts.
+    pub(crate) async fn issue_exchanged(&self, caller: &Caller, act: Act, scope: Scopes, until: Seconds) -> Result<AccessToken> {
+        let (now, client) = (self.now(), &caller.claims().ok_or(Error::Unauthorized)?.client_id);
+        let expires_in = self.token_lifetime(&self.directory()).min(until - now.seconds());
+        if expires_in < 1 {
             return Err(Error::Unauthorized);
         }
-        let mut access = self.claims(&claims.client_id, self.platform().public.account(self.id()), &scopes, lifetime);
+        let mut access = self.claims(client, self.platform().public.account(self.id()), &scope, expires_in);
         access.act = Some(act.clone());
         let token = self.sign(&access).await?;
-        let told = Content::new("token.exchanged", now, &caller, self.id());
+        let mut told = Content::new("token.exchanged", now, caller, self.id());
+        told.act = Some(act.clone());
         self.tell_both(act.oid, told.after(json!({"jti": access.jti, "scope": access.scope, "exp": access.exp}))).await?;
-        self.platform().measures.tokens.with_label_values(&["exchange"]).inc();
-        Ok(AccessToken { token, expires_in: lifetime, scope: scopes })
+        Ok(AccessToken { token, expires_in, scope, allowance: None })
     }
 
     /// Refuses while this account or the one above it is suspended or deleted.
@@ -281,7 +305,7 @@ impl Account {
 }
 
 /// The scopes that a caller asks for out of those it may have.
-fn narrowed(held: &Scopes, wanted: Option<&str>) -> Result<Scopes> {
+pub(crate) fn narrowed(held: &Scopes, wanted: Option<&str>) -> Result<Scopes> {
     // A parameter without a value counts as left out (RFC 6749 section 3.2).
     let Some(wanted) = wanted.filter(|wanted| !wanted.trim().is_empty()) else { return Ok(held.clone()) };
     let wanted = Scopes::parse_claim(wanted).map_err(Error::InvalidScope)?;

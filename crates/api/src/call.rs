@@ -92,7 +92,7 @@ pub(crate) fn bearer(request: &HttpRequest) -> Result<Option<&str>> {
 pub(crate) fn origin(request: &HttpRequest) -> Origin {
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     Origin {
-        ip: forwarded::client(request).map(|ip| ip.to_string()),
+        ip: forwarded::client(request),
         user_agent: agent.map(|agent| agent.chars().take(200).collect()),
         request_id: RequestId::of(request),
     }

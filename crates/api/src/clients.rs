@@ -1,28 +1,40 @@
 //! Clients (contract nos. 10-14).
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{Checks, Client, Secret};
+use tenantry_domain::{Checks, Client, Error, Instant, Secret};
 use utoipa::ToSchema;
 
 use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
-use crate::query::Id;
+use crate::query::{Id, Query};
 use crate::reply::{List, Ok200};
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, post};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post};
 use crate::wire::{Entity, shown, text};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get("/v1/accounts/{oid}/auth/clients", ACCOUNTS_READ, list_clients, "List API clients"),
+        get("/v1/accounts/{oid}/auth/clients", ACCOUNTS_INSPECT, list_clients, "List API clients"),
         post("/v1/accounts/{oid}/auth/clients", ACCOUNTS_WRITE, create_client, "Register a client and show its secret once"),
-        get("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_READ, get_client, "Read one client"),
-        delete("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_WRITE, delete_client, "Remove a client with its grants"),
+        get("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_INSPECT, get_client, "Read one client"),
+        delete("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_REPAIR, delete_client, "Remove a client with its grants"),
         post(
             "/v1/accounts/{oid}/auth/clients/{id}/rotate-secret",
-            ACCOUNTS_WRITE,
+            ACCOUNTS_REPAIR,
             rotate_client_secret,
-            "Replace the client's secret",
+            "Replace the client's secret, at once or with an overlap",
+        ),
+        get(
+            "/v1/accounts/{oid}/auth/clients/{id}/old-secret",
+            ACCOUNTS_INSPECT,
+            get_old_secret,
+            "See whether the secret before the current one still lives and is used",
+        ),
+        delete(
+            "/v1/accounts/{oid}/auth/clients/{id}/old-secret",
+            ACCOUNTS_REPAIR,
+            delete_old_secret,
+            "End the secret before the current one",
         ),
     ]
 }
@@ -45,9 +57,49 @@ async fn delete_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientVie
     Ok(Ok200(ClientView::new(&client)))
 }
 
-async fn rotate_client_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientWithSecret>> {
-    let (client, secret) = call.account.rotate_client_secret(call.caller, id).await?;
+async fn rotate_client_secret(
+    call: Call,
+    Id(id): Id<String>,
+    Query(query): Query<RotateQuery>,
+) -> Result<Ok200<ClientWithSecret>> {
+    let overlap = query.overlap.unwrap_or_default();
+    let (client, secret) = call.account.rotate_client_secret(call.caller, id, overlap).await?;
     Ok(Ok200(ClientWithSecret::new(&client, &secret)))
+}
+
+async fn get_old_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<OldSecret>> {
+    OldSecret::of(&*call.account.client_with_old_secret(&id)?)
+}
+
+async fn delete_old_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<OldSecret>> {
+    OldSecret::of(&*call.account.delete_old_client_secret(call.caller, id).await?)
+}
+
+/// How a secret is replaced.
+#[derive(Deserialize, ToSchema)]
+struct RotateQuery {
+    /// How long the old secret lives on, in seconds.
+    #[schema(minimum = 0, maximum = 86400, default = 0)]
+    overlap: Option<i64>,
+}
+
+/// The secret before the current one, while it lives.
+#[derive(Serialize, ToSchema)]
+struct OldSecret {
+    /// When it ends.
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Instant,
+    /// When a client last showed it; absent if none did.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Instant>,
+}
+
+impl OldSecret {
+    fn of(client: &Client) -> Result<Ok200<Self>> {
+        let (secret, expires_at) = client.old_secret.as_ref().ok_or(Error::NotFound)?;
+        Ok(Ok200(Self { expires_at: *expires_at, last_used_at: secret.used.at() }))
+    }
 }
 
 /// A client as it is sent; everything may be left out.
@@ -105,6 +157,10 @@ struct ClientView {
     client_id: String,
     /// Allowed redirect targets.
     callbacks: Vec<String>,
+    /// When it last showed its current secret; absent if it never did. Written down once a minute.
+    #[schema(read_only, value_type = Option<String>, format = DateTime)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Instant>,
 }
 
 impl ClientView {
@@ -115,6 +171,7 @@ impl ClientView {
             description: shown(client.description.as_ref()),
             client_id: client.client_id.to_string(),
             callbacks: client.callbacks.clone(),
+            last_used_at: client.secret.used.at(),
         }
     }
 }

@@ -4,11 +4,14 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use tenantry_domain::{Error, Fault};
 use utoipa::ToSchema;
+
+use crate::limits;
+use crate::tokens::GRANT_TYPES;
 
 /// Why a request failed: an error of the business, or one of HTTP itself.
 #[derive(Debug, Clone)]
@@ -74,7 +77,8 @@ impl ResponseError for ApiError {
                 | Error::Duplicate(_)
                 | Error::LimitReached { .. }
                 | Error::UnsupportedGrantType
-                | Error::InvalidScope(_) => StatusCode::BAD_REQUEST,
+                | Error::InvalidScope(_)
+                | Error::InvalidTarget(_) => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
                 | Error::GrantMissing
@@ -82,7 +86,7 @@ impl ResponseError for ApiError {
                 | Error::NotASubAccount
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
-                Error::Busy => StatusCode::TOO_MANY_REQUESTS,
+                Error::RateLimited(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -102,9 +106,11 @@ impl ResponseError for ApiError {
             Self::Domain(Error::InvalidClient) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
             }
-            Self::Domain(Error::Busy | Error::Unavailable) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            Self::Domain(Error::RateLimited(allowance)) => {
+                limits::tell(*allowance, headers);
+                limits::retry_after(allowance.reset, headers);
             }
+            Self::Domain(Error::Busy | Error::Unavailable) => limits::retry_after(1, headers),
             Self::MethodNotAllowed(allowed) => {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {
                     headers.insert(ALLOW, allowed);
@@ -165,7 +171,10 @@ impl From<&ApiError> for ErrorBody {
                 vec![FieldError { field: "scope".to_owned(), message: error.to_string() }]
             }
             ApiError::Domain(Error::UnsupportedGrantType) => {
-                vec![FieldError { field: "grant_type".to_owned(), message: "must be client_credentials".to_owned() }]
+                vec![FieldError { field: "grant_type".to_owned(), message: format!("must be one of {}", GRANT_TYPES.join(", ")) }]
+            }
+            ApiError::Domain(Error::InvalidTarget(_)) => {
+                vec![FieldError { field: "audience".to_owned(), message: error.to_string() }]
             }
             _ => Vec::new(),
         };

@@ -10,10 +10,10 @@ use crate::call::Call;
 use crate::error::{ApiError, Result};
 use crate::query::{self, Query};
 use crate::reply::Page;
-use crate::route::{ACCOUNTS_READ, Route, get};
+use crate::route::{ACCOUNTS_INSPECT, Route, get};
 
 pub(crate) fn routes() -> Vec<Route> {
-    vec![get("/v1/accounts/{oid}/management/events", ACCOUNTS_READ, list_events, "List what happened in the account")]
+    vec![get("/v1/accounts/{oid}/management/events", ACCOUNTS_INSPECT, list_events, "List what happened in the account")]
 }
 
 async fn list_events(call: Call, Query(filter): Query<EventQuery>) -> Result<Page<EventView>> {

@@ -8,13 +8,13 @@ use crate::body::Json;
 use crate::call::Call;
 use crate::error::{ApiError, Result};
 use crate::reply::Ok200;
-use crate::route::{ACCOUNTS_READ, Route, post};
+use crate::route::{ACCOUNTS_INSPECT, Route, post};
 use crate::tokens::AccessToken;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![post(
         "/v1/accounts/{partner_id}/auth/exchange_token",
-        ACCOUNTS_READ,
+        ACCOUNTS_INSPECT,
         exchange_token,
         "Let a partner obtain a token that can be traded on a sub-account",
     )]

@@ -9,14 +9,14 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::query::{self, Id, Query};
 use crate::reply::{List, Ok200};
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, patch, post};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, patch, post};
 use crate::wire::{Entity, ScopeName, scope_names, scopes};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         get(
             "/v1/accounts/{oid}/auth/client-grants",
-            ACCOUNTS_READ,
+            ACCOUNTS_INSPECT,
             list_client_grants,
             "List grants, optionally for one audience or client",
         ),
@@ -26,8 +26,8 @@ pub(crate) fn routes() -> Vec<Route> {
             create_client_grant,
             "Allow a client to obtain scopes for an audience",
         ),
-        patch("/v1/accounts/{oid}/auth/client-grants/{id}", ACCOUNTS_WRITE, update_client_grant, "Change a grant's scope"),
-        delete("/v1/accounts/{oid}/auth/client-grants/{id}", ACCOUNTS_WRITE, delete_client_grant, "Withdraw a grant"),
+        patch("/v1/accounts/{oid}/auth/client-grants/{id}", ACCOUNTS_REPAIR, update_client_grant, "Change a grant's scope"),
+        delete("/v1/accounts/{oid}/auth/client-grants/{id}", ACCOUNTS_REPAIR, delete_client_grant, "Withdraw a grant"),
     ]
 }
 

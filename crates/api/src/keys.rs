@@ -10,15 +10,15 @@ use crate::body::MaybeJson;
 use crate::call::Call;
 use crate::error::{ApiError, Result};
 use crate::reply::{List, Ok200};
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, get, post};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, Route, get, post};
 
 /// The longest that a key may be published before it signs, in seconds.
 const LONGEST_WAIT: i64 = 86_400;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get("/v1/accounts/{oid}/auth/keys", ACCOUNTS_READ, list_keys, "Public signing keys for checking tokens"),
-        post("/v1/accounts/{oid}/auth/keys/rotate", ACCOUNTS_WRITE, rotate_keys, "Publish a new signing key"),
+        get("/v1/accounts/{oid}/auth/keys", ACCOUNTS_INSPECT, list_keys, "Public signing keys for checking tokens"),
+        post("/v1/accounts/{oid}/auth/keys/rotate", ACCOUNTS_REPAIR, rotate_keys, "Publish a new signing key"),
     ]
 }
 

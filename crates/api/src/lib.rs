@@ -13,6 +13,7 @@ mod forwarded;
 mod grants;
 mod health;
 mod keys;
+mod limits;
 mod management;
 mod metrics;
 mod observe;
@@ -28,7 +29,7 @@ mod ui;
 mod well_known;
 mod wire;
 
-pub use metrics::metrics_app;
+pub use metrics::{describe_metrics, metrics_app};
 pub use openapi::document;
 pub use route::{Access, Policy, Route, routes};
 pub use server::{Options, State, app};

@@ -9,16 +9,21 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::query::{self, Id, Query};
 use crate::reply::{Ok200, Page};
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, post, put};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post, put};
 use crate::settings::{AccountView, CompanyBody, QuotaBody, language};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get("/v1/accounts/{oid}/management/accounts", ACCOUNTS_READ, list_accounts, "List the accounts below"),
+        get("/v1/accounts/{oid}/management/accounts", ACCOUNTS_INSPECT, list_accounts, "List the accounts below"),
         post("/v1/accounts/{oid}/management/accounts", ACCOUNTS_WRITE, create_account, "Create an account below"),
-        get("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_READ, get_account, "Read an account below"),
-        put("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_WRITE, update_account, "Change or suspend an account below"),
-        delete("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_WRITE, delete_account, "Soft-delete an account below"),
+        get("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_INSPECT, get_account, "Read an account below"),
+        put(
+            "/v1/accounts/{oid}/management/accounts/{aid}",
+            ACCOUNTS_REPAIR,
+            update_account,
+            "Change or suspend an account below",
+        ),
+        delete("/v1/accounts/{oid}/management/accounts/{aid}", ACCOUNTS_REPAIR, delete_account, "Soft-delete an account below"),
     ]
 }
 
@@ -108,6 +113,10 @@ struct AccountChange {
     #[serde(default)]
     #[schema(value_type = Option<QuotaBody>)]
     limits: Change<QuotaBody>,
+    /// The rate of each of its clients; null for the server's default.
+    #[serde(default)]
+    #[schema(value_type = Option<QuotaBody>)]
+    client_limits: Change<QuotaBody>,
     /// The rate of a partner's whole tree; null for the server's default.
     #[serde(default)]
     #[schema(value_type = Option<QuotaBody>)]
@@ -119,15 +128,22 @@ impl AccountChange {
         let mut checks = Checks::default();
         let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
         language(&mut checks, self.language_code.given());
-        let change = display_name.map(|display_name| tenantry_domain::AccountChange {
-            display_name,
-            company: self.company.map(|company| company.parse(&mut checks)),
-            language_code: self.language_code,
-            active: self.active,
-            limits: self.limits.map(|quota| quota.parse(&mut checks, "limits")),
-            budget: self.budget.map(|quota| quota.parse(&mut checks, "budget")),
-            ..Default::default()
-        });
+        let company = self.company.map(|company| company.parse(&mut checks));
+        let limits = QuotaBody::change(self.limits, &mut checks, "limits");
+        let client_limits = QuotaBody::change(self.client_limits, &mut checks, "client_limits");
+        let budget = QuotaBody::change(self.budget, &mut checks, "budget");
+        let change = (|| {
+            Some(tenantry_domain::AccountChange {
+                display_name: display_name?,
+                company,
+                language_code: self.language_code,
+                active: self.active,
+                limits: limits?,
+                client_limits: client_limits?,
+                budget: budget?,
+                ..Default::default()
+            })
+        })();
         Ok(checks.done(change)?)
     }
 }

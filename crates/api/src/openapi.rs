@@ -54,6 +54,15 @@ impl Operation<'_> {
         self.error(415, "The content type is not one of those named.");
     }
 
+    /// The body may as well be this.
+    pub(crate) fn or_body<T: ToSchema>(&mut self, content_type: &str) {
+        let other = self.schema::<T>();
+        if let Some(body) = &mut self.request_body {
+            let schema = &mut body["content"][content_type]["schema"];
+            *schema = json!({"oneOf": [schema.take(), other]});
+        }
+    }
+
     /// Each property of `T` is a query parameter.
     pub(crate) fn query<T: ToSchema>(&mut self) {
         let schema = json!(T::schema());

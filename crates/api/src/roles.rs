@@ -10,7 +10,7 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::query::{self, Id, Query};
 use crate::reply::{Ok200, Page};
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, delete, get, post, put};
+use crate::route::{ACCOUNTS_READ, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post, put};
 use crate::wire::{Entity, ScopeName, scope_names, scopes, shown, text};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -18,8 +18,8 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/v1/accounts/{oid}/auth/roles", ACCOUNTS_READ, list_roles, "List roles by filter"),
         post("/v1/accounts/{oid}/auth/roles", ACCOUNTS_WRITE, create_role, "Create a named bundle of scopes"),
         get("/v1/accounts/{oid}/auth/roles/{role_id}", ACCOUNTS_READ, get_role, "Read one role"),
-        put("/v1/accounts/{oid}/auth/roles/{role_id}", ACCOUNTS_WRITE, update_role, "Replace a role's content"),
-        delete("/v1/accounts/{oid}/auth/roles/{role_id}", ACCOUNTS_WRITE, delete_role, "Soft-delete a role"),
+        put("/v1/accounts/{oid}/auth/roles/{role_id}", ACCOUNTS_REPAIR, update_role, "Replace a role's content"),
+        delete("/v1/accounts/{oid}/auth/roles/{role_id}", ACCOUNTS_REPAIR, delete_role, "Soft-delete a role"),
     ]
 }
 

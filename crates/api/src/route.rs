@@ -6,23 +6,28 @@ use std::panic::AssertUnwindSafe;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Resource, Responder, guard, web};
 use futures_util::FutureExt;
-use tenantry_accounts::TokenUse;
-use tenantry_domain::{AccountId, Error};
+use tenantry_accounts::{Demand, Lane, TokenUse};
+use tenantry_domain::{AccountId, Allowance, Error};
 
 use crate::call::{self, Call, PathAccount};
 use crate::error::{ApiError, Result};
+use crate::forwarded;
+use crate::limits;
 use crate::openapi::{Describe, Operation};
 use crate::server::State;
+use crate::tokens;
 
 /// Who may call an endpoint. The account is the first parameter of its path.
 #[derive(Debug, Clone, Copy)]
 pub struct Policy {
     /// What the caller must show.
     pub access: Access,
+    /// How it is admitted when the account is flooded.
+    pub lane: Lane,
 }
 
 /// What a caller must show.
@@ -39,29 +44,40 @@ pub enum Access {
 impl Policy {
     /// A token with one of these scopes.
     pub const fn any_of(scopes: &'static [&'static str]) -> Self {
-        Self { access: Access::AnyOf(scopes) }
+        Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary }
     }
 
     /// Nothing to show. Has to be typed out.
     pub const fn public() -> Self {
-        Self { access: Access::Public }
+        Self { access: Access::Public, lane: Lane::Ordinary }
     }
 
     /// Credentials as RFC 6749 section 2.3 has them, or an exchange token.
     pub const fn token_endpoint() -> Self {
-        Self { access: Access::TokenEndpoint }
+        Self { access: Access::TokenEndpoint, lane: Lane::Reserved }
+    }
+
+    /// The same, with a share of its own under a flood: for what repairs an account.
+    pub(crate) const fn reserved(self) -> Self {
+        Self { lane: Lane::Reserved, ..self }
     }
 }
 
 /// Reads of an account's configuration.
-pub(crate) const ACCOUNTS_READ: Policy = Policy::any_of(&["admin:accounts", "read:accounts"]);
+pub(crate) const ACCOUNTS_READ: Policy = Policy::any_of(ACCOUNTS_READERS);
+/// Scopes that read an account's configuration.
+pub(crate) const ACCOUNTS_READERS: &[&str] = &["admin:accounts", "read:accounts"];
 /// Changes of an account's configuration.
 pub(crate) const ACCOUNTS_WRITE: Policy = Policy::any_of(&["admin:accounts", "write:accounts"]);
+/// Reads that an administrator of a flooded account needs.
+pub(crate) const ACCOUNTS_INSPECT: Policy = ACCOUNTS_READ.reserved();
+/// Changes that take something away: what repairs a flooded account.
+pub(crate) const ACCOUNTS_REPAIR: Policy = ACCOUNTS_WRITE.reserved();
 
 /// Every endpoint there is.
 pub fn routes() -> Vec<Route> {
     [
-        crate::tokens::routes(),
+        tokens::routes(),
         crate::exchange::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
@@ -163,29 +179,43 @@ async fn watch(
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let http = request.request().clone();
-    let refuse = |error: ApiError| Ok(ServiceResponse::new(http.clone(), HttpResponse::from_error(error)));
+    let refuse = |error: ApiError| {
+        let in_form = policy.access == Access::TokenEndpoint && tokens::is_form(&http);
+        let answer = if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) };
+        Ok(ServiceResponse::new(http.clone(), answer))
+    };
     if let Err(error) = admit(policy, &http).await {
         return refuse(error);
     }
-    match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),
-        Err(_) => refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned()))),
+    let mut answer = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
+        Ok(answer) => answer?.map_into_boxed_body(),
+        Err(_) => return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned()))),
+    };
+    let allowance = http.extensions().get::<Allowance>().copied();
+    if let Some(allowance) = allowance.filter(|_| answer.status() != StatusCode::TOO_MANY_REQUESTS) {
+        limits::tell(allowance, answer.headers_mut());
     }
+    Ok(answer)
 }
 
 async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
     let path = path_account(request)?;
-    match policy.access {
+    let registry = &State::of(request).registry;
+    let allowance = match policy.access {
         Access::Public | Access::TokenEndpoint => {
             request.extensions_mut().insert(PathAccount(path));
+            registry.platform().charge(forwarded::client(request))?
         }
         Access::AnyOf(scopes) => {
-            let token = call::bearer(request)?.ok_or(Error::Unauthorized)?;
-            let registry = &State::of(request).registry;
-            let origin = call::origin(request);
-            let (account, caller) = registry.authenticate(token, path, TokenUse::Access, scopes, origin).await?;
-            request.extensions_mut().insert(Call { account, caller, registry: registry.clone() });
+            let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
+            let admitted = registry.authenticate(call::bearer(request)?, path, demand, call::origin(request)).await?;
+            let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
+            request.extensions_mut().insert(call);
+            admitted.allowance
         }
+    };
+    if let Some(allowance) = allowance {
+        request.extensions_mut().insert(allowance);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, web};
 use ipnet::IpNet;
-use tenantry_accounts::Registry;
+use tenantry_accounts::{Catalogue, Registry};
 use tenantry_domain::Error;
 
 use crate::error::ApiError;
@@ -34,10 +34,9 @@ pub struct State {
 }
 
 impl State {
-    /// Metrics are registered with `prometheus`.
-    pub fn new(registry: Registry, prometheus: &prometheus::Registry, options: Options) -> prometheus::Result<Self> {
-        registry.platform().measures().register(prometheus)?;
-        Ok(Self { registry, metrics: HttpMetrics::register(prometheus)?, options, stopping: AtomicBool::new(false) })
+    /// What happens over HTTP is counted in `all`.
+    pub fn new(registry: Registry, all: &mut Catalogue, options: Options) -> Self {
+        Self { registry, metrics: HttpMetrics::new(all), options, stopping: AtomicBool::new(false) }
     }
 
     /// The state of the application that serves a request.

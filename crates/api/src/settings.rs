@@ -8,12 +8,12 @@ use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
 use crate::reply::Ok200;
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, get, put};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, Route, get, put};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get("/v1/accounts/{aid}/management/settings", ACCOUNTS_READ, get_settings, "Read the account's own settings"),
-        put("/v1/accounts/{aid}/management/settings", ACCOUNTS_WRITE, update_settings, "Change the account's own settings"),
+        get("/v1/accounts/{aid}/management/settings", ACCOUNTS_INSPECT, get_settings, "Read the account's own settings"),
+        put("/v1/accounts/{aid}/management/settings", ACCOUNTS_REPAIR, update_settings, "Change the account's own settings"),
     ]
 }
 
@@ -190,25 +190,31 @@ impl CompanyBody {
 #[schema(as = Quota)]
 pub(crate) struct QuotaBody {
     /// Requests a second.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    requests_per_second: u32,
+    #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
+    requests_per_second: i64,
     /// Requests at once.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    burst: u32,
+    #[schema(value_type = u32, minimum = 1, maximum = 1_000_000)]
+    burst: i64,
 }
 
 impl QuotaBody {
-    pub(crate) fn parse(self, checks: &mut Checks, field: &str) -> Quota {
-        for (name, value) in [("requests_per_second", self.requests_per_second), ("burst", self.burst)] {
-            if !(1..=1_000_000).contains(&value) {
-                checks.fault(format!("{field}.{name}"), "must be between 1 and 1000000");
-            }
+    fn parse(self, checks: &mut Checks, field: &str) -> Option<Quota> {
+        let requests_per_second = checks.take(&format!("{field}.requests_per_second"), Quota::number(self.requests_per_second));
+        let burst = checks.take(&format!("{field}.burst"), Quota::number(self.burst));
+        Some(Quota { requests_per_second: requests_per_second?, burst: burst? })
+    }
+
+    /// Checks a rate that may be left out or cleared; `None` where something is wrong with it.
+    pub(crate) fn change(change: Change<Self>, checks: &mut Checks, field: &str) -> Option<Change<Quota>> {
+        match change {
+            Change::Keep => Some(Change::Keep),
+            Change::Clear => Some(Change::Clear),
+            Change::Set(quota) => quota.parse(checks, field).map(Change::Set),
         }
-        Quota { requests_per_second: self.requests_per_second, burst: self.burst }
     }
 
     fn new(quota: Quota) -> Self {
-        Self { requests_per_second: quota.requests_per_second, burst: quota.burst }
+        Self { requests_per_second: quota.requests_per_second.get().into(), burst: quota.burst.get().into() }
     }
 }
 
@@ -245,6 +251,9 @@ pub(crate) struct AccountView {
     /// The account's own rate; set by the account above, the server's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<QuotaBody>,
+    /// The rate of each of its clients; set by the account above, the server's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_limits: Option<QuotaBody>,
     /// The rate of a partner's whole tree; set by the account above, the server's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<QuotaBody>,
@@ -281,6 +290,7 @@ impl AccountView {
             token_lifetime: account.settings.token_lifetime,
             signing_algorithm: account.settings.signing_algorithm.into(),
             limits: account.limits.map(QuotaBody::new),
+            client_limits: account.client_limits.map(QuotaBody::new),
             budget: account.budget.map(QuotaBody::new),
             created_at: account.stamp.created_at,
             created_by: account.stamp.created_by.clone(),

@@ -1,4 +1,4 @@
-//! The token endpoint (contract no. 8; RFC 6749 sections 2.3, 4.4 and 5).
+//! The token endpoint (contract no. 8; RFC 6749 sections 2.3, 4.4 and 5; RFC 8693).
 //!
 //! JSON callers are answered in the product's error shape, form callers in that of RFC 6749 section 5.2.
 
@@ -9,15 +9,16 @@ use std::pin::Pin;
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{PRAGMA, WWW_AUTHENTICATE};
+use actix_web::http::header::PRAGMA;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenantry_accounts::{ClientSecret, TokenUse};
-use tenantry_domain::{Error, Secret};
+use tenantry_accounts::{ClientSecret, Demand, Lane, TokenExchange, TokenUse};
+use tenantry_domain::{Checks, Error, Secret};
 use utoipa::ToSchema;
 
 use crate::body;
@@ -25,7 +26,7 @@ use crate::call::{Unproven, authorization, origin};
 use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
 use crate::query;
-use crate::route::{Policy, Route, post};
+use crate::route::{ACCOUNTS_READERS, Policy, Route, post};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -35,44 +36,98 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn create_token(at: Unproven, body: TokenBody) -> TokenReply {
     let form = body.form;
-    match issue(at, body).await {
+    match issue(&at, body).await {
         Ok(token) => TokenReply::Issued(token),
         Err(error) => TokenReply::Refused { error, form },
     }
 }
 
-/// How a caller proves who it is.
-enum Proof {
-    Client(ClientSecret),
-    Exchange(String),
-}
+const CLIENT_CREDENTIALS: &str = "client_credentials";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What may be asked here.
+pub(crate) const GRANT_TYPES: [&str; 2] = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+/// The tokens that are exchanged and issued (RFC 8693 section 3): ours are both.
+const TOKEN_TYPES: [&str; 2] = ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
-async fn issue(at: Unproven, body: TokenBody) -> Result<AccessToken> {
+async fn issue(at: &Unproven, body: TokenBody) -> Result<AccessToken> {
     let input = body.input?;
-    match input.grant_type.as_deref() {
-        Some("client_credentials") => {}
+    let (token, issued_token_type) = match input.grant_type.as_deref() {
+        Some(CLIENT_CREDENTIALS) => (client_credentials(at, input).await?, None),
+        Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
         Some(_) => return Err(Error::UnsupportedGrantType.into()),
         None => return Err(ApiError::invalid("grant_type", "is required")),
+    };
+    if let Some(allowance) = token.allowance {
+        at.request.extensions_mut().insert(allowance);
     }
-    let proof = proof(&at.request, input.client_id, input.client_secret)?;
+    Ok(AccessToken { issued_token_type, ..AccessToken::new(&token) })
+}
+
+/// A client that knows its secret, or a partner with an exchange token, which our contract sends with the same grant type.
+async fn client_credentials(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let proof = proof(&at.request, input.client_id, input.client_secret)?.ok_or(Error::InvalidClient)?;
     let audience = input.audience.ok_or_else(|| ApiError::invalid("audience", "is required"))?;
-    let token = match proof {
+    let scope = input.scope.as_deref();
+    match proof {
         Proof::Client(client) => {
             let account = at.registry.get(at.account).await;
             let account = account.map_err(|error| if error == Error::NotFound { Error::InvalidClient } else { error })?;
-            account.client_credentials(&client, &audience, input.scope.as_deref()).await?
+            Ok(account.client_credentials(&client, &audience, scope).await?)
         }
-        Proof::Exchange(token) => {
-            let from = origin(&at.request);
-            let (account, caller) = at.registry.authenticate(&token, at.account, TokenUse::Exchange, &[], from).await?;
-            account.redeem_exchange(caller, &audience, input.scope.as_deref()).await?
+        Proof::Bearer(token) => {
+            let demand = Demand { token_use: TokenUse::Exchange, scopes: &[], lane: Lane::Reserved };
+            let admitted = at.registry.authenticate(Some(&token), at.account, demand, origin(&at.request)).await?;
+            let token = admitted.account.redeem_exchange(admitted.caller, &audience, scope).await?;
+            Ok(tenantry_accounts::AccessToken { allowance: admitted.allowance, ..token })
         }
-    };
-    Ok(AccessToken::new(&token))
+    }
 }
 
-/// Reads the credentials from the header or the body, never from both (RFC 6749 section 2.3).
-fn proof(request: &HttpRequest, client_id: Option<String>, client_secret: Option<Secret>) -> Result<Proof> {
+/// A partner's token for one on this account, in one step (RFC 8693).
+async fn token_exchange(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let mut checks = Checks::default();
+    let mut known = |field: &str, kind: Option<&str>| {
+        if kind.is_some_and(|kind| !TOKEN_TYPES.contains(&kind)) {
+            checks.fault(field, format!("must be one of {}", TOKEN_TYPES.join(", ")));
+        }
+    };
+    known("subject_token_type", Some(input.subject_token_type.as_deref().unwrap_or_default()));
+    known("requested_token_type", input.requested_token_type.as_deref());
+    for (field, sent) in [("actor_token", &input.actor_token), ("actor_token_type", &input.actor_token_type)] {
+        if sent.is_some() {
+            checks.fault(field, "is not taken: the subject token itself says who acts");
+        }
+    }
+    if input.subject_token.is_none() {
+        checks.fault("subject_token", "is required");
+    }
+    let subject = checks.done(input.subject_token)?;
+    let client = match proof(&at.request, input.client_id, input.client_secret)? {
+        None => None,
+        Some(Proof::Client(client)) => Some(client),
+        Some(Proof::Bearer(_)) => return Err(ApiError::invalid("Authorization", "must be the client's, or left out")),
+    };
+    let audiences = [input.audience.as_deref(), input.resource.as_deref()];
+    if let [Some(audience), Some(resource)] = audiences
+        && audience != resource
+    {
+        return Err(ApiError::invalid("resource", "must be the audience, or left out"));
+    }
+    let audience = audiences.into_iter().flatten().next();
+    let request = TokenExchange { subject_token: subject.reveal(), client, audience, scope: input.scope.as_deref() };
+    // As the first of the two steps asks (contract no. 9).
+    let demand = Demand { token_use: TokenUse::Access, scopes: ACCOUNTS_READERS, lane: Lane::Reserved };
+    Ok(at.registry.exchange_at_once(at.account, request, demand, origin(&at.request)).await?)
+}
+
+/// How a caller proves who it is.
+enum Proof {
+    Client(ClientSecret),
+    Bearer(String),
+}
+
+/// Reads the credentials from the header or the body, never from both (RFC 6749 section 2.3); `None` if there are none.
+fn proof(request: &HttpRequest, client_id: Option<String>, client_secret: Option<Secret>) -> Result<Option<Proof>> {
     let header = authorization(request).map_err(|error| match error {
         ApiError::Domain(Error::Unauthorized) => Error::InvalidClient.into(),
         error => error,
@@ -81,15 +136,16 @@ fn proof(request: &HttpRequest, client_id: Option<String>, client_secret: Option
         return Err(ApiError::invalid("client_secret", "must not be sent beside an Authorization header"));
     }
     match (header, client_id, client_secret) {
-        (Some((scheme, token)), _, _) if scheme == "bearer" => Ok(Proof::Exchange(token.to_owned())),
+        (Some((scheme, token)), _, _) if scheme == "bearer" => Ok(Some(Proof::Bearer(token.to_owned()))),
         (Some((scheme, text)), sent, _) if scheme == "basic" => {
             let client = basic(text).ok_or(Error::InvalidClient)?;
             if sent.is_some_and(|id| id != client.client_id) {
                 return Err(ApiError::invalid("client_id", "differs from the Authorization header"));
             }
-            Ok(Proof::Client(client))
+            Ok(Some(Proof::Client(client)))
         }
-        (None, Some(client_id), Some(secret)) => Ok(Proof::Client(ClientSecret { client_id, secret })),
+        (None, Some(client_id), Some(secret)) => Ok(Some(Proof::Client(ClientSecret { client_id, secret }))),
+        (None, None, None) => Ok(None),
         _ => Err(Error::InvalidClient.into()),
     }
 }
@@ -101,6 +157,11 @@ fn basic(text: &str) -> Option<ClientSecret> {
     let (id, secret) = text.split_once(':')?;
     let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned);
     Some(ClientSecret { client_id: decode(id)?, secret: Secret::new(decode(secret)?) })
+}
+
+/// Whether a caller speaks the form of RFC 6749, and is to be answered so.
+pub(crate) fn is_form(request: &HttpRequest) -> bool {
+    request.content_type().eq_ignore_ascii_case(FORM)
 }
 
 /// The body of a token request, whatever its form. Reading it never fails, so that the refusal takes the caller's form.
@@ -117,6 +178,13 @@ struct TokenInput {
     client_id: Option<String>,
     #[serde(default, deserialize_with = "secret")]
     client_secret: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    subject_token: Option<Secret>,
+    subject_token_type: Option<String>,
+    requested_token_type: Option<String>,
+    resource: Option<String>,
+    actor_token: Option<IgnoredAny>,
+    actor_token_type: Option<IgnoredAny>,
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Secret>, D::Error> {
@@ -128,7 +196,7 @@ impl FromRequest for TokenBody {
     type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, Infallible>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let form = request.content_type().eq_ignore_ascii_case(FORM);
+        let form = is_form(request);
         let known = form || body::is_json(request);
         let bytes = body::read(request, payload);
         Box::pin(async move {
@@ -145,8 +213,10 @@ impl FromRequest for TokenBody {
 
 impl Describe for TokenBody {
     fn describe(operation: &mut Operation<'_>) {
-        operation.body::<TokenClientCredentials>("application/json", true);
-        operation.body::<TokenClientCredentials>(FORM, true);
+        for content_type in ["application/json", FORM] {
+            operation.body::<TokenClientCredentials>(content_type, true);
+            operation.or_body::<TokenExchangeRequest>(content_type);
+        }
     }
 }
 
@@ -177,6 +247,55 @@ enum GrantTypeName {
     ClientCredentials,
 }
 
+/// A partner trades its token for one on this account, in one step (RFC 8693 section 2.1). The client may say who it is;
+/// then it must be the one that the subject token belongs to.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({
+    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+    "subject_token": "eyJ...",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+}))]
+struct TokenExchangeRequest {
+    /// The kind of request.
+    grant_type: ExchangeGrantTypeName,
+    /// The partner's access token.
+    #[schema(write_only)]
+    subject_token: String,
+    /// What it is.
+    subject_token_type: TokenTypeName,
+    /// What is wanted; the same.
+    requested_token_type: Option<TokenTypeName>,
+    /// Whom the token is for: the account that is asked, also if left out.
+    #[schema(format = "uri")]
+    audience: Option<String>,
+    /// The same, as RFC 8707 names it.
+    #[schema(format = "uri")]
+    resource: Option<String>,
+    /// Fewer scopes than the partner has there, blank-separated; all of them if left out.
+    scope: Option<String>,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenExchangeGrantType)]
+enum ExchangeGrantTypeName {
+    #[schema(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
+}
+
+/// A kind of token (RFC 8693 section 3). Access tokens are JWTs here.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenTypeIdentifier)]
+enum TokenTypeName {
+    #[schema(rename = "urn:ietf:params:oauth:token-type:access_token")]
+    AccessToken,
+    #[schema(rename = "urn:ietf:params:oauth:token-type:jwt")]
+    Jwt,
+}
+
 /// An access token (RFC 6749 section 5.1).
 #[expect(clippy::struct_field_names, reason = "names of RFC 6749")]
 #[derive(Serialize, ToSchema)]
@@ -195,6 +314,10 @@ pub(crate) struct AccessToken {
     /// `create:accounts:auth:refresh_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
+    /// Only for exchange by RFC 8693: what was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<TokenTypeName>)]
+    issued_token_type: Option<&'static str>,
 }
 
 /// How to send a token (RFC 6750).
@@ -211,6 +334,7 @@ impl AccessToken {
             expires_in: token.expires_in,
             scope: token.scope.claim(),
             refresh_token: None,
+            issued_token_type: None,
         }
     }
 }
@@ -239,10 +363,13 @@ impl Describe for TokenReply {
     }
 }
 
+/// Headers of a refusal that its form does not change.
+const KEPT: [&str; 4] = ["www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
+
 /// A refusal as RFC 6749 section 5.2 has it.
-fn refuse_form(error: ApiError) -> HttpResponse {
+pub(crate) fn refuse_form(error: ApiError) -> HttpResponse {
     let (status, code) = match error.status_code() {
-        status if matches!(error.code(), "unsupported_grant_type" | "invalid_scope") => (status, error.code()),
+        status if matches!(error.code(), "unsupported_grant_type" | "invalid_scope" | "invalid_target") => (status, error.code()),
         status @ StatusCode::UNAUTHORIZED => (status, "invalid_client"),
         StatusCode::FORBIDDEN => (StatusCode::BAD_REQUEST, "unauthorized_client"),
         status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => (status, "temporarily_unavailable"),
@@ -257,7 +384,7 @@ fn refuse_form(error: ApiError) -> HttpResponse {
     };
     let in_seed_form = error.error_response();
     let mut response = HttpResponse::build(status);
-    for (name, value) in in_seed_form.headers().iter().filter(|(name, _)| *name == WWW_AUTHENTICATE || *name == "retry-after") {
+    for (name, value) in in_seed_form.headers().iter().filter(|(name, _)| KEPT.contains(&name.as_str())) {
         response.insert_header((name, value));
     }
     let mut response = response.json(json!({"error": code, "error_description": description}));

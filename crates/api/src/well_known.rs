@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::keys::Jwk;
 use crate::reply::Cached;
 use crate::route::{Policy, Route, get};
+use crate::tokens::GRANT_TYPES;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -40,7 +41,7 @@ async fn get_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
         token_endpoint: format!("{issuer}/auth/token"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
         service_documentation: format!("{}/docs/", at.registry.platform().public()),
-        grant_types_supported: vec!["client_credentials"],
+        grant_types_supported: GRANT_TYPES.to_vec(),
         response_types_supported: Vec::new(),
         token_endpoint_auth_methods_supported: vec!["client_secret_basic", "client_secret_post"],
         issuer,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Algorithm, Change, Seconds, Stamp, Text};
+use crate::{AccountId, Algorithm, Change, Quota, Seconds, Stamp, Text};
 
 /// A postal address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,15 +32,6 @@ pub struct Company {
     /// Where it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<Address>,
-}
-
-/// A rate: so many requests a second, and so many at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Quota {
-    /// Requests a second.
-    pub requests_per_second: u32,
-    /// Requests at once.
-    pub burst: u32,
 }
 
 /// What an account decides for itself.
@@ -93,6 +84,8 @@ pub struct AccountChange {
     pub active: Option<bool>,
     /// By the parent only: the account's own rate.
     pub limits: Change<Quota>,
+    /// By the parent only: the rate of each of its clients.
+    pub client_limits: Change<Quota>,
     /// By the parent only: the rate of a partner's whole tree.
     pub budget: Change<Quota>,
 }
@@ -116,6 +109,8 @@ pub struct AccountRecord {
     pub settings: Settings,
     /// The account's own rate, set by its parent.
     pub limits: Option<Quota>,
+    /// The rate of each of its clients, set by its parent.
+    pub client_limits: Option<Quota>,
     /// The rate of a partner's whole tree, set by its parent.
     pub budget: Option<Quota>,
 }
@@ -138,6 +133,7 @@ impl AccountRecord {
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
             },
             limits: change.limits.apply(old.limits),
+            client_limits: change.client_limits.apply(old.client_limits),
             budget: change.budget.apply(old.budget),
         }
     }

@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use crate::{ClientId, ClientKey, Stamp, Text};
+use crate::{ClientId, ClientKey, Instant, LastUse, Seconds, Stamp, Text};
 
 /// What a caller says about a client; everything may be left out.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +55,38 @@ pub struct Client {
     pub description: Option<Text<1000>>,
     /// Where people may be sent back to.
     pub callbacks: Vec<String>,
-    /// SHA-256 of the secret; the secret itself is shown once and never kept.
-    pub secret_hash: [u8; 32],
+    /// Its secret.
+    pub secret: KeptSecret,
+    /// The one before, and when it ends.
+    pub old_secret: Option<(KeptSecret, Instant)>,
+}
+
+/// A secret as it is kept; the secret itself is shown once and never kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSecret {
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// When somebody last showed it.
+    pub used: LastUse,
+}
+
+impl KeptSecret {
+    /// A secret that nobody has used.
+    #[must_use]
+    pub fn new(hash: [u8; 32]) -> Self {
+        Self { hash, used: LastUse::default() }
+    }
+}
+
+impl Client {
+    /// The longest that an old secret may live on, in seconds.
+    pub const LONGEST_OVERLAP: Seconds = 86_400;
+
+    /// The secret before the current one, and when it ends; `None` once it has.
+    #[must_use]
+    pub fn old_secret(&self, now: Instant) -> Option<&(KeptSecret, Instant)> {
+        self.old_secret.as_ref().filter(|(_, until)| now < *until)
+    }
 }
 
 #[cfg(test)]

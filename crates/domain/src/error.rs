@@ -1,6 +1,6 @@
 //! The one error of the product: stable codes (contract section 3.7), no detail that could leak.
 
-use crate::Scope;
+use crate::{Allowance, Scope};
 
 /// What every fallible function of the product returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -37,6 +37,9 @@ pub enum Error {
     /// A scope was asked for that is malformed, or that the client's grant does not give (RFC 6749 section 5.2).
     #[error("The scope is not valid: {0}.")]
     InvalidScope(String),
+    /// A token was asked for a target that it cannot be for (RFC 8693 section 2.2.2).
+    #[error("The target is not valid: {0}.")]
+    InvalidTarget(String),
     /// No credential, or one that proves nothing (any more).
     #[error("A valid access token is required.")]
     Unauthorized,
@@ -61,6 +64,9 @@ pub enum Error {
     /// There is no such record here; the same for a record of another account.
     #[error("Not found.")]
     NotFound,
+    /// A rate is used up.
+    #[error("Too many requests: the limit of this {} is {} a second.", .0.limit.name(), .0.quota.requests_per_second)]
+    RateLimited(Allowance),
     /// The account has as much work queued as it may have.
     #[error("The account is busy; try again shortly.")]
     Busy,
@@ -93,6 +99,7 @@ impl Error {
             Self::LimitReached { .. } => "limit_reached",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope(_) => "invalid_scope",
+            Self::InvalidTarget(_) => "invalid_target",
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
             Self::InsufficientScope => "insufficient_scope",
@@ -101,7 +108,7 @@ impl Error {
             Self::NotASubAccount => "not_a_sub_account",
             Self::AccountSuspended => "account_suspended",
             Self::NotFound => "not_found",
-            Self::Busy => "too_many_requests",
+            Self::RateLimited(_) | Self::Busy => "too_many_requests",
             Self::Unavailable => "unavailable",
             Self::OutcomeUnknown | Self::Unchanged | Self::Internal(_) => "internal_error",
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
-use tenantry_accounts::{Bootstrapped, Lock, Platform, Registry, Schema, Source};
+use tenantry_accounts::{Bootstrapped, Catalogue, Lock, Platform, Registry, Schema, Source};
 
 use crate::config::Config;
 use crate::vault;
@@ -20,10 +20,11 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recov
         let lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
         let _locks = if recover { lock.and_serve(&database).await.map_err(|error| anyhow!(error))? } else { (lock, None) };
         Schema::up(&database).await.map_err(|error| anyhow!(error))?;
-        let store = database.open(config.database_connections, true).await.map_err(|error| anyhow!(error))?;
+        let store =
+            database.open(config.database_connections, true, &mut Catalogue::default()).await.map_err(|error| anyhow!(error))?;
         // A database that was used before has its key already: a new one would only hide that the old one is missing.
         let vault = vault::open(&config, &source, store.is_new().await?)?;
-        let platform = Platform::new(store, source, vault, public, config.token_lifetime);
+        let platform = Platform::new(store, source, vault, public, config.choices()?);
         vault::fits(&platform).await?;
         match platform.bootstrap().await? {
             None if recover => Some(Registry::new(Arc::new(platform), 1).recover_operator().await?),

@@ -11,8 +11,8 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
-use tenantry_accounts::Database;
-use tenantry_domain::PublicUrl;
+use tenantry_accounts::{Choices, Database, Quotas};
+use tenantry_domain::{PublicUrl, Secret};
 
 /// Every setting there is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,8 +34,20 @@ pub(crate) struct Config {
     pub(crate) database_connections: u32,
     /// A file that holds the master key: base64 of 32 bytes.
     pub(crate) master_key_file: Option<PathBuf>,
-    /// Rate limits per address, account and client.
+    /// Whether rates are limited; permits always are.
     pub(crate) limits_enabled: bool,
+    /// The rate of an address that has proven nothing, `RATE/BURST`.
+    limit_address: String,
+    /// The rate of an account that its parent has given none.
+    limit_account: String,
+    /// The rate of a client whose account's parent has given none.
+    limit_client: String,
+    /// The rate of a partner's tree that the operator has given none.
+    limit_tree: String,
+    /// What a scrape of the metrics must show; nothing if unset.
+    metrics_token: Option<String>,
+    /// A file that holds it.
+    metrics_token_file: Option<PathBuf>,
     /// How long access tokens live where an account says nothing, in seconds.
     pub(crate) token_lifetime: i64,
     /// When an unused account leaves memory, in seconds.
@@ -66,6 +78,7 @@ pub(crate) enum LogFormat {
 
 impl Default for Config {
     fn default() -> Self {
+        let Quotas { address, account, client, tree } = Quotas::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             metrics_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
@@ -76,6 +89,12 @@ impl Default for Config {
             database_connections: 8,
             master_key_file: None,
             limits_enabled: true,
+            limit_address: address.to_string(),
+            limit_account: account.to_string(),
+            limit_client: client.to_string(),
+            limit_tree: tree.to_string(),
+            metrics_token: None,
+            metrics_token_file: None,
             token_lifetime: 14_400,
             account_idle: 900,
             shutdown_delay: 0,
@@ -128,6 +147,8 @@ impl Config {
             .map_err(|error| anyhow!("the configuration is not valid: {}", one_line(&error)))?;
         config.database()?;
         config.public_url()?;
+        config.quotas()?;
+        config.metrics_token()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
         }
@@ -152,6 +173,36 @@ impl Config {
         }
         let url = self.public_url.clone().unwrap_or_else(|| format!("http://{bound}"));
         PublicUrl::parse(&url).map_err(|fault| anyhow!("public_url {fault}"))
+    }
+
+    /// What the runtime is to do.
+    pub(crate) fn choices(&self) -> Result<Choices> {
+        let quotas = self.quotas()?;
+        Ok(Choices { token_lifetime: self.token_lifetime, quotas: self.limits_enabled.then_some(quotas) })
+    }
+
+    fn quotas(&self) -> Result<Quotas> {
+        let quota = |name: &str, text: &str| text.parse().map_err(|fault| anyhow!("{name} {fault}"));
+        Ok(Quotas {
+            address: quota("limit_address", &self.limit_address)?,
+            account: quota("limit_account", &self.limit_account)?,
+            client: quota("limit_client", &self.limit_client)?,
+            tree: quota("limit_tree", &self.limit_tree)?,
+        })
+    }
+
+    /// What a scrape of the metrics must show, if anything.
+    pub(crate) fn metrics_token(&self) -> Result<Option<Secret>> {
+        let token = match (&self.metrics_token, &self.metrics_token_file) {
+            (Some(_), Some(_)) => bail!("set metrics_token or metrics_token_file, not both"),
+            (Some(token), None) => token.clone(),
+            (None, Some(file)) => read(file)?,
+            (None, None) => return Ok(None),
+        };
+        if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+            bail!("metrics_token must be at least 16 printable ASCII characters without blanks");
+        }
+        Ok(Some(Secret::new(token)))
     }
 
     /// Which database to use.
@@ -189,6 +240,7 @@ impl Config {
             Database::Sqlite(path) => Some(format!("sqlite://{}", path.display())),
             Database::Postgres(_) => Some("postgres://***".to_owned()),
         };
+        shown.metrics_token = shown.metrics_token.map(|_| "***".to_owned());
         Ok(toml::to_string(&shown)?)
     }
 }

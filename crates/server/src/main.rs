@@ -3,6 +3,7 @@
 mod bootstrap;
 mod config;
 mod logs;
+mod metrics;
 mod serve;
 mod vault;
 
@@ -56,6 +57,8 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print docs/metrics.md: every metric there is.
+    Metrics,
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -108,6 +111,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             return system.block_on(bootstrap::bootstrap(config, json, if_needed, recover));
         }
         Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
+        Command::Metrics => print!("{}", metrics::page()),
         Command::Config(ConfigCommand::Check) => println!("the configuration is valid"),
         Command::Config(ConfigCommand::Print) => print!("{}", config.shown()?),
     }

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use actix_web::{HttpServer, web};
 use anyhow::{Context, Result, anyhow};
-use tenantry_accounts::{Lock, Platform, Registry, Schema, Source};
+use tenantry_accounts::{Catalogue, Lock, Platform, Registry, Schema, Source};
 use tenantry_api::{Options, State, app, metrics_app};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
-use crate::vault;
+use crate::{metrics, vault};
 
 /// How often idle accounts are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often it is written down when secrets were last used.
+const STORE_USES: Duration = Duration::from_mins(1);
 /// How often the lock of this process is looked at.
 const KEEP: Duration = Duration::from_secs(5);
 
@@ -30,21 +32,21 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
 
     let source = Source::system();
     let vault = vault::open(&config, &source, false)?;
-    let store = database.open(config.database_connections, false).await.map_err(|error| anyhow!(error))?;
-    let platform = Arc::new(Platform::new(store, source, vault, public.clone(), config.token_lifetime));
+    let mut catalogue = Catalogue::default();
+    let store = database.open(config.database_connections, false, &mut catalogue).await.map_err(|error| anyhow!(error))?;
+    let platform = Arc::new(Platform::new(store, source, vault, public.clone(), config.choices()?));
     vault::fits(&platform).await?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let registry = Registry::new(platform, threads);
 
-    let prometheus = prometheus::Registry::new();
-    #[cfg(target_os = "linux")]
-    prometheus.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
     let options = Options {
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
         https: public.to_string().starts_with("https:"),
     };
-    let state = web::Data::new(State::new(registry.clone(), &prometheus, options)?);
+    let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
+    metrics::of_process(&mut catalogue);
+    let (prometheus, bearer) = (catalogue.registry().clone(), config.metrics_token()?);
 
     let shared = state.clone();
     let api = HttpServer::new(move || app(shared.clone()))
@@ -53,7 +55,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         .workers(threads)
         .shutdown_timeout(config.shutdown_timeout)
         .run();
-    let metrics = HttpServer::new(move || metrics_app(prometheus.clone()))
+    let metrics = HttpServer::new(move || metrics_app(prometheus.clone(), bearer.clone()))
         .listen(metrics)?
         .disable_signals()
         .workers(1)
@@ -61,7 +63,8 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         .run();
     let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
     actix_rt::spawn(metrics);
-    actix_rt::spawn(sweep(registry, config.account_idle));
+    actix_rt::spawn(sweep(registry.clone(), config.account_idle));
+    actix_rt::spawn(store_uses(registry.clone()));
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
@@ -80,6 +83,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     api_handle.stop(ended.is_ok()).await;
     metrics_handle.stop(false).await;
     api.await??;
+    note_uses(&registry).await;
     tracing::info!("stopped");
     ended
 }
@@ -100,7 +104,20 @@ async fn stop_signal() {
 async fn sweep(registry: Registry, idle: i64) {
     loop {
         tokio::time::sleep(SWEEP).await;
-        registry.forget_idle(idle);
+        registry.sweep(idle);
+    }
+}
+
+async fn store_uses(registry: Registry) {
+    loop {
+        tokio::time::sleep(STORE_USES).await;
+        note_uses(&registry).await;
+    }
+}
+
+async fn note_uses(registry: &Registry) {
+    if let Err(error) = registry.platform().store_uses().await {
+        tracing::warn!(%error, "when secrets were last used cannot be written down now");
     }
 }
 

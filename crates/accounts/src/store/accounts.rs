@@ -107,6 +107,7 @@ fn columns(account: &AccountRecord) -> ActiveModel {
         active: Set(account.active),
         settings: Set(to_json(&account.settings)),
         limits: Set(account.limits.as_ref().map(to_json)),
+        client_limits: Set(account.client_limits.as_ref().map(to_json)),
         budget: Set(account.budget.as_ref().map(to_json)),
         ..Default::default()
     };
@@ -124,6 +125,7 @@ fn record(row: Model) -> Result<AccountRecord> {
         active: row.active,
         settings: json(&row.settings)?,
         limits: row.limits.as_deref().map(json).transpose()?,
+        client_limits: row.client_limits.as_deref().map(json).transpose()?,
         budget: row.budget.as_deref().map(json).transpose()?,
     })
 }

@@ -1,7 +1,7 @@
 //! Rows of `client`.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
-use tenantry_domain::{AccountId, Client, ClientKey, Result};
+use tenantry_domain::{AccountId, Client, ClientKey, Instant, KeptSecret, LastUse, Result};
 use tenantry_entity::client::{ActiveModel, Column, Entity, Model};
 
 use super::{corrupt, json, stamp, stamped, storage, taken, to_json};
@@ -24,7 +24,23 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, client
     Ok(())
 }
 
+/// Notes when a secret was last used; one that has been replaced since is let be.
+pub(crate) async fn used(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    client: ClientKey,
+    hash: &[u8; 32],
+    at: Instant,
+) -> Result<()> {
+    for (secret, used) in [(Column::SecretHash, Column::SecretUsedAt), (Column::OldSecretHash, Column::OldSecretUsedAt)] {
+        let noted = Entity::update_many().col_expr(used, at.micros().into()).filter(Column::AccountId.eq(account.as_str()));
+        noted.filter(Column::Id.eq(client.0)).filter(secret.eq(hash.to_vec())).exec(db).await.map_err(storage)?;
+    }
+    Ok(())
+}
+
 fn columns(account: AccountId, client: &Client) -> ActiveModel {
+    let old = client.old_secret.as_ref();
     let mut row = ActiveModel {
         account_id: Set(account.into()),
         id: Set(client.key.0),
@@ -32,7 +48,11 @@ fn columns(account: AccountId, client: &Client) -> ActiveModel {
         name: Set(client.name.as_ref().map(|name| name.as_str().to_owned())),
         description: Set(client.description.as_ref().map(|text| text.as_str().to_owned())),
         callbacks: Set(to_json(&client.callbacks)),
-        secret_hash: Set(client.secret_hash.to_vec()),
+        secret_hash: Set(client.secret.hash.to_vec()),
+        secret_used_at: Set(client.secret.used.at().map(Instant::micros)),
+        old_secret_hash: Set(old.map(|(secret, _)| secret.hash.to_vec())),
+        old_secret_until: Set(old.map(|(_, until)| until.micros())),
+        old_secret_used_at: Set(old.and_then(|(secret, _)| secret.used.at()).map(Instant::micros)),
         ..Default::default()
     };
     stamped!(row, &client.stamp);
@@ -47,6 +67,15 @@ fn record(row: Model) -> Result<Client> {
         name: row.name.map(|name| name.parse()).transpose().map_err(corrupt)?,
         description: row.description.map(|text| text.parse()).transpose().map_err(corrupt)?,
         callbacks: json(&row.callbacks)?,
-        secret_hash: row.secret_hash.try_into().map_err(|_| corrupt("a secret's hash"))?,
+        secret: secret(row.secret_hash, row.secret_used_at)?,
+        old_secret: match (row.old_secret_hash, row.old_secret_until) {
+            (Some(hash), Some(until)) => Some((secret(hash, row.old_secret_used_at)?, Instant::from_micros(until))),
+            _ => None,
+        },
     })
+}
+
+fn secret(hash: Vec<u8>, used: Option<i64>) -> Result<KeptSecret> {
+    let hash = hash.try_into().map_err(|_| corrupt("a secret's hash"))?;
+    Ok(KeptSecret { hash, used: LastUse::stored(used.map(Instant::from_micros)) })
 }

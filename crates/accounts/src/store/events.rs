@@ -2,8 +2,9 @@
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use tenantry_domain::{AccountId, EventId, Instant, Result};
-use tenantry_entity::event::{ActiveModel, Column, Entity};
+use tenantry_entity::event::{ActiveModel, Column, Entity as Events};
 
+use super::journal::Entry;
 use super::{corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
@@ -16,32 +17,46 @@ pub(crate) async fn insert(
     content: &Content,
     link: Option<&Link>,
 ) -> Result<()> {
-    let row = ActiveModel {
+    let text = link.map_or_else(|| to_json(content), |link| link.content.clone());
+    Events::insert(columns(account, id, content, text, link)).exec_without_returning(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// Appends activity, each entry to two logs.
+pub(crate) async fn insert_all(db: &impl ConnectionTrait, entries: &[Entry]) -> Result<()> {
+    let rows = entries.iter().flat_map(|Entry { accounts, content }| {
+        let text = to_json(content);
+        accounts.map(|(account, id)| columns(account, id, content, text.clone(), None))
+    });
+    Events::insert_many(rows).exec_without_returning(db).await.map_err(storage)?;
+    Ok(())
+}
+
+fn columns(account: AccountId, id: EventId, content: &Content, text: String, link: Option<&Link>) -> ActiveModel {
+    ActiveModel {
         account_id: Set(account.into()),
         id: Set(id.0),
         seq: Set(link.map(|link| link.seq)),
         kind: Set(content.kind.clone().into_owned()),
         subject: Set(content.subject.clone()),
         at: Set(content.at),
-        content: Set(Some(link.map_or_else(|| to_json(content), |link| link.content.clone()))),
+        content: Set(Some(text)),
         salt: Set(link.map(|link| link.salt.to_vec())),
         content_hash: Set(link.map(|link| link.content_hash.to_vec())),
         hash: Set(link.map(|link| link.hash.to_vec())),
-    };
-    Entity::insert(row).exec_without_returning(db).await.map_err(storage)?;
-    Ok(())
+    }
 }
 
 /// The head of the account's chain: the hash of its event number `seq`.
 pub(crate) async fn head(db: &impl ConnectionTrait, account: AccountId, seq: i64) -> Result<[u8; 32]> {
-    let row = Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.eq(seq)).one(db).await;
+    let row = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.eq(seq)).one(db).await;
     let hash = row.map_err(storage)?.and_then(|row| row.hash).ok_or_else(|| corrupt(format!("{account} lacks event {seq}")))?;
     hash.try_into().map_err(|_| corrupt("an event's hash"))
 }
 
 /// Events by id, that is by time, after `filter.after`.
 pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
-    let mut query = Entity::find().filter(Column::AccountId.eq(account.as_str()));
+    let mut query = Events::find().filter(Column::AccountId.eq(account.as_str()));
     if let Some(kind) = &filter.kind {
         query = query.filter(Column::Kind.eq(kind));
     }
@@ -78,7 +93,7 @@ pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: 
 pub(crate) async fn verify(db: &impl ConnectionTrait, account: AccountId) -> Result<i64> {
     let (mut seq, mut head) = (0, [0; 32]);
     loop {
-        let chained = Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.gt(seq));
+        let chained = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.gt(seq));
         let rows = chained.order_by_asc(Column::Seq).limit(500).all(db).await.map_err(storage)?;
         if rows.is_empty() {
             return Ok(seq);

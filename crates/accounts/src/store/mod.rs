@@ -3,26 +3,33 @@
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel,
-    RuntimeErr, SqlErr, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr,
+    IsolationLevel, RuntimeErr, SqlErr, TransactionTrait,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use tenantry_domain::{Error, Instant, Result, Stamp};
+
+use crate::catalogue::Catalogue;
+use crate::measures::Measures;
 
 pub(crate) mod accounts;
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod instance;
+mod journal;
 pub(crate) mod keys;
+mod pool;
 pub(crate) mod roles;
 mod schema;
 mod turns;
 
+pub(crate) use journal::{Entry, Journal};
 pub use schema::{Lock, Schema};
 pub(crate) use turns::Turns;
 
@@ -55,8 +62,10 @@ impl Database {
     }
 
     /// Opens pools for reading and writing. The database must exist; `create` makes a missing SQLite file.
-    pub async fn open(&self, connections: u32, create: bool) -> Result<Store, String> {
-        match self {
+    /// What happens in them is counted in `all`.
+    pub async fn open(&self, connections: u32, create: bool, all: &mut Catalogue) -> Result<Store, String> {
+        let measures = Arc::new(Measures::new(all));
+        let (read, turns) = match self {
             Self::Sqlite(path) => {
                 if !create && !path.exists() {
                     return Err(format!("there is no database at {}: run `tenantry bootstrap` first", path.display()));
@@ -64,16 +73,19 @@ impl Database {
                 if create {
                     self.create()?;
                 }
-                let writer = self.connect_writer().await?;
-                let read = self.connect(connections, true).await?;
-                Ok(Store { read, turns: Turns::sqlite(self.clone(), writer) })
+                let writer = self.connect_writer(&measures).await?;
+                let read = self.connect_measured(connections, true, &measures).await?;
+                (read, Turns::sqlite(self.clone(), writer, measures.clone()))
             }
             Self::Postgres(_) => {
-                let read = self.connect(connections, false).await?;
+                let read = self.connect_measured(connections, false, &measures).await?;
                 durable(&read).await?;
-                Ok(Store { turns: Turns::Postgres(read.clone()), read })
+                let turns = Turns::postgres(read.clone(), measures.clone());
+                (read, turns)
             }
-        }
+        };
+        pool::register(read.clone(), all);
+        Ok(Store { read, journal: Journal::start(turns.clone()), turns, measures })
     }
 
     /// Makes a missing SQLite file, for its owner only.
@@ -84,8 +96,20 @@ impl Database {
         made.map(drop).map_err(|error| format!("the database {} cannot be made: {error}", path.display()))
     }
 
-    async fn connect_writer(&self) -> Result<DatabaseConnection, String> {
-        self.connect(1, false).await
+    async fn connect_writer(&self, measures: &Arc<Measures>) -> Result<DatabaseConnection, String> {
+        self.connect_measured(1, false, measures).await
+    }
+
+    async fn connect_measured(
+        &self,
+        connections: u32,
+        read_only: bool,
+        measures: &Arc<Measures>,
+    ) -> Result<DatabaseConnection, String> {
+        let mut db = self.connect(connections, read_only).await?;
+        let measures = measures.clone();
+        db.set_metric_callback(move |statement| measures.statements.observe(statement.elapsed.as_secs_f64()));
+        Ok(db)
     }
 
     async fn connect(&self, connections: u32, read_only: bool) -> Result<DatabaseConnection, String> {
@@ -143,9 +167,17 @@ async fn durable(db: &DatabaseConnection) -> Result<(), String> {
 pub struct Store {
     pub(crate) read: DatabaseConnection,
     pub(crate) turns: Turns,
+    pub(crate) journal: Journal,
+    pub(crate) measures: Arc<Measures>,
 }
 
 impl Store {
+    /// Lists what [`Database::open`] counts, for docs/metrics.md.
+    pub fn describe(all: &mut Catalogue) {
+        drop(Measures::new(all));
+        pool::register(DatabaseConnection::default(), all);
+    }
+
     /// Whether the database answers, for reading and for writing, and has this program's schema.
     pub async fn ready(&self) -> Result<()> {
         schema::check(&self.read).await.map_err(Error::Internal)?;
@@ -159,7 +191,8 @@ impl Store {
 
     /// A transaction in which everything is seen as of one moment.
     pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction> {
-        let level = matches!(self.turns, Turns::Postgres(_)).then_some(IsolationLevel::RepeatableRead);
+        let postgres = self.read.get_database_backend() == DatabaseBackend::Postgres;
+        let level = postgres.then_some(IsolationLevel::RepeatableRead);
         self.read.begin_with_config(level, None).await.map_err(storage)
     }
 }

@@ -5,7 +5,8 @@
 //! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
@@ -14,9 +15,10 @@ use tenantry_domain::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Database, storage};
+use crate::measures::{Measures, Refusal};
 
 /// How many turns one COMMIT serves at most.
-const MAX_TURNS: usize = 64;
+const MAX_TURNS: u32 = 64;
 /// How many turns may wait; beyond that the server is full.
 const MAX_WAITING: usize = 1024;
 /// How long a full queue is waited for.
@@ -24,17 +26,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The way to the database for writes. Cheap to clone.
 #[derive(Clone)]
-pub(crate) enum Turns {
+pub(crate) struct Turns {
+    way: Way,
+    measures: Arc<Measures>,
+}
+
+#[derive(Clone)]
+enum Way {
     Postgres(DatabaseConnection),
     Sqlite(mpsc::Sender<Box<dyn Turn>>),
 }
 
 impl Turns {
-    /// Turns on the one writer connection of a SQLite database; `connect` opens it, and again after a failure.
-    pub(crate) fn sqlite(database: Database, first: DatabaseConnection) -> Self {
+    /// Turns that are transactions on a pool.
+    pub(crate) fn postgres(pool: DatabaseConnection, measures: Arc<Measures>) -> Self {
+        Self { way: Way::Postgres(pool), measures }
+    }
+
+    /// Turns on the one writer connection of a SQLite database, which is opened anew after a failure.
+    pub(crate) fn sqlite(database: Database, first: DatabaseConnection, measures: Arc<Measures>) -> Self {
         let (queue, turns) = mpsc::channel(MAX_WAITING);
-        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(database, first, turns))));
-        Self::Sqlite(queue)
+        let counted = measures.clone();
+        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(database, first, turns, counted))));
+        Self { way: Way::Sqlite(queue), measures }
     }
 
     /// Runs `op` in a transaction and returns once what it wrote is durable. A refusal writes nothing, and neither does an
@@ -43,11 +57,16 @@ impl Turns {
         &self,
         op: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        match self {
-            Self::Postgres(db) => {
+        match &self.way {
+            Way::Postgres(db) => {
                 let tx = db.begin().await.map_err(storage)?;
                 match caught(op(&tx)).await {
-                    Ok(value) => tx.commit().await.map(|()| value).map_err(|error| unknown(&error)),
+                    Ok(value) => {
+                        let begun = Instant::now();
+                        let committed = tx.commit().await;
+                        self.measures.commit(1, begun.elapsed());
+                        committed.map(|()| value).map_err(|error| unknown(&error))
+                    }
                     Err(refusal) => {
                         if let Err(error) = tx.rollback().await {
                             tracing::warn!(%error, "rollback failed");
@@ -56,9 +75,13 @@ impl Turns {
                     }
                 }
             }
-            Self::Sqlite(queue) => {
+            Way::Sqlite(queue) => {
                 let (reply, outcome) = oneshot::channel();
-                queue.send_timeout(Box::new(Op { op, reply }), PATIENCE).await.map_err(|_| Error::Unavailable)?;
+                let full = |_| {
+                    self.measures.refused(Refusal::Turns);
+                    Error::Unavailable
+                };
+                queue.send_timeout(Box::new(Op { op, reply }), PATIENCE).await.map_err(full)?;
                 outcome.await.unwrap_or(Err(Error::OutcomeUnknown))
             }
         }
@@ -126,12 +149,12 @@ where
 }
 
 /// Serves turns until nobody can ask for one any more.
-async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::Receiver<Box<dyn Turn>>) {
+async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::Receiver<Box<dyn Turn>>, measures: Arc<Measures>) {
     let mut writer = Some(first);
     while let Some(turn) = turns.recv().await {
         let db = match writer.take() {
             Some(db) => db,
-            None => match database.connect_writer().await {
+            None => match database.connect_writer(&measures).await {
                 Ok(db) => db,
                 Err(error) => {
                     tracing::error!(%error, "the database cannot be opened for writing");
@@ -140,7 +163,7 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
                 }
             },
         };
-        if batch(&db, turn, &mut turns).await {
+        if batch(&db, turn, &mut turns, &measures).await {
             writer = Some(db);
         } else {
             // Whatever state the connection is in, a new one has none.
@@ -150,7 +173,12 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
 }
 
 /// Runs `turn` and those that wait behind it, commits, and tells everyone. `false`: the connection must not be used again.
-async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc::Receiver<Box<dyn Turn>>) -> bool {
+async fn batch(
+    db: &DatabaseConnection,
+    turn: Box<dyn Turn>,
+    waiting: &mut mpsc::Receiver<Box<dyn Turn>>,
+    measures: &Measures,
+) -> bool {
     let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let tx = match db.begin_with_options(immediate).await {
         Ok(tx) => tx,
@@ -160,7 +188,7 @@ async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc:
             return false;
         }
     };
-    let (mut settles, mut next, mut taken, mut sound) = (Vec::new(), Some(turn), 0, true);
+    let (mut settles, mut next, mut taken, mut sound) = (Vec::new(), Some(turn), 0_u32, true);
     while let Some(turn) = next {
         taken += 1;
         match turn.run(&tx).await {
@@ -173,7 +201,10 @@ async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc:
         next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
     }
     let durable = if sound {
-        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
+        let begun = Instant::now();
+        let committed = tx.commit().await;
+        measures.commit(taken, begun.elapsed());
+        committed.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
     } else {
         drop(tx.rollback().await);
         false

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicI64;
 use tenantry_domain::{AccountId, PublicUrl, RoleInput, Scopes};
 use tenantry_test_database::TestDatabase;
 
-use crate::{Account, Caller, Database, Platform, Registry, Schema, Source, Vault};
+use crate::{Account, Caller, Catalogue, Choices, Database, Platform, Registry, Schema, Source, Vault};
 
 /// The runtime on a database of its own, with the operator's accounts and a clock that stands still.
 struct World {
@@ -45,8 +45,8 @@ async fn registry(database: &Database, clock: &Arc<AtomicI64>) -> Registry {
     let source = Source::fixed(clock.clone());
     let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = PublicUrl::parse("https://id.example.com").unwrap();
-    let store = database.open(4, true).await.unwrap();
-    Registry::new(Arc::new(Platform::new(store, source, vault, public, 14_400)), 2)
+    let store = database.open(4, true, &mut Catalogue::default()).await.unwrap();
+    Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices { token_lifetime: 14_400, quotas: None })), 2)
 }
 
 fn operator() -> AccountId {

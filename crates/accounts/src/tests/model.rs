@@ -170,7 +170,7 @@ async fn run(account: &Account, command: &Command) -> Result<(), Error> {
             let input = ClientInput { client_id: client(name).parse().ok(), ..Default::default() };
             account.create_client(by, input).await.map(drop)
         }
-        Command::RotateSecret(name) => account.rotate_client_secret(by, client(name)).await.map(drop),
+        Command::RotateSecret(name) => account.rotate_client_secret(by, client(name), i64::from(name) * 60).await.map(drop),
         Command::DeleteClient(name) => account.delete_client(by, client(name)).await.map(drop),
         Command::CreateGrant(name, own) => {
             let scope = Scopes::parse_claim("read:accounts write:accounts").unwrap();

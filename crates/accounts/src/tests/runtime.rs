@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{World, create_role, operator, role};
 use crate::caller::Caller;
-use crate::limits::PERMITS;
+use crate::limits::{Lane, PERMITS};
 use crate::{Directory, RoleFilter};
 
 /// Invariant 7: a panic inside a write fails that write alone; the next one works; nothing acknowledged is lost.
@@ -43,6 +43,36 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
     assert_eq!(again.verify_events().await.unwrap(), again.directory().version);
 }
 
+/// However many ordinary writes wait, one that repairs the account gets in.
+#[actix_rt::test]
+async fn a_flood_of_writes_leaves_room_for_a_repair() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let gate = Arc::new(Semaphore::new(0));
+    let flood: Vec<_> = (0..2 * PERMITS)
+        .map(|_| {
+            let (account, gate) = (operator.clone(), gate.clone());
+            actix_rt::spawn(async move {
+                let wait = async move |_: &mut crate::draft::Draft<'_>| {
+                    gate.acquire().await.unwrap().forget();
+                    Err::<(), _>(Error::NotFound)
+                };
+                account.write(&Caller::system(), wait).await
+            })
+        })
+        .collect();
+    until(|| flood.iter().filter(|write| write.is_finished()).count() > PERMITS).await;
+    let repairer = operator.clone();
+    let repair = actix_rt::spawn(async move {
+        let mut system = Caller::system();
+        system.lane = Lane::Reserved;
+        repairer.create_role(system, role("repaired")).await
+    });
+    until(|| operator.writes_under_way() > PERMITS - 2).await;
+    gate.add_permits(PERMITS);
+    repair.await.unwrap().unwrap();
+}
+
 /// Invariant 5: one account never has more than its permits queued or running, whatever its callers do; everybody else is
 /// told that it is busy, and callers that go away free nothing that still runs.
 #[actix_rt::test]
@@ -50,10 +80,11 @@ async fn an_account_never_holds_more_than_its_permits() {
     let world = World::new().await;
     let operator = world.operator().await;
     let (gate, busy, ran) = (Arc::new(Semaphore::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let spawn = || {
+    let spawn = |nth: usize| {
         let (account, gate, busy, ran) = (operator.clone(), gate.clone(), busy.clone(), ran.clone());
         actix_rt::spawn(async move {
-            let system = Caller::system();
+            let mut system = Caller::system();
+            system.lane = if nth.is_multiple_of(2) { Lane::Ordinary } else { Lane::Reserved };
             let write = account.write(&system, async move |_| {
                 gate.acquire().await.unwrap().forget();
                 ran.fetch_add(1, Ordering::Relaxed);
@@ -64,14 +95,14 @@ async fn an_account_never_holds_more_than_its_permits() {
             }
         })
     };
-    let first: Vec<_> = (0..3 * PERMITS).map(|_| spawn()).collect();
+    let first: Vec<_> = (0..3 * PERMITS).map(&spawn).collect();
     until(|| busy.load(Ordering::Relaxed) >= 2 * PERMITS).await;
     assert_eq!(operator.writes_under_way(), PERMITS);
     // The callers go away. What has begun runs to its end; what waits behind it counts until the actor has passed it over.
     for caller in first {
         caller.abort();
     }
-    let second: Vec<_> = (0..PERMITS).map(|_| spawn()).collect();
+    let second: Vec<_> = (0..PERMITS).map(&spawn).collect();
     join_all(second).await;
     assert_eq!(busy.load(Ordering::Relaxed), 3 * PERMITS, "nobody got in while the first ones were under way");
     gate.add_permits(10 * PERMITS);

@@ -25,7 +25,7 @@ async fn a_genuine_signature_over_the_wrong_thing_is_refused() {
         let message = format!("{}.{}", b64(header), b64(claims));
         let signature = key.sign(&world.registry.platform().vault, account.id(), message.as_bytes()).unwrap();
         let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
-        account.verify(&token, &account.directory(), TokenUse::Access).map(drop)
+        account.check_time(&account.verify_signature(&token, &account.directory())?, TokenUse::Access)
     };
     let with = |value: &Value, name: &str, other: Value| {
         let mut value = value.clone();

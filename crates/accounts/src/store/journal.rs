@@ -1,0 +1,64 @@
+//! Activity on its way to the log. It changes no configuration and no version, so what many accounts tell at once goes in
+//! with one statement and one commit; whoever tells waits for that commit.
+
+use tenantry_domain::{AccountId, Error, EventId, Result};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Turns, events};
+use crate::events::Content;
+use crate::limits::Permit;
+
+/// How many entries one statement writes at most.
+const BATCH: usize = 256;
+/// How many may wait. Each holds a permit of its account, so that nobody fills this alone.
+const MAX_WAITING: usize = 4096;
+
+/// The way to the log for activity. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Journal(mpsc::Sender<Waiting>);
+
+/// What is told in the logs of two accounts.
+pub(crate) struct Entry {
+    pub(crate) accounts: [(AccountId, EventId); 2],
+    pub(crate) content: Content,
+}
+
+struct Waiting {
+    entry: Entry,
+    /// Held until it is written, even if whoever tells has gone away.
+    permit: Permit,
+    reply: oneshot::Sender<Result<()>>,
+}
+
+impl Journal {
+    /// A journal that takes these turns, on a thread of its own.
+    pub(crate) fn start(turns: Turns) -> Self {
+        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(turns, waiting))));
+        Self(queue)
+    }
+
+    /// Tells, and returns once it is durable.
+    pub(crate) async fn tell(&self, entry: Entry, permit: Permit) -> Result<()> {
+        let (reply, outcome) = oneshot::channel();
+        self.0.send(Waiting { entry, permit, reply }).await.map_err(|_| Error::Unavailable)?;
+        outcome.await.unwrap_or(Err(Error::OutcomeUnknown))
+    }
+}
+
+/// Writes what waits, as much as has come together while the last commit ran.
+async fn serve(turns: Turns, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let (mut entries, mut callers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for Waiting { entry, permit, reply } in batch.drain(..) {
+            entries.push(entry);
+            callers.push((permit, reply));
+        }
+        let written = turns.take(async move |tx| events::insert_all(tx, &entries).await).await;
+        for (permit, reply) in callers {
+            drop(permit);
+            drop(reply.send(written.clone()));
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Rates: who is limited, what an answer tells of it, and that nobody pays for a neighbour.
+
+use reqwest::Method;
+use serde_json::json;
+use tenantry_accounts::Quotas;
+use tenantry_tests::{Answer, Tenant, TestApp};
+
+/// Small enough to be used up by hand.
+fn quotas() -> Quotas {
+    let quota = |text: &str| text.parse().unwrap();
+    Quotas { address: quota("5/20"), account: quota("20/100"), client: quota("10/40"), tree: quota("100/300") }
+}
+
+/// Calls an ordinary endpoint until it is refused; yields how often it was answered, and the refusal.
+async fn until_refused(tenant: &Tenant<'_>) -> (usize, Answer) {
+    for answered in 0..1000 {
+        let answer = tenant.get("auth/roles").await;
+        if answer.status != 200 {
+            return (answered, answer);
+        }
+    }
+    panic!("never refused");
+}
+
+/// The number that a header gives a parameter: 40 of `"client";q=40;w=4` for `q`.
+fn parameter(header: &str, name: &str) -> i64 {
+    let found = header.split(';').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    found.unwrap_or_else(|| panic!("{name} in {header}")).parse().unwrap()
+}
+
+#[actix_web::test]
+async fn a_client_over_its_rate_is_told_when_to_come_back_and_nobody_else_pays() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    let noisy = partner.client(&["read:accounts"]).await;
+    app.pass(60);
+    let first = noisy.get("auth/roles").await;
+    assert_eq!(first.header("ratelimit-policy"), "\"client\";q=40;w=4");
+    assert_eq!(first.header("ratelimit"), "\"client\";r=39;t=1");
+    let (answered, refusal) = until_refused(&noisy).await;
+    assert_eq!(answered, 39);
+    refusal.refused(429, "too_many_requests");
+    assert_eq!((refusal.header("ratelimit"), refusal.header("retry-after")), ("\"client\";r=0;t=1", "1"));
+    // A thousand refusals take nothing from the account: the others have what is left of its 100.
+    for _ in 0..200 {
+        noisy.get("auth/roles").await.refused(429, "too_many_requests");
+    }
+    let quiet = partner.get("auth/roles").await;
+    quiet.ok();
+    assert!(parameter(quiet.header("ratelimit"), "r") >= 39, "{}", quiet.header("ratelimit"));
+    app.pass(1);
+    assert_eq!(until_refused(&noisy).await.0, 10);
+}
+
+#[actix_web::test]
+async fn an_account_has_one_rate_for_all_its_clients_and_its_neighbours_have_theirs() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    let (one, other) = (partner.sub_account("noisy").await, partner.sub_account("quiet").await);
+    app.pass(60);
+    let inside = partner.enter(&one).await;
+    let neighbour = partner.enter(&other).await.client(&["read:accounts"]).await;
+    app.pass(60);
+    let mut crowd = Vec::new();
+    for _ in 0..4 {
+        crowd.push(inside.client(&["read:accounts"]).await);
+    }
+    app.pass(60);
+    let mut answered = 0;
+    let mut refusals = Vec::new();
+    for client in &crowd {
+        let (count, refusal) = until_refused(client).await;
+        answered += count;
+        refusals.push(refusal);
+    }
+    assert_eq!(answered, 100);
+    assert!(refusals.last().unwrap().header("ratelimit").starts_with("\"account\";r=0"));
+    neighbour.get("auth/roles").await.ok();
+}
+
+#[actix_web::test]
+async fn a_partners_tree_has_one_budget_and_its_partner_can_still_suspend() {
+    let app = TestApp::limited(quotas()).await;
+    let operator = app.operator().await;
+    let partner = app.partner("T11200000").await;
+    let below = partner.sub_account("below").await;
+    let budget = json!({"budget": {"requests_per_second": 1, "burst": 30}});
+    operator.put("management/accounts/T11200000", budget).await.ok();
+    let inside = partner.enter(&below).await.client(&["read:accounts"]).await;
+    let (_, refusal) = until_refused(&inside).await;
+    assert!(refusal.header("ratelimit-policy").starts_with("\"tree\";q=30;w=30"), "{}", refusal.header("ratelimit-policy"));
+    // Ordinary work of the partner waits; what repairs does not, nor does a token to do it with.
+    partner.get("auth/roles").await.refused(429, "too_many_requests");
+    partner.put(&format!("management/accounts/{below}"), json!({"active": false})).await.ok();
+    inside.get("auth/roles").await.refused(429, "too_many_requests");
+    app.pass(3);
+    inside.get("auth/roles").await.refused(403, "account_suspended");
+}
+
+#[actix_web::test]
+async fn the_reserved_lane_is_narrow() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    let client = partner.client(&["admin:accounts"]).await;
+    app.pass(60);
+    until_refused(&client).await;
+    let mut repaired = 0;
+    while client.get("auth/clients").await.status == 200 {
+        repaired += 1;
+    }
+    assert_eq!(repaired, 10);
+    app.pass(1);
+    assert_eq!(client.get("auth/clients").await.status, 200);
+}
+
+#[actix_web::test]
+async fn what_a_parent_sets_holds_at_the_next_request() {
+    let app = TestApp::limited(quotas()).await;
+    let operator = app.operator().await;
+    let partner = app.partner("T11200000").await;
+    let set = async |body| operator.put("management/accounts/T11200000", body).await;
+    let shown = set(json!({"limits": {"requests_per_second": 1, "burst": 2}})).await.ok();
+    assert_eq!(shown["limits"], json!({"requests_per_second": 1, "burst": 2}));
+    assert_eq!(until_refused(&partner).await.0, 2);
+    let shown = set(json!({"limits": null, "client_limits": {"requests_per_second": 3, "burst": 7}})).await.ok();
+    assert_eq!(shown["client_limits"]["burst"], 7);
+    assert_eq!(until_refused(&partner).await.0, 7);
+    set(json!({"client_limits": null})).await.ok();
+    assert_eq!(until_refused(&partner).await.0, 40);
+    // Its own administrator cannot.
+    let own = partner.put("management/settings", json!({"limits": {"requests_per_second": 1000, "burst": 1000}})).await;
+    assert_eq!(own.ok()["limits"], json!(null));
+
+    for (limits, field) in [
+        (json!({"requests_per_second": 0, "burst": 5}), "requests_per_second"),
+        (json!({"requests_per_second": 5, "burst": -1}), "burst"),
+        (json!({"requests_per_second": 1_000_001, "burst": 5}), "requests_per_second"),
+        (json!({"requests_per_second": 5}), "burst"),
+        (json!({"requests_per_second": 5, "burst": 99_999_999_999_999_999_999_f64}), "burst"),
+    ] {
+        for name in ["limits", "client_limits", "budget"] {
+            let answer = set(json!({name: limits})).await;
+            assert!(answer.text.contains(&format!("\"{name}")) && answer.text.contains(field), "{}", answer.text);
+            answer.refused(400, "invalid_request");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn an_address_that_proves_nothing_has_little_and_one_that_does_is_not_charged() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    app.pass(60);
+    let jwks = "/v1/accounts/T11200000/.well-known/jwks.json";
+    let first = app.get(jwks).await;
+    assert_eq!((first.status, first.header("ratelimit")), (200, "\"address\";r=19;t=1"));
+    for _ in 0..19 {
+        app.get(jwks).await.ok();
+    }
+    let refused = app.get(jwks).await;
+    refused.refused(429, "too_many_requests");
+    assert!(!refused.header("retry-after").is_empty());
+    // Guessing secrets and tokens is charged, too, also in the form of RFC 6749.
+    app.token("T11200000", "x", "y", "https://id.example.com/v1/accounts/T11200000").await.refused(429, "too_many_requests");
+    let form = app.request(Method::POST, "/v1/accounts/T11200000/auth/token").form(&[("grant_type", "client_credentials")]);
+    let form = app.send(form).await;
+    assert_eq!((form.status, form.json()["error"].as_str()), (429, Some("temporarily_unavailable")));
+    assert!(!form.header("retry-after").is_empty() && !form.header("ratelimit").is_empty());
+    app.holder("T11200000", "nonsense").get("auth/roles").await.refused(429, "too_many_requests");
+    // Whoever has a good token is not a stranger.
+    partner.get("auth/roles").await.ok();
+}
+
+#[actix_web::test]
+async fn a_stranger_cannot_use_up_the_rate_of_a_client_or_an_account() {
+    let app = TestApp::limited(Quotas { address: "1000000/1000000".parse().unwrap(), ..quotas() }).await;
+    let partner = app.partner("T11200000").await;
+    let (id, _) = partner.bare_client().await;
+    let revoked = partner.client(&["read:accounts"]).await;
+    let clients = partner.get("auth/clients").await.ok();
+    let last = clients.as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+    partner.delete(&format!("auth/clients/{last}")).await.ok();
+    app.pass(60);
+    for _ in 0..150 {
+        app.token("T11200000", &id, "wrong", "https://id.example.com/v1/accounts/T11200000").await.refused(401, "invalid_client");
+        revoked.get("auth/roles").await.refused(401, "unauthorized");
+        app.holder("T11200000", "a.b.c").get("auth/roles").await.refused(401, "unauthorized");
+    }
+    assert_eq!(until_refused(&partner).await.0, 40);
+}
+
+/// 10,000 accounts that never were: neither actors, nor series, nor addresses come of them.
+#[actix_web::test]
+async fn unknown_ids_cost_nothing_that_lasts() {
+    let app = TestApp::limited(Quotas { address: "1000000/1000000".parse().unwrap(), ..quotas() }).await;
+    let token = |account: &str| {
+        let claims = base64_url(&format!("{{\"aid\":\"{account}\"}}"));
+        format!("e30.{claims}.AAAA")
+    };
+    app.operator().await; // it stands above all of them, and wakes to be asked about them
+    let (awake, series) = (app.registry.awake(), app.series());
+    for batch in 0..100 {
+        let ids: Vec<String> = (0..100).map(|one| format!("T{:08}", 30_000_001 + batch * 1_000 + one)).collect();
+        let asked = ids.iter().map(async |id| {
+            let (jwks, token) = (format!("/v1/accounts/{id}/.well-known/jwks.json"), token(id));
+            app.get(&jwks).await.refused(404, "not_found");
+            app.holder(id, &token).get("auth/roles").await.refused(401, "unauthorized");
+            app.get(&format!("/nowhere/{id}")).await.refused(404, "not_found");
+        });
+        futures_util::future::join_all(asked).await;
+    }
+    assert_eq!(app.registry.awake(), awake);
+    // Three routes that had not been asked before; nothing for any of the ids.
+    assert!(app.series() < series + 70, "{} series grew to {}", series, app.series());
+}
+
+fn base64_url(text: &str) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+}
+
+#[actix_web::test]
+async fn without_limits_nobody_is_counted() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let answer = partner.get("auth/roles").await;
+    assert_eq!((answer.status, answer.header("ratelimit"), answer.header("ratelimit-policy")), (200, "", ""));
+}
+
+/// What a guarded read costs besides the guard: nothing of the database, nothing of the account's actor.
+#[actix_web::test]
+async fn a_guarded_read_costs_no_sql_and_no_mailbox() {
+    let app = TestApp::limited(Quotas::default()).await;
+    let partner = app.partner("T11200000").await;
+    let role = partner.role("cashier").await;
+    let read = format!("auth/roles/{role}");
+    partner.get(&read).await.ok();
+    let costs =
+        ["tenantry_database_statement_duration_seconds", "tenantry_account_mailbox_wait_seconds", "tenantry_commit_turns"];
+    let before = costs.map(|metric| app.counted(metric));
+    assert!(before.iter().all(|count| *count > 0), "{before:?}");
+    for _ in 0..100 {
+        partner.get(&read).await.ok();
+    }
+    assert_eq!(costs.map(|metric| app.counted(metric)), before);
+}
