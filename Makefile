@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test check soak fmt openapi
+.PHONY: run test check soak fmt docs
 
 # Builds, makes the operator's accounts on the first start, and serves on 127.0.0.1:8080.
 run:
@@ -24,6 +24,8 @@ soak:
 fmt:
 	cargo fmt --all
 
-# After a change of the API: look at the difference, then commit it.
-openapi:
+# After a change of the API or the metrics: look at the difference, then commit it.
+docs:
+	cargo build --locked --workspace --all-targets
 	INSTA_UPDATE=always scripts/cargo-test --workspace openapi
+	target/debug/tenantry metrics > docs/metrics.md

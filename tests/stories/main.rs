@@ -10,6 +10,7 @@ mod keys;
 mod kills;
 mod limits;
 mod management;
+mod metrics;
 mod openapi;
 mod policies;
 mod processes;

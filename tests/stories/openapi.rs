@@ -3,7 +3,7 @@
 use tenantry_api::document;
 use tenantry_tests::PUBLIC;
 
-/// Every change of the API shows here. Look at the difference, then `make openapi`.
+/// Every change of the API shows here. Look at the difference, then `make docs`.
 #[test]
 fn the_document_is_locked() {
     insta::assert_json_snapshot!("openapi", document(PUBLIC));
