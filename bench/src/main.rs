@@ -1,0 +1,246 @@
+//! `make bench`: how fast and how small Tenantry is, as ratios to what the machine can do.
+//!
+//! Started on one core (`taskset -c 1`); what is measured runs on the other.
+
+mod baseline;
+mod http;
+mod load;
+mod report;
+mod server;
+mod world;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::http::{Connection, Request};
+use crate::load::Load;
+use crate::report::{HEAD, Report, Target};
+use crate::server::{Server, baseline, bootstrap};
+use crate::world::{Member, Shape, World};
+
+/// How often each load runs; the median is told.
+const ROUNDS: usize = 7;
+/// How long each of them runs.
+const ROUND: Duration = Duration::from_secs(2);
+/// Rates that are counted but never reached.
+const WIDE: [(&str, &str); 4] = [
+    ("TENANTRY_LIMIT_ADDRESS", "1000000/1000000"),
+    ("TENANTRY_LIMIT_CLIENT", "1000000/1000000"),
+    ("TENANTRY_LIMIT_ACCOUNT", "1000000/1000000"),
+    ("TENANTRY_LIMIT_TREE", "1000000/1000000"),
+];
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let system = actix_rt::System::new();
+    match arguments[..] {
+        ["hello"] => system.block_on(baseline::hello()),
+        ["sign"] => Ok(println!("{}", baseline::sign(ROUND)?)),
+        ["commits", directory] => Ok(println!("{}", system.block_on(baseline::commits(Path::new(directory), ROUND))?)),
+        _ => system.block_on(run(&arguments)),
+    }
+}
+
+/// Runs the parts that are named, or all; keeps the results of a whole run.
+async fn run(parts: &[&str]) -> Result<()> {
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let mut report = Report::default();
+    println!("{HEAD}");
+    if wanted("speed") {
+        speed(&mut report).await?;
+    }
+    if wanted("neighbours") {
+        neighbours(&mut report).await?;
+    }
+    if wanted("start") {
+        start(&mut report).await?;
+    }
+    if wanted("memory") {
+        memory(&mut report).await?;
+    }
+    if parts.is_empty() {
+        report.keep(&PathBuf::from("bench/RESULTS.md"))?;
+    }
+    ensure!(report.holds(), "not every figure holds");
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The median of the ratios of two loads that ran in the same rounds.
+fn ratio(ones: &[f64], others: &[f64]) -> f64 {
+    median(ones.iter().zip(others).map(|(one, other)| one / other).collect())
+}
+
+async fn speed(report: &mut Report) -> Result<()> {
+    let directory = TempDir::new_in(".")?;
+    let (server, world) = World::start(directory.path(), &WIDE, 64).await?;
+    let hello = Server::hello()?;
+    let mut wire = Connection::open(server.api).await?;
+    let member = &world.below[0];
+    let role = wire.json(&member.create_role()).await?;
+    let read = Request::get(&member.path(&format!("auth/roles/{}", role["id"].as_str().context("an id")?)), &member.token);
+    let (livez, hello_page) = (Request::new("GET", "/livez", "", ""), Request::new("GET", "/", "", ""));
+    let jwks = Request::new("GET", &member.path(".well-known/jwks.json"), "", "");
+    let token = world.client_credentials();
+    let exchanges: Vec<Request> = world.below.iter().map(|member| world.exchange(member)).collect();
+    let creates: Vec<Request> = world.below.iter().map(Member::create_role).collect();
+    // A thousand roles fill an account: writers move on before that, each round elsewhere.
+    let create = |round: usize, writers: usize| {
+        let creates = &creates;
+        move |connection: usize, nth: usize| &creates[(connection + writers * (round + nth / 120)) % creates.len()]
+    };
+
+    let mut rates: [Vec<f64>; 9] = Default::default();
+    let (mut quiet, mut busy) = (Vec::new(), Vec::new());
+    let costs = ["tenantry_database_statement_duration_seconds_count", "tenantry_account_mailbox_wait_seconds_count"];
+    for round in 0..ROUNDS {
+        let many = Load::closed(64, ROUND);
+        rates[0].push(many.run(server.api, |_, _| &livez).await?.rate);
+        let before = (server.counted(costs[0]).await?, server.counted(costs[1]).await?);
+        rates[1].push(many.run(server.api, |_, _| &read).await?.rate);
+        let after = (server.counted(costs[0]).await?, server.counted(costs[1]).await?);
+        ensure!(before == after, "guarded reads cost SQL or a mailbox: {before:?} became {after:?}");
+        rates[2].push(many.run(server.api, |_, _| &token).await?.rate);
+        rates[3].push(baseline(&["sign"])?);
+        rates[4].push(many.run(server.api, |connection, nth| &exchanges[(connection + nth) % exchanges.len()]).await?.rate);
+        rates[5].push(many.run(server.api, |_, _| &jwks).await?.rate);
+        rates[6].push(many.run(hello.api, |_, _| &hello_page).await?.rate);
+        let commits = baseline(&["commits", directory.path().to_str().context("a path")?])?;
+        rates[7].push(Load::closed(1, ROUND).run(server.api, create(round, 1)).await?.rate / commits);
+        rates[8].push(Load::closed(16, ROUND).run(server.api, create(round, 16)).await?.rate / commits);
+        let reads = Load::closed(16, ROUND);
+        quiet.push(reads.run(server.api, |_, _| &read).await?.percentile(0.99));
+        let with_writes = futures_util::future::try_join(
+            reads.run(server.api, |_, _| &read),
+            Load::closed(1, ROUND).run(server.api, create(round, 1)),
+        );
+        busy.push(with_writes.await?.0.percentile(0.99));
+        eprintln!("round {} of {ROUNDS}", round + 1);
+    }
+    let per_second = |rate: &[f64]| format!("{:.0}/s", median(rate.to_vec()));
+    let of = |one: usize, other: usize| format!("{} of {}", per_second(&rates[one]), per_second(&rates[other]));
+    report.add("client_credentials / ES256 signatures of jsonwebtoken", ratio(&rates[2], &rates[3]), "", Target::AtLeast(0.5), of(2, 3));
+    report.add("guarded read / `/livez`; no SQL, no mailbox", ratio(&rates[1], &rates[0]), "", Target::AtLeast(0.6), of(1, 0));
+    report.add("exchange (RFC 8693) / client_credentials", ratio(&rates[4], &rates[2]), "", Target::AtLeast(0.5), of(4, 2));
+    report.add("JWKS / hello", ratio(&rates[5], &rates[6]), "", Target::AtLeast(0.5), of(5, 6));
+    let p99 = format!("{:.2} ms, {:.2} ms without", median(busy.clone()), median(quiet.clone()));
+    report.add("read p99 while its account is written / without", ratio(&busy, &quiet), "", Target::AtMost(2.0), p99);
+    report.add("durable creates, 1 writer / FULL-sync commits", median(rates[7].clone()), "", Target::AtLeast(0.5), "");
+    report.add("durable creates, 16 writers / FULL-sync commits", median(rates[8].clone()), "", Target::AtLeast(2.0), "");
+    Ok(())
+}
+
+/// One account at ten times its rate, with reads and with writes, and its neighbour at a steady, modest one.
+async fn neighbours(report: &mut Report) -> Result<()> {
+    let directory = TempDir::new_in(".")?;
+    let (server, world) = World::start(directory.path(), &[], 2).await?;
+    let mut wire = Connection::open(server.api).await?;
+    let (noisy, neighbour) = (&world.below[0], world.below[1].client(&mut wire).await?.0);
+    let mut crowd = Vec::new();
+    for _ in 0..4 {
+        crowd.push(noisy.client(&mut wire).await?.0);
+    }
+    let role = wire.json(&noisy.create_role()).await?;
+    let role = format!("auth/roles/{}", role["id"].as_str().context("an id")?);
+    let reads: Vec<Request> = crowd.iter().map(|client| Request::get(&client.path(&role), &client.token)).collect();
+    let change = json!({"description": "changed by a load", "scope": []});
+    let writes: Vec<Request> =
+        crowd.iter().map(|client| Request::json("PUT", &client.path(&role), &client.token, &change)).collect();
+    let read = Request::get(&neighbour.path("auth/roles"), &neighbour.token);
+
+    let steady = Load { connections: 8, duration: ROUND, rate: Some(150.0), refusals: false };
+    // Its rate is 500 a second.
+    let flood = Load { connections: 64, duration: ROUND, rate: Some(5_000.0), refusals: true };
+    let (mut quiet, mut read_flood, mut write_flood, mut passed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        quiet.push(steady.run(server.api, |_, _| &read).await?.percentile(0.99));
+        for (requests, seen) in [(&reads, &mut read_flood), (&writes, &mut write_flood)] {
+            let both = futures_util::future::try_join(
+                steady.run(server.api, |_, _| &read),
+                flood.run(server.api, |connection, nth| &requests[(connection + nth) % requests.len()]),
+            );
+            let (theirs, flooding) = both.await?;
+            seen.push(theirs.percentile(0.99));
+            passed.push((flooding.answered() + flooding.refused) as f64);
+            ensure!(flooding.answered() as f64 <= 1000.0 + 500.0 * ROUND.as_secs_f64() + 100.0, "the flood passed its rate");
+            ensure!(flooding.refused > 0, "nothing of the flood was refused");
+        }
+        actix_rt::time::sleep(ROUND).await; // the buckets fill
+    }
+    let p99 = |seen: &[f64]| format!("{:.2} ms, {:.2} ms quiet", median(seen.to_vec()), median(quiet.clone()));
+    let name = "neighbour's p99 beside ten times an account's rate of";
+    report.add(&format!("{name} reads / quiet"), ratio(&read_flood, &quiet), "", Target::AtMost(2.0), p99(&read_flood));
+    report.add(&format!("{name} writes / quiet"), ratio(&write_flood, &quiet), "", Target::AtMost(2.0), p99(&write_flood));
+
+    // In the middle of a flood its partner suspends it.
+    let suspend = Request::json("PUT", &world.partner.path(&format!("management/accounts/{}", noisy.id)), &world.partner.token, &json!({"active": false}));
+    let mut wire = Connection::open(server.api).await?;
+    let suspended = async {
+        actix_rt::time::sleep(ROUND / 2).await;
+        let begun = Instant::now();
+        wire.json(&suspend).await?;
+        anyhow::Ok(begun.elapsed())
+    };
+    let drowned = async { Ok(flood.run(server.api, |connection, nth| &writes[(connection + nth) % writes.len()]).await.err()) };
+    let (took, end) = futures_util::future::try_join(suspended, drowned).await?;
+    ensure!(end.is_some_and(|end| end.to_string().contains("account_suspended")), "the flood went on after the suspension");
+    report.add("suspending an account in the middle of its flood", took.as_secs_f64() * 1000.0, " ms", Target::AtMost(500.0), "");
+    Ok(())
+}
+
+async fn start(report: &mut Report) -> Result<()> {
+    let (mut fresh, mut again, mut resident) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let directory = TempDir::new_in(".")?;
+        let begun = Instant::now();
+        bootstrap(directory.path())?;
+        let server = Server::start(directory.path(), &[])?;
+        fresh.push(server.ready(begun).await?.as_secs_f64() * 1000.0);
+        drop(server);
+        let begun = Instant::now();
+        let server = Server::start(directory.path(), &[])?;
+        again.push(server.ready(begun).await?.as_secs_f64() * 1000.0);
+        actix_rt::time::sleep(Duration::from_secs(1)).await;
+        resident.push(server.resident()? / 1024.0);
+    }
+    report.add("ready on a new SQLite file, bootstrap and all", median(fresh), " ms", Target::AtMost(1000.0), "");
+    report.add("ready on an existing SQLite file", median(again), " ms", Target::AtMost(300.0), "");
+    report.add("resident memory, idle", median(resident), " MiB", Target::AtMost(30.0), "default configuration");
+    Ok(())
+}
+
+async fn memory(report: &mut Report) -> Result<()> {
+    let standard = Shape { clients: 3, grants: 5, roles: 6, keys: 2 };
+    let large = Shape { clients: 10, grants: 20, roles: 46, keys: 4 };
+    for (name, shape, accounts, most) in [("standard", standard, 1000, 12.0), ("large", large, 250, 40.0)] {
+        let directory = TempDir::new_in(".")?;
+        let (server, mut world) = World::start(directory.path(), &WIDE, 0).await?;
+        world.grow(&server, accounts).await?;
+        world.furnish(&server, shape).await?;
+        drop(server);
+        let server = Server::start(directory.path(), &WIDE)?;
+        let mut wire = Connection::open(server.api).await?;
+        // The accounts above are awake, and every part of the program has been used.
+        for path in ["auth/roles", "auth/clients"] {
+            wire.json(&Request::get(&world.partner.path(path), &world.partner.token)).await?;
+        }
+        wire.json(&Request::get(&world.below[0].path("auth/roles"), &world.below[0].token)).await?;
+        let before = server.resident()?;
+        for member in &world.below[1..] {
+            wire.json(&Request::new("GET", &member.path(".well-known/jwks.json"), "", "")).await?;
+        }
+        let each = (server.resident()? - before) / (accounts - 1) as f64;
+        let detail = format!("{} clients, {} grants, {} roles, {} keys", shape.clients, shape.grants, shape.roles, shape.keys);
+        report.add(&format!("memory of a {name} account, {} rows", shape.rows()), each, " KiB", Target::AtMost(most), detail);
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Figures, what they must be, and the page they are kept on.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Result;
+
+/// What a figure must be.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    AtLeast(f64),
+    AtMost(f64),
+    /// Told, not judged.
+    None,
+}
+
+/// A figure.
+pub(crate) struct Figure {
+    name: String,
+    value: f64,
+    unit: &'static str,
+    target: Target,
+    detail: String,
+}
+
+impl Figure {
+    fn holds(&self) -> bool {
+        match self.target {
+            Target::AtLeast(least) => self.value >= least,
+            Target::AtMost(most) => self.value <= most,
+            Target::None => true,
+        }
+    }
+
+    fn row(&self) -> String {
+        let unit = self.unit;
+        let (target, holds) = match self.target {
+            Target::AtLeast(least) => (format!(">= {least}{unit}"), if self.holds() { "yes" } else { "**no**" }),
+            Target::AtMost(most) => (format!("<= {most}{unit}"), if self.holds() { "yes" } else { "**no**" }),
+            Target::None => (String::new(), ""),
+        };
+        format!("| {} | {:.2}{unit} | {target} | {holds} | {} |", self.name, self.value, self.detail)
+    }
+}
+
+/// All figures of a run.
+#[derive(Default)]
+pub(crate) struct Report(Vec<Figure>);
+
+impl Report {
+    /// Adds a figure and shows it at once.
+    pub(crate) fn add(&mut self, name: &str, value: f64, unit: &'static str, target: Target, detail: impl Into<String>) {
+        let figure = Figure { name: name.to_owned(), value, unit, target, detail: detail.into() };
+        println!("{}", figure.row());
+        self.0.push(figure);
+    }
+
+    /// Whether every figure holds.
+    pub(crate) fn holds(&self) -> bool {
+        self.0.iter().all(Figure::holds)
+    }
+
+    /// Puts the run on top of the page.
+    pub(crate) fn keep(&self, page: &Path) -> Result<()> {
+        let old = std::fs::read_to_string(page).unwrap_or_default();
+        let earlier = old.find("\n## ").map_or("", |at| &old[at..]);
+        let mut text = format!("{TITLE}\n## {}\n\n{}\n\n{HEAD}\n", told(&["date", "-u", "+%F %H:%M UTC"]), machine());
+        for figure in &self.0 {
+            writeln!(text, "{}", figure.row())?;
+        }
+        std::fs::write(page, text + earlier)?;
+        Ok(())
+    }
+}
+
+const TITLE: &str = "\
+# Results
+
+`make bench` writes them, newest first. The server has one core to itself, the load another; figures to compare come from
+interleaved rounds of one run, and of their ratios the median is told. Any answer that is not 2xx fails the run.
+";
+
+/// Above the figures.
+pub(crate) const HEAD: &str = "| figure | value | target | holds | detail |\n|---|---|---|---|---|";
+
+fn machine() -> String {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from).max(cpu.matches("model name").count());
+    let changed = if told(&["git", "status", "--porcelain", "--", "crates", "entity", "migration"]).is_empty() { "" } else { " and changes" };
+    format!("Commit {}{changed}; {cores} cores of {model}; Linux {}.", told(&["git", "rev-parse", "--short", "HEAD"]), told(&["uname", "-r"]))
+}
+
+/// What a command prints.
+fn told(command: &[&str]) -> String {
+    let output = Command::new(command[0]).args(&command[1..]).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}
