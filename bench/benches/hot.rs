@@ -45,7 +45,8 @@ fn hot(criterion: &mut Criterion) {
     });
 
     let scopes = |names: &[&str]| Scopes::parse(names).expect("scopes");
-    let (wide, narrow) = (scopes(&["admin:accounts", "admin:customers", "write:installers"]), scopes(&["read:accounts", "write:customers"]));
+    let (wide, narrow) =
+        (scopes(&["admin:accounts", "admin:customers", "write:installers"]), scopes(&["read:accounts", "write:customers"]));
     criterion.bench_function("meet of scopes", |bencher| bencher.iter(|| black_box(&wide).meet(black_box(&narrow))));
     let public = PublicUrl::parse("https://id.example.com").expect("a URL");
     criterion.bench_function("audience", |bencher| bencher.iter(|| Audience::parse(black_box(&audience), &public)));

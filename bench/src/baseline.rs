@@ -35,7 +35,9 @@ pub(crate) async fn commits(directory: &Path, duration: Duration) -> Result<f64>
     let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", file.display()));
     options.max_connections(1).sqlx_logging(false);
     let db = Database::connect(options).await?;
-    for statement in ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, text)"] {
+    for statement in
+        ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, text)"]
+    {
         db.execute_unprepared(statement).await?;
     }
     let text = "x".repeat(300);

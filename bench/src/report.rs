@@ -11,8 +11,6 @@ use anyhow::Result;
 pub(crate) enum Target {
     AtLeast(f64),
     AtMost(f64),
-    /// Told, not judged.
-    None,
 }
 
 /// A figure.
@@ -29,7 +27,6 @@ impl Figure {
         match self.target {
             Target::AtLeast(least) => self.value >= least,
             Target::AtMost(most) => self.value <= most,
-            Target::None => true,
         }
     }
 
@@ -38,7 +35,6 @@ impl Figure {
         let (target, holds) = match self.target {
             Target::AtLeast(least) => (format!(">= {least}{unit}"), if self.holds() { "yes" } else { "**no**" }),
             Target::AtMost(most) => (format!("<= {most}{unit}"), if self.holds() { "yes" } else { "**no**" }),
-            Target::None => (String::new(), ""),
         };
         format!("| {} | {:.2}{unit} | {target} | {holds} | {} |", self.name, self.value, self.detail)
     }
@@ -88,8 +84,16 @@ fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(1, usize::from).max(cpu.matches("model name").count());
-    let changed = if told(&["git", "status", "--porcelain", "--", "crates", "entity", "migration"]).is_empty() { "" } else { " and changes" };
-    format!("Commit {}{changed}; {cores} cores of {model}; Linux {}.", told(&["git", "rev-parse", "--short", "HEAD"]), told(&["uname", "-r"]))
+    let changed = if told(&["git", "status", "--porcelain", "--", "crates", "entity", "migration"]).is_empty() {
+        ""
+    } else {
+        " and changes"
+    };
+    format!(
+        "Commit {}{changed}; {cores} cores of {model}; Linux {}.",
+        told(&["git", "rev-parse", "--short", "HEAD"]),
+        told(&["uname", "-r"])
+    )
 }
 
 /// What a command prints.

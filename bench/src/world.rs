@@ -103,12 +103,21 @@ impl World {
     /// A request for a token of the partner's own.
     pub(crate) fn client_credentials(&self) -> Request {
         let audience = format!("{PUBLIC}/v1/accounts/{}", self.partner.id);
-        Request::token(&self.partner.path("auth/token"), &self.basic, &json!({"grant_type": "client_credentials", "audience": audience}))
+        Request::token(
+            &self.partner.path("auth/token"),
+            &self.basic,
+            &json!({"grant_type": "client_credentials", "audience": audience}),
+        )
     }
 
     /// A request for a token on `member`, in one step.
     pub(crate) fn exchange(&self, member: &Member) -> Request {
-        Request::new("POST", &member.path("auth/token"), "Content-Type: application/json\r\n", &exchange(&self.partner).to_string())
+        Request::new(
+            "POST",
+            &member.path("auth/token"),
+            "Content-Type: application/json\r\n",
+            &exchange(&self.partner).to_string(),
+        )
     }
 }
 
@@ -152,7 +161,8 @@ impl Member {
                 0 => format!("{PUBLIC}/v1/accounts/{}", self.id),
                 other => format!("https://service-{other}.example.com/"),
             };
-            let body = json!({"client_id": client, "audience": audience, "scope": ["read:accounts", "write:accounts:/auth/users"]});
+            let body =
+                json!({"client_id": client, "audience": audience, "scope": ["read:accounts", "write:accounts:/auth/users"]});
             wire.json(&self.post("auth/client-grants", &body)).await?;
         }
         for number in 0..shape.roles {

@@ -12,6 +12,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
 use crate::error::{ApiError, ErrorBody};
+use crate::route::Matched;
 use crate::server::State;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -50,9 +51,9 @@ pub(crate) async fn observe(
 
     let took = begun.elapsed().as_secs_f64();
     let http = answer.request();
-    let route = http.match_pattern().unwrap_or_else(|| "other".to_owned());
+    let route = http.extensions().get::<Matched>().map_or("other", |matched| matched.0);
     let status = answer.status().as_u16();
-    State::of(http).metrics.observe(&route, http.method(), status, took);
+    State::of(http).metrics.observe(route, http.method(), status, took);
     let microseconds = begun.elapsed().as_micros();
     tracing::info!(request_id = %id.0, method = %http.method(), route, status, microseconds, "request");
     Ok(answer)

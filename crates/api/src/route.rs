@@ -123,7 +123,7 @@ where
         Args::describe(operation);
         F::Output::describe(operation);
     };
-    let service = web::method(method.clone()).to(handler).wrap(from_fn(move |request, next| watch(policy, request, next)));
+    let service = web::method(method.clone()).to(handler).wrap(from_fn(move |request, next| watch(path, policy, request, next)));
     Route { method, path, policy, summary, name, tag, describe, service }
 }
 
@@ -142,49 +142,115 @@ macro_rules! methods {
 }
 methods! { get GET post POST put PUT patch PATCH delete DELETE }
 
-/// What anyone may GET or HEAD, outside the API: pages and probes.
-pub(crate) fn page<F, Args>(path: &str, handler: F) -> Resource
+/// The template of the path that a request matched, for logs and metrics.
+#[derive(Clone, Copy)]
+pub(crate) struct Matched(pub(crate) &'static str);
+
+/// What anyone may GET or HEAD, outside the API; charged to the address.
+pub(crate) fn page<F, Args>(path: &'static str, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let readable = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-    web::resource(path).route(readable).default_service(not_allowed("GET, HEAD".to_owned()))
+    readable(path, handler, true)
+}
+
+/// What those who watch the process ask; free, so that nobody's flood makes it look dead.
+pub(crate) fn probe<F, Args>(path: &'static str, handler: F) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    readable(path, handler, false)
+}
+
+fn readable<F, Args>(path: &'static str, handler: F, charged: bool) -> Resource
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
+    let route = route.wrap(from_fn(move |request, next| show(path, charged, request, next)));
+    web::resource(path).route(route).default_service(not_allowed(path, "GET, HEAD".to_owned()))
+}
+
+async fn show(
+    path: &'static str,
+    charged: bool,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> actix_web::Result<ServiceResponse<BoxBody>> {
+    request.extensions_mut().insert(Matched(path));
+    if charged {
+        let charge = State::of(request.request()).registry.platform().charge(forwarded::client(request.request()));
+        charge.map_err(ApiError::Domain)?;
+    }
+    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }
 
 /// Answers 405 with what is allowed.
-fn not_allowed(allowed: String) -> actix_web::Route {
-    web::to(move || std::future::ready(Err::<String, _>(ApiError::MethodNotAllowed(allowed.clone()))))
+fn not_allowed(path: &'static str, allowed: String) -> actix_web::Route {
+    web::to(move |request: HttpRequest| {
+        request.extensions_mut().insert(Matched(path));
+        std::future::ready(Err::<String, _>(ApiError::MethodNotAllowed(allowed.clone())))
+    })
 }
 
+/// What every path of an account begins with, whatever its first parameter is called.
+const ACCOUNTS: &str = "/v1/accounts/";
+
 /// Mounts routes grouped by path, so that a wrong method is 405 and not 404.
+///
+/// The router tries one pattern after the other. So those of accounts stand below one that matches the account, and there
+/// below their literal beginnings, which are compared as text.
 pub(crate) fn mount(routes: Vec<Route>, app: &mut web::ServiceConfig) {
     let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
     for route in routes {
         by_path.entry(route.path).or_default().push(route);
     }
-    // Literal paths before those with parameters in the same place: `{` sorts behind every letter.
+    let mut nouns: BTreeMap<&str, Vec<(&str, Vec<Route>)>> = BTreeMap::new();
     for (path, routes) in by_path {
-        let allowed = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
-        let resource = web::resource(path).default_service(not_allowed(allowed));
-        app.service(routes.into_iter().fold(resource, |resource, route| resource.route(route.service)));
+        let below = path.strip_prefix(ACCOUNTS).and_then(|rest| rest.find('/').map(|at| &rest[at..]));
+        match below {
+            Some(below) => {
+                let literal = below.find("/{").unwrap_or(below.len());
+                nouns.entry(&below[..literal]).or_default().push((&below[literal..], routes));
+            }
+            None => drop(app.service(resource(path, routes))),
+        }
     }
+    // The longer beginning first: `/auth/keys` would take what is for `/auth/keys/rotate`.
+    let of_account = nouns.into_iter().rev().fold(web::scope("/v1/accounts/{account}"), |accounts, (noun, paths)| {
+        accounts.service(paths.into_iter().fold(web::scope(noun), |noun, (rest, routes)| noun.service(resource(rest, routes))))
+    });
+    app.service(of_account);
+}
+
+fn resource(pattern: &str, routes: Vec<Route>) -> Resource {
+    let path = routes.first().map_or("other", |route| route.path);
+    let allowed = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+    let resource = web::resource(pattern).default_service(not_allowed(path, allowed));
+    routes.into_iter().fold(resource, |resource, route| resource.route(route.service))
 }
 
 /// Stands before every handler: who calls, on which account, and may they. What it finds is left for [`Call`].
 async fn watch(
+    path: &'static str,
     policy: Policy,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let http = request.request().clone();
+    http.extensions_mut().insert(Matched(path));
     let refuse = |error: ApiError| {
         let in_form = policy.access == Access::TokenEndpoint && tokens::is_form(&http);
         let answer = if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) };
         Ok(ServiceResponse::new(http.clone(), answer))
     };
-    if let Err(error) = admit(policy, &http).await {
+    if let Err(error) = admit(path, policy, &http).await {
         return refuse(error);
     }
     let mut answer = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
@@ -198,17 +264,17 @@ async fn watch(
     Ok(answer)
 }
 
-async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
-    let path = path_account(request)?;
+async fn admit(path: &'static str, policy: Policy, request: &HttpRequest) -> Result<()> {
+    let account = path_account(path, request)?;
     let registry = &State::of(request).registry;
     let allowance = match policy.access {
         Access::Public | Access::TokenEndpoint => {
-            request.extensions_mut().insert(PathAccount(path));
+            request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?
         }
         Access::AnyOf(scopes) => {
             let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
-            let admitted = registry.authenticate(call::bearer(request)?, path, demand, call::origin(request)).await?;
+            let admitted = registry.authenticate(call::bearer(request)?, account, demand, call::origin(request)).await?;
             let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
             request.extensions_mut().insert(call);
             admitted.allowance
@@ -220,9 +286,10 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
     Ok(())
 }
 
-/// The account that the path names: its first parameter.
-fn path_account(request: &HttpRequest) -> Result<AccountId> {
-    let (name, text) = request.match_info().iter().next().ok_or(Error::NotFound)?;
+/// The account that a request names: the first parameter of its path, whose name in the template says what it may be.
+fn path_account(path: &'static str, request: &HttpRequest) -> Result<AccountId> {
+    let (_, text) = request.match_info().iter().next().ok_or(Error::NotFound)?;
+    let name = path.split(['{', '}']).nth(1).unwrap_or_default();
     let account = match name {
         "oid" => AccountId::parse_owner(text),
         _ => text.parse(),

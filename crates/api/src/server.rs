@@ -11,6 +11,7 @@ use tenantry_accounts::{Catalogue, Registry};
 use tenantry_domain::Error;
 
 use crate::error::ApiError;
+use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
 use crate::{health, observe, route, ui};
 
@@ -30,13 +31,20 @@ pub struct State {
     pub(crate) registry: Registry,
     pub(crate) metrics: HttpMetrics,
     pub(crate) options: Options,
+    pub(crate) readiness: Readiness,
     stopping: AtomicBool,
 }
 
 impl State {
     /// What happens over HTTP is counted in `all`.
     pub fn new(registry: Registry, all: &mut Catalogue, options: Options) -> Self {
-        Self { registry, metrics: HttpMetrics::new(all), options, stopping: AtomicBool::new(false) }
+        Self {
+            registry,
+            metrics: HttpMetrics::new(all),
+            options,
+            readiness: Readiness::default(),
+            stopping: AtomicBool::new(false),
+        }
     }
 
     /// The state of the application that serves a request.
@@ -63,8 +71,8 @@ pub fn app(
         .app_data(state)
         .configure(|app| route::mount(route::routes(), app))
         .configure(ui::mount)
-        .service(route::page("/livez", health::livez))
-        .service(route::page("/readyz", health::readyz))
+        .service(route::probe("/livez", health::livez))
+        .service(route::probe("/readyz", health::readyz))
         .default_service(web::to(|| std::future::ready(Err::<String, _>(ApiError::Domain(Error::NotFound)))))
         .wrap(cors)
         .wrap(from_fn(observe::observe))
