@@ -24,6 +24,8 @@ use crate::world::{Member, Shape, World};
 
 /// How often each load runs; the median is told.
 const ROUNDS: usize = 7;
+/// The same where somebody only wants a look: `tenantry-bench quick`.
+const QUICK: usize = 3;
 /// How long each of them runs.
 const ROUND: Duration = Duration::from_secs(2);
 /// Rates that are counted but never reached.
@@ -48,17 +50,19 @@ fn main() -> Result<()> {
 
 /// Runs the parts that are named, or all; keeps the results of a whole run.
 async fn run(parts: &[&str]) -> Result<()> {
-    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    let rounds = if parts.contains(&"quick") { QUICK } else { ROUNDS };
+    let named: Vec<&str> = parts.iter().copied().filter(|part| *part != "quick").collect();
+    let wanted = |part: &str| named.is_empty() || named.contains(&part);
     let mut report = Report::default();
     println!("{HEAD}");
     if wanted("speed") {
-        speed(&mut report).await?;
+        speed(&mut report, rounds).await?;
     }
     if wanted("neighbours") {
-        neighbours(&mut report).await?;
+        neighbours(&mut report, rounds).await?;
     }
     if wanted("start") {
-        start(&mut report).await?;
+        start(&mut report, rounds).await?;
     }
     if wanted("memory") {
         memory(&mut report).await?;
@@ -80,7 +84,7 @@ fn ratio(ones: &[f64], others: &[f64]) -> f64 {
     median(ones.iter().zip(others).map(|(one, other)| one / other).collect())
 }
 
-async fn speed(report: &mut Report) -> Result<()> {
+async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
     let directory = TempDir::new_in(".")?;
     let (server, mut world) = World::start(directory.path(), &WIDE, 64).await?;
     let hello = Server::hello()?;
@@ -95,7 +99,7 @@ async fn speed(report: &mut Report) -> Result<()> {
     let mut rates: [Vec<f64>; 9] = Default::default();
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     let costs = ["tenantry_database_statement_duration_seconds_count", "tenantry_account_mailbox_wait_seconds_count"];
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         // A thousand roles fill an account, so each round has its own, and a single writer moves on.
         world.below.truncate(64);
         world.grow(&server, 20).await?;
@@ -125,7 +129,7 @@ async fn speed(report: &mut Report) -> Result<()> {
             Load::closed(1, ROUND).run(server.api, alone(18)),
         );
         busy.push(with_writes.await?.0.percentile(0.99));
-        eprintln!("round {} of {ROUNDS}", round + 1);
+        eprintln!("round {} of {rounds}", round + 1);
     }
     let per_second = |rate: &[f64]| format!("{:.0}/s", median(rate.to_vec()));
     let of = |one: usize, other: usize| format!("{} of {}", per_second(&rates[one]), per_second(&rates[other]));
@@ -147,7 +151,7 @@ async fn speed(report: &mut Report) -> Result<()> {
 }
 
 /// One account at ten times its rate, with reads and with writes, and its neighbour at a steady, modest one.
-async fn neighbours(report: &mut Report) -> Result<()> {
+async fn neighbours(report: &mut Report, rounds: usize) -> Result<()> {
     let directory = TempDir::new_in(".")?;
     let (server, world) = World::start(directory.path(), &[], 2).await?;
     let mut wire = Connection::open(server.api).await?;
@@ -168,7 +172,7 @@ async fn neighbours(report: &mut Report) -> Result<()> {
     // Its rate is 500 a second.
     let flood = Load { connections: 64, duration: ROUND, rate: Some(5_000.0), refusals: true };
     let (mut quiet, mut read_flood, mut write_flood, mut passed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         quiet.push(steady.run(server.api, |_, _| &read).await?.percentile(0.99));
         for (requests, seen) in [(&reads, &mut read_flood), (&writes, &mut write_flood)] {
             let both = futures_util::future::try_join(
@@ -209,9 +213,9 @@ async fn neighbours(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-async fn start(report: &mut Report) -> Result<()> {
+async fn start(report: &mut Report, rounds: usize) -> Result<()> {
     let (mut fresh, mut again, mut resident) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         let directory = TempDir::new_in(".")?;
         let begun = Instant::now();
         bootstrap(directory.path())?;
@@ -241,16 +245,16 @@ async fn memory(report: &mut Report) -> Result<()> {
         drop(server);
         let server = Server::start(directory.path(), &WIDE)?;
         let mut wire = Connection::open(server.api).await?;
-        // The accounts above are awake, and every part of the program has been used.
-        for path in ["auth/roles", "auth/clients"] {
-            wire.json(&Request::get(&world.partner.path(path), &world.partner.token)).await?;
-        }
-        wire.json(&Request::get(&world.below[0].path("auth/roles"), &world.below[0].token)).await?;
-        let before = server.resident()?;
-        for member in &world.below[1..] {
-            wire.json(&Request::new("GET", &member.path(".well-known/jwks.json"), "", "")).await?;
-        }
-        let each = (server.resident()? - before) / (accounts - 1) as f64;
+        // The first third fills what does not grow with accounts, the database's page caches above all.
+        let (warm, counted) = world.below.split_at(accounts / 3);
+        let mut wake = async |members: &[Member]| {
+            for member in members {
+                wire.json(&Request::new("GET", &member.path(".well-known/jwks.json"), "", "")).await?;
+            }
+            server.resident()
+        };
+        let before = wake(warm).await?;
+        let each = (wake(counted).await? - before) / counted.len() as f64;
         let detail = format!("{} clients, {} grants, {} roles, {} keys", shape.clients, shape.grants, shape.roles, shape.keys);
         report.add(&format!("memory of a {name} account, {} rows", shape.rows()), each, " KiB", Target::AtMost(most), detail);
     }

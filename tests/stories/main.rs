@@ -11,6 +11,7 @@ mod kills;
 mod limits;
 mod management;
 mod metrics;
+mod neighbours;
 mod openapi;
 mod policies;
 mod processes;

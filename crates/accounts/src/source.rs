@@ -1,5 +1,6 @@
 //! Where time, ids and randomness come from: one place, so that a test can stop the clock.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -59,7 +60,7 @@ impl Source {
         let next = |last: i64| Some(at.micros().max(last + 1));
         let last = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or_else(|last| last);
         let micros = at.micros().max(last + 1).unsigned_abs();
-        let mut random: [u8; 10] = self.bytes();
+        let mut random = spare();
         let fraction = u16::try_from((micros % 1000) * 4096 / 1000).unwrap_or_default();
         random[..2].copy_from_slice(&fraction.to_be_bytes());
         Builder::from_unix_timestamp_millis(micros / 1000, &random).into_uuid()
@@ -86,6 +87,22 @@ impl Source {
     pub fn client_id(&self) -> String {
         base62(self.bytes::<16>(), 22)
     }
+}
+
+/// Ten random bytes for an id. The generator hands out many as cheaply as few, so each thread keeps some for later; an id
+/// is no secret.
+fn spare() -> [u8; 10] {
+    thread_local! {
+        static SPARE: RefCell<([u8; 1000], usize)> = const { RefCell::new(([0; 1000], 1000)) };
+    }
+    SPARE.with_borrow_mut(|(bytes, used)| {
+        if *used == bytes.len() {
+            aws_lc_rs::rand::fill(bytes).expect("the operating system gives random bytes");
+            *used = 0;
+        }
+        *used += 10;
+        bytes[*used - 10..*used].try_into().expect("ten bytes are ten bytes")
+    })
 }
 
 /// The number that `bytes` make, in base 62, filled to `width` digits.

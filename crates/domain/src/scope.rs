@@ -1,9 +1,10 @@
 //! Scopes: matched exactly when a call is authorised, compared by the cover relation only when they are handed out
 //! or narrowed (contract section 3.5).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Serialize, Serializer};
 
@@ -61,10 +62,19 @@ impl FromStr for Scope {
         } else if !text.bytes().all(allowed) {
             Err("must be printable ASCII without blanks, quotes and backslashes".to_owned())
         } else {
-            Ok(Self(text.into()))
+            Ok(Self(KNOWN.get(text).map_or_else(|| text.into(), Arc::clone)))
         }
     }
 }
+
+/// Scopes that stand in every account's configuration: their text is kept once.
+static KNOWN: LazyLock<HashSet<Arc<str>>> = LazyLock::new(|| {
+    let verbs = ["admin", "write", "read", "create", "public", "user"];
+    let resources = ["accounts", "customers", "installers"];
+    let plain = verbs.iter().flat_map(|verb| resources.iter().map(move |resource| format!("{verb}:{resource}").into()));
+    let narrow = ["write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa", "write:accounts:/auth/passwordless"];
+    plain.chain(narrow.map(Arc::from)).collect()
+});
 
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -91,7 +91,9 @@ enum ConfigCommand {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    match run(cli) {
+    let ended = run(cli);
+    logs::flush();
+    match ended {
         Ok(code) => code,
         Err(error) => {
             eprintln!("tenantry: {error:#}");
