@@ -38,6 +38,7 @@ impl Request {
 
 /// One connection that stays open.
 pub(crate) struct Connection {
+    address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
 }
@@ -53,20 +54,26 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(64 * 1024) })
+        Ok(Self { address, stream, buffer: Vec::with_capacity(64 * 1024) })
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the whole answer. A connection that was closed since the last answer is opened anew.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Answer<'_>> {
-        self.stream.write_all(&request.0).await?;
         self.buffer.clear();
+        let sent = self.stream.write_all(&request.0).await;
+        if sent.is_err() || !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+            *self = Self::open(self.address).await?;
+            self.stream.write_all(&request.0).await?;
+        }
         loop {
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
-                bail!("the connection was closed");
-            }
             let mut headers = [httparse::EMPTY_HEADER; 48];
             let mut answer = httparse::Response::new(&mut headers);
-            let httparse::Status::Complete(head) = answer.parse(&self.buffer)? else { continue };
+            let httparse::Status::Complete(head) = answer.parse(&self.buffer)? else {
+                if self.stream.read_buf(&mut self.buffer).await? == 0 {
+                    bail!("the connection was closed");
+                }
+                continue;
+            };
             let header = |name: &str| answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
             let length = header("content-length").context("an answer without a length")?;
             let length: usize = std::str::from_utf8(length.value)?.parse()?;

@@ -54,7 +54,15 @@ impl Load {
         let request = &request;
         let runs = (0..self.connections).map(|connection| self.connection(address, begun, connection, request));
         let mut seen = Seen::default();
-        for one in try_join_all(runs).await? {
+        // Whoever waits in the kernel has to be woken, and the sender pays for that: the load stays awake.
+        let awake = actix_rt::spawn(async {
+            loop {
+                tokio::task::yield_now().await;
+            }
+        });
+        let runs = try_join_all(runs).await;
+        awake.abort();
+        for one in runs? {
             seen.latencies.extend(one.latencies);
             seen.refused += one.refused;
         }

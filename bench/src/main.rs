@@ -44,8 +44,38 @@ fn main() -> Result<()> {
         ["hello"] => system.block_on(baseline::hello()),
         ["sign"] => Ok(println!("{}", baseline::sign(ROUND)?)),
         ["commits", directory] => Ok(println!("{}", system.block_on(baseline::commits(Path::new(directory), ROUND))?)),
+        ["profile", name] => system.block_on(profile(name)),
         _ => system.block_on(run(&arguments)),
     }
+}
+
+/// One load alone, for a profiler: says which process to look at.
+async fn profile(name: &str) -> Result<()> {
+    let directory = TempDir::new_in(".")?;
+    let (server, world) = World::start(directory.path(), &WIDE, 64).await?;
+    let requests = match name {
+        "livez" => vec![Request::new("GET", "/livez", "", "")],
+        "read" => vec![Request::get(&world.below[0].path("auth/roles"), &world.below[0].token)],
+        "token" => vec![world.client_credentials()],
+        "exchange" => world.below.iter().map(|member| world.exchange(member)).collect(),
+        "create" => world.below.iter().map(Member::create_role).collect(),
+        _ => anyhow::bail!("there is no load {name}: livez, read, token, exchange, create"),
+    };
+    println!("process {}", server.process());
+    let load = Load::closed(if name == "create" { 16 } else { 64 }, ROUND * 4);
+    let seen = load.run(server.api, |connection, nth| &requests[(connection + nth) % requests.len()]).await?;
+    for (what, metric) in [
+        ("ms a statement", "tenantry_database_statement_duration_seconds"),
+        ("ms a commit", "tenantry_commit_duration_seconds"),
+        ("turns a commit", "tenantry_commit_turns"),
+        ("ms in the mailbox", "tenantry_account_mailbox_wait_seconds"),
+    ] {
+        let sum = server.counted(&format!("{metric}_sum")).await?;
+        let count = server.counted(&format!("{metric}_count")).await?;
+        println!("{count} times {:.3} {what}", sum / count * if what.starts_with("ms") { 1000.0 } else { 1.0 });
+    }
+    println!("{:.0}/s, p50 {:.2} ms, p99 {:.2} ms", seen.rate, seen.percentile(0.5), seen.percentile(0.99));
+    Ok(())
 }
 
 /// Runs the parts that are named, or all; keeps the results of a whole run.
@@ -102,11 +132,11 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
     for round in 0..rounds {
         // A thousand roles fill an account, so each round has its own, and a single writer moves on.
         world.below.truncate(64);
-        world.grow(&server, 20).await?;
+        world.grow(&server, 40).await?;
         let creates: Vec<Request> = world.below[64..].iter().map(Member::create_role).collect();
         let alone = |first: usize| {
             let creates = &creates;
-            move |_: usize, nth: usize| &creates[first + (nth / 900).min(1)]
+            move |_: usize, nth: usize| &creates[first + (nth / 900).min(3)]
         };
         let many = Load::closed(64, ROUND);
         rates[0].push(many.run(server.api, |_, _| &livez).await?.rate);
@@ -120,13 +150,16 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
         rates[5].push(many.run(server.api, |_, _| &jwks).await?.rate);
         rates[6].push(many.run(hello.api, |_, _| &hello_page).await?.rate);
         let commits = baseline(&["commits", directory.path().to_str().context("a path")?])?;
-        rates[7].push(Load::closed(1, ROUND).run(server.api, alone(16)).await?.rate / commits);
-        rates[8].push(Load::closed(16, ROUND).run(server.api, |connection, _| &creates[connection]).await?.rate / commits);
+        rates[7].push(Load::closed(1, ROUND).run(server.api, alone(32)).await?.rate / commits);
+        rates[8].push(
+            Load::closed(16, ROUND).run(server.api, |connection, nth| &creates[connection + 16 * (nth / 900).min(1)]).await?.rate
+                / commits,
+        );
         let reads = Load::closed(16, ROUND);
         quiet.push(reads.run(server.api, |_, _| &read).await?.percentile(0.99));
         let with_writes = futures_util::future::try_join(
             reads.run(server.api, |_, _| &read),
-            Load::closed(1, ROUND).run(server.api, alone(18)),
+            Load::closed(1, ROUND).run(server.api, alone(36)),
         );
         busy.push(with_writes.await?.0.percentile(0.99));
         eprintln!("round {} of {rounds}", round + 1);

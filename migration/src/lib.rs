@@ -15,6 +15,7 @@ mod m0005_keys;
 mod m0006_events;
 mod m0007_client_limits;
 mod m0008_old_secrets;
+mod m0009_event_seq;
 
 /// All steps in order.
 pub struct Migrator;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_events::Migration),
             Box::new(m0007_client_limits::Migration),
             Box::new(m0008_old_secrets::Migration),
+            Box::new(m0009_event_seq::Migration),
         ]
     }
 }

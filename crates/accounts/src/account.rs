@@ -237,7 +237,7 @@ where
         .take(async move |tx| {
             let mut draft = Draft::begin(tx, &account, &by).await?;
             let reply = op(&mut draft).await?;
-            Ok((reply, draft.finish().await?))
+            Ok((reply, draft.finish()?))
         })
         .await
 }

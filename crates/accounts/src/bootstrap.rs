@@ -49,7 +49,7 @@ impl Platform {
             return Ok(known == id);
         }
         let now = self.source.now();
-        self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await.map(|()| true)
+        self.store.turns.take(async move |tx| store::instance::insert(&**tx, now, id).await).await.map(|()| true)
     }
 
     /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.

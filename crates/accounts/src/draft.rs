@@ -10,12 +10,13 @@ use crate::directory::Directory;
 use crate::events::{Content, Link};
 use crate::measures::Reload;
 use crate::source::Source;
-use crate::store;
+use crate::store::{self, Tx};
 
 /// What an operation inside a write works on. Lives for one transaction.
 pub(crate) struct Draft<'t> {
     /// The transaction.
     pub(crate) tx: &'t DatabaseTransaction,
+    turn: &'t Tx<'t>,
     /// The configuration as it will be.
     pub(crate) directory: Directory,
     /// Who does it.
@@ -30,7 +31,8 @@ pub(crate) struct Draft<'t> {
 impl<'t> Draft<'t> {
     /// Claims the next version, which on PostgreSQL locks the account's row; reads the directory anew if another node
     /// wrote since; and checks the caller again against it.
-    pub(crate) async fn begin(tx: &'t DatabaseTransaction, account: &'t Account, by: &'t Caller) -> Result<Self> {
+    pub(crate) async fn begin(turn: &'t Tx<'t>, account: &'t Account, by: &'t Caller) -> Result<Self> {
+        let tx: &DatabaseTransaction = turn;
         let version = store::accounts::claim(tx, account.id()).await?;
         let known = account.directory();
         let mut directory = if version == known.version + 1 {
@@ -43,7 +45,7 @@ impl<'t> Draft<'t> {
         let scopes = by.authority(account, &directory)?;
         directory.version = version;
         let source = &account.platform().source;
-        Ok(Self { tx, directory, by, now: source.now(), source, scopes, event: None })
+        Ok(Self { tx, turn, directory, by, now: source.now(), source, scopes, event: None })
     }
 
     /// The account that is written.
@@ -74,15 +76,15 @@ impl<'t> Draft<'t> {
     }
 
     /// Appends an activity to the log of the account above, in the same transaction.
-    pub(crate) async fn tell(&self, account: AccountId, content: &Content) -> Result<()> {
-        store::events::insert(self.tx, account, EventId(self.new_id()), content, None).await
+    pub(crate) fn tell(&self, account: AccountId, content: &Content) {
+        self.turn.append(store::events::row(account, EventId(self.new_id()), content, None));
     }
 
     /// Writes the event and yields the directory to publish after the commit.
-    pub(crate) async fn finish(mut self) -> Result<Directory> {
+    pub(crate) fn finish(mut self) -> Result<Directory> {
         let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
         let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &event);
-        store::events::insert(self.tx, self.account(), EventId(self.new_id()), &event, Some(&link)).await?;
+        self.turn.append(store::events::row(self.account(), EventId(self.new_id()), &event, Some(&link)));
         self.directory.head = link.hash;
         Ok(self.directory)
     }

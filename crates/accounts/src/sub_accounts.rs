@@ -81,7 +81,7 @@ impl Account {
                 _ => "account.updated",
             };
             let event = draft.event(kind, record.id).before(told(&old)).after(told(&record));
-            tell_parent(draft, &event).await?;
+            tell_parent(draft, &event);
             draft.record(event);
             Ok(record)
         })
@@ -101,7 +101,7 @@ impl Account {
             store::accounts::update(draft.tx, &record).await?;
             draft.directory.account = record.clone();
             let event = draft.event("account.deleted", record.id).before(told(&old));
-            tell_parent(draft, &event).await?;
+            tell_parent(draft, &event);
             draft.record(event);
             Ok(record)
         })
@@ -151,10 +151,9 @@ pub(crate) async fn insert(
 }
 
 /// What a parent does to an account stands in the parent's log, too.
-async fn tell_parent(draft: &crate::draft::Draft<'_>, event: &Content) -> Result<()> {
-    match draft.account().parent() {
-        Some(parent) if draft.by.home() == Some(parent) => draft.tell(parent, event).await,
-        _ => Ok(()),
+fn tell_parent(draft: &crate::draft::Draft<'_>, event: &Content) {
+    if let Some(parent) = draft.account().parent().filter(|parent| draft.by.home() == Some(*parent)) {
+        draft.tell(parent, event);
     }
 }
 

@@ -187,7 +187,7 @@ impl Account {
     /// Signs a token with the account's current key.
     pub(crate) async fn sign(&self, claims: &Claims) -> Result<Secret> {
         let key = self.signing_key().await?;
-        let header = json!({"alg": key.algorithm, "kid": key.id, "typ": claims.token_use.typ()}).to_string();
+        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#, key.algorithm.as_str(), key.id, claims.token_use.typ());
         let claims = serde_json::to_vec(claims).expect("claims are plain JSON");
         let mut token = URL_SAFE_NO_PAD.encode(header);
         token.push('.');

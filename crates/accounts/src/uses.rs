@@ -53,7 +53,7 @@ impl Platform {
             let noted = batch.clone();
             let turn = self.store.turns.take(async move |tx| {
                 for (used, at) in &noted {
-                    store::clients::used(tx, used.account, used.client, &used.hash, *at).await?;
+                    store::clients::used(&**tx, used.account, used.client, &used.hash, *at).await?;
                 }
                 Ok(())
             });

@@ -8,7 +8,11 @@ use crate::AccountId;
 
 /// Where the world reaches this service: scheme, host and port. The only source of links and issuers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl(Url);
+pub struct PublicUrl {
+    url: Url,
+    /// `{url}/v1/accounts/`
+    accounts: Box<str>,
+}
 
 impl PublicUrl {
     /// Reads an http(s) origin such as `https://id.example.com`.
@@ -17,7 +21,8 @@ impl PublicUrl {
         let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let named = url.username().is_empty() && url.password().is_none() && url.has_host();
         if matches!(url.scheme(), "http" | "https") && bare && named {
-            Ok(Self(url))
+            let accounts = format!("{}/v1/accounts/", url.as_str().trim_end_matches('/')).into();
+            Ok(Self { url, accounts })
         } else {
             Err("must be http(s)://host[:port] and nothing more".to_owned())
         }
@@ -26,17 +31,20 @@ impl PublicUrl {
     /// The canonical audience and issuer of an account: `{public_url}/v1/accounts/{id}`.
     #[must_use]
     pub fn account(&self, id: AccountId) -> String {
-        format!("{self}/v1/accounts/{id}")
+        let mut text = String::with_capacity(self.accounts.len() + id.as_str().len());
+        text.push_str(&self.accounts);
+        text.push_str(id.as_str());
+        text
     }
 
     fn origin(&self) -> Origin {
-        self.0.origin()
+        self.url.origin()
     }
 }
 
 impl fmt::Display for PublicUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0.as_str().trim_end_matches('/'))
+        f.write_str(self.url.as_str().trim_end_matches('/'))
     }
 }
 
@@ -55,6 +63,10 @@ impl Audience {
     pub fn parse(text: &str, public: &PublicUrl) -> Result<Self, String> {
         if text.len() > 512 || text.bytes().any(|byte| byte <= 0x20 || byte == 0x7f || byte == b'\\') {
             return Err("must be an absolute URI of at most 512 characters".to_owned());
+        }
+        // As nearly everybody writes it, it need not be taken apart.
+        if let Some(Ok(id)) = text.strip_prefix(&*public.accounts).map(AccountId::parse_owner) {
+            return Ok(Self::Account(id));
         }
         let url = Url::parse(text).map_err(|_| "must be an absolute URI".to_owned())?;
         if url.fragment().is_some() {

@@ -3,14 +3,19 @@
 //! Lines are collected and written together: a system call for each would cost as much as a request. What is a warning or
 //! worse is written at once, with everything before it; the rest at most `PAUSE` later, and at the end.
 
+use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use tracing::{Level, Metadata};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Config, LogFormat};
 
@@ -25,7 +30,7 @@ pub(crate) fn start(config: &Config) -> Result<()> {
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines).with_target(false);
     match config.log_format {
         LogFormat::Pretty => logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => logs.json().flatten_event(true).init(),
+        LogFormat::Json => logs.event_format(Json).init(),
     }
     std::thread::Builder::new().name("log".to_owned()).spawn(write_on).context("the log has no thread")?;
     Ok(())
@@ -70,6 +75,87 @@ fn write_on() {
     }
 }
 
+/// One JSON object a line, all fields at its top. Every request has a line, so it is written straight into the buffer.
+struct Json;
+
+impl<S: Subscriber + for<'l> LookupSpan<'l>, N: for<'w> FormatFields<'w> + 'static> FormatEvent<S, N> for Json {
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        line.write_str("{\"timestamp\":\"")?;
+        SystemTime.format_time(&mut line)?;
+        write!(line, "\",\"level\":\"{}\"", event.metadata().level())?;
+        let mut members = Members { line, written: Ok(()) };
+        event.record(&mut members);
+        let Members { mut line, written } = members;
+        written?;
+        line.write_str("}\n")
+    }
+}
+
+/// Writes fields as members of an object.
+struct Members<'w> {
+    line: Writer<'w>,
+    written: fmt::Result,
+}
+
+impl Members<'_> {
+    fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
+        let Self { line, written } = self;
+        *written = (*written).and_then(|()| write!(line, ",\"{}\":", field.name())).and_then(|()| value(line));
+    }
+
+    fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
+        self.member(field, |line| {
+            line.write_char('"')?;
+            Escaped(line).write_fmt(text)?;
+            line.write_char('"')
+        });
+    }
+}
+
+impl Visit for Members<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.text(field, format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.text(field, format_args!("{value}"));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_u128(&mut self, field: &Field, value: u128) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.member(field, |line| write!(line, "{value}"));
+    }
+}
+
+/// Text inside a JSON string (RFC 8259 section 7).
+struct Escaped<'l, 'w>(&'l mut Writer<'w>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let mut plain = 0;
+        for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| matches!(byte, b'"' | b'\\' | ..0x20)) {
+            self.0.write_str(&text[plain..at])?;
+            match byte {
+                b'"' | b'\\' => write!(self.0, "\\{}", char::from(byte))?,
+                _ => write!(self.0, "\\u{byte:04x}")?,
+            }
+            plain = at + 1;
+        }
+        self.0.write_str(&text[plain..])
+    }
+}
+
 /// Makes a place for each line.
 struct Lines;
 
@@ -105,5 +191,18 @@ impl Write for Line {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_logged_is_one_json_object() {
+        let mut text = String::new();
+        Escaped(&mut Writer::new(&mut text)).write_str("a \"quote\", a \\, a\nline, Å").unwrap();
+        let read: serde_json::Value = serde_json::from_str(&format!("\"{text}\"")).unwrap();
+        assert_eq!(read, "a \"quote\", a \\, a\nline, Å");
     }
 }

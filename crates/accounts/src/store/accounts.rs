@@ -1,6 +1,6 @@
 //! Rows of `account`.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
 };
@@ -18,13 +18,15 @@ pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId) -> Resul
 /// Claims the next version of the account's configuration and returns it. On PostgreSQL this takes the row's lock, so
 /// that from here to the end of the transaction nobody else writes this account.
 pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Result<i64> {
-    let claimed: Vec<Model> = Entity::update_many()
-        .col_expr(Column::Version, Expr::col(Column::Version).add(1))
-        .filter(Column::Id.eq(account.as_str()))
-        .exec_with_returning(db)
-        .await
-        .map_err(storage)?;
-    claimed.first().map(|row| row.version).ok_or_else(|| Error::Internal(format!("account {account} has no row")))
+    let claim = Query::update()
+        .table(Entity)
+        .value(Column::Version, Expr::col(Column::Version).add(1))
+        .and_where(Column::Id.eq(account.as_str()))
+        .returning_col(Column::Version)
+        .take();
+    let claimed = db.query_one(&claim).await.map_err(storage)?;
+    let claimed = claimed.ok_or_else(|| Error::Internal(format!("account {account} has no row")))?;
+    claimed.try_get_by_index(0).map_err(storage)
 }
 
 /// A new account, with version 1.

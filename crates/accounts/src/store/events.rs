@@ -9,6 +9,21 @@ use super::{corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
 
+/// A row of this table, ready to be written.
+pub(crate) type EventRow = ActiveModel;
+
+/// How many rows one statement writes at most: each has ten values, and SQLite takes 32,766.
+const ROWS: usize = 1000;
+
+/// Writes rows, if there are any.
+pub(crate) async fn insert_rows(db: &impl ConnectionTrait, rows: Vec<EventRow>) -> Result<()> {
+    let mut rows = rows.into_iter().peekable();
+    while rows.peek().is_some() {
+        Events::insert_many(rows.by_ref().take(ROWS)).exec_without_returning(db).await.map_err(storage)?;
+    }
+    Ok(())
+}
+
 /// Appends one event; a link joins it to the account's chain.
 pub(crate) async fn insert(
     db: &impl ConnectionTrait,
@@ -17,9 +32,14 @@ pub(crate) async fn insert(
     content: &Content,
     link: Option<&Link>,
 ) -> Result<()> {
-    let text = link.map_or_else(|| to_json(content), |link| link.content.clone());
-    Events::insert(columns(account, id, content, text, link)).exec_without_returning(db).await.map_err(storage)?;
+    Events::insert(row(account, id, content, link)).exec_without_returning(db).await.map_err(storage)?;
     Ok(())
+}
+
+/// One event as a row; a link joins it to the account's chain.
+pub(crate) fn row(account: AccountId, id: EventId, content: &Content, link: Option<&Link>) -> EventRow {
+    let text = link.map_or_else(|| to_json(content), |link| link.content.clone());
+    columns(account, id, content, text, link)
 }
 
 /// Appends activity, each entry to two logs.
@@ -28,8 +48,7 @@ pub(crate) async fn insert_all(db: &impl ConnectionTrait, entries: &[Entry]) -> 
         let text = to_json(content);
         accounts.map(|(account, id)| columns(account, id, content, text.clone(), None))
     });
-    Events::insert_many(rows).exec_without_returning(db).await.map_err(storage)?;
-    Ok(())
+    insert_rows(db, rows.collect()).await
 }
 
 fn columns(account: AccountId, id: EventId, content: &Content, text: String, link: Option<&Link>) -> ActiveModel {

@@ -55,7 +55,7 @@ async fn serve(turns: Turns, mut waiting: mpsc::Receiver<Waiting>) {
             entries.push(entry);
             callers.push((permit, reply));
         }
-        let written = turns.take(async move |tx| events::insert_all(tx, &entries).await).await;
+        let written = turns.take(async move |tx| events::insert_all(&**tx, &entries).await).await;
         for (permit, reply) in callers {
             drop(permit);
             drop(reply.send(written.clone()));

@@ -31,7 +31,7 @@ mod turns;
 
 pub(crate) use journal::{Entry, Journal};
 pub use schema::{Lock, Schema};
-pub(crate) use turns::Turns;
+pub(crate) use turns::{Turns, Tx};
 
 /// How long a connection from the pool is waited for.
 const ACQUIRE: Duration = Duration::from_secs(2);
@@ -129,6 +129,10 @@ impl Database {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Full)
+                    // What a savepoint may have to undo is kept in memory, not in a file made for it.
+                    .pragma("temp_store", "MEMORY")
+                    // 16 MiB: a page that many commits change is copied into the file once for all of them.
+                    .pragma("wal_autocheckpoint", "4096")
                     .foreign_keys(true)
                     .busy_timeout(STATEMENT)
             })

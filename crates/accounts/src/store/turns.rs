@@ -1,19 +1,25 @@
 //! Turns: how writes take place. On PostgreSQL a turn is a transaction of its own. SQLite has one writer, so there the
-//! turns of the whole process share it: each runs in a savepoint, and one COMMIT (one fsync) serves up to 64 of them.
+//! turns of the whole process share it: the first runs in the transaction itself, each that waits behind it in a savepoint,
+//! and one COMMIT (one fsync) serves up to 64 of them.
 //!
 //! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
 //! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
 
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use sea_orm::{DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+};
 use tenantry_domain::{Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
+use super::events::{self, EventRow};
 use super::{Database, storage};
 use crate::measures::{Measures, Refusal};
 
@@ -53,14 +59,17 @@ impl Turns {
 
     /// Runs `op` in a transaction and returns once what it wrote is durable. A refusal writes nothing, and neither does an
     /// operation that panics. That, and an end that was not seen, is `Error::OutcomeUnknown`.
-    pub(crate) async fn take<T: Send + 'static>(
-        &self,
-        op: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn take<T: Send + 'static>(&self, op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         match &self.way {
             Way::Postgres(db) => {
                 let tx = db.begin().await.map_err(storage)?;
-                match caught(op(&tx)).await {
+                let turn = Tx::new(&tx);
+                let done = async {
+                    let value = op(&turn).await?;
+                    events::insert_rows(&tx, turn.events.take()).await?;
+                    Ok(value)
+                };
+                match caught(done).await {
                     Ok(value) => {
                         let begun = Instant::now();
                         let committed = tx.commit().await;
@@ -88,6 +97,32 @@ impl Turns {
     }
 }
 
+/// A transaction in progress, as an operation sees it.
+pub(crate) struct Tx<'t> {
+    db: &'t DatabaseTransaction,
+    /// Written just before the commit, those of all turns that share it in one statement.
+    events: RefCell<Vec<EventRow>>,
+}
+
+impl<'t> Tx<'t> {
+    fn new(db: &'t DatabaseTransaction) -> Self {
+        Self { db, events: RefCell::default() }
+    }
+
+    /// Appends an event, if the turn ends well.
+    pub(crate) fn append(&self, event: EventRow) {
+        self.events.borrow_mut().push(event);
+    }
+}
+
+impl Deref for Tx<'_> {
+    type Target = DatabaseTransaction;
+
+    fn deref(&self) -> &DatabaseTransaction {
+        self.db
+    }
+}
+
 /// Takes a panic for an outcome: it is logged where it happens.
 async fn caught<T>(op: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(Box::pin(op)).catch_unwind().await.unwrap_or(Err(Error::OutcomeUnknown))
@@ -105,8 +140,20 @@ type Settle = Box<dyn FnOnce(bool)>;
 pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
     fn refuse(self: Box<Self>);
-    /// Runs the turn in a savepoint. `Ok(None)`: it was refused and its caller knows; `Err`: the transaction is broken.
-    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Result<Option<Settle>, Settle>>;
+    /// Runs the turn in `tx` itself; where it is refused, `tx` has to be rolled back.
+    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done>;
+    /// Runs the turn in a savepoint of `tx`; where it is refused, `tx` is as if it had not run.
+    fn run_nested<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done>;
+}
+
+/// How a turn ended.
+pub(crate) enum Done {
+    /// Well, if the commit is; these events are to be written before.
+    Well(Settle, Vec<EventRow>),
+    /// It was refused, and its caller knows.
+    Refused,
+    /// The transaction is broken.
+    Broken(Settle),
 }
 
 struct Op<F, T> {
@@ -114,35 +161,56 @@ struct Op<F, T> {
     reply: oneshot::Sender<Result<T>>,
 }
 
+/// The receiver of a reply may be gone: its caller went away, and the turn counts all the same.
+fn tell<T: Send + 'static>(reply: oneshot::Sender<Result<T>>, outcome: Result<T>, turn: Tx<'_>) -> Done {
+    match outcome {
+        Ok(value) => {
+            let settle = move |durable| drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
+            Done::Well(Box::new(settle), turn.events.into_inner())
+        }
+        // A refusal needs no commit to be true.
+        Err(refusal) => {
+            drop(reply.send(Err(refusal)));
+            Done::Refused
+        }
+    }
+}
+
+fn broken<T: Send + 'static>(reply: oneshot::Sender<Result<T>>, error: sea_orm::DbErr) -> Done {
+    Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error))))))
+}
+
 impl<F, T> Turn for Op<F, T>
 where
-    F: AsyncFnOnce(&DatabaseTransaction) -> Result<T> + Send + 'static,
+    F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     T: Send + 'static,
 {
     fn refuse(self: Box<Self>) {
         drop(self.reply.send(Err(Error::Unavailable)));
     }
 
-    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Result<Option<Settle>, Settle>> {
+    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done> {
         let Self { op, reply } = *self;
         Box::pin(async move {
-            // The receiver may be gone: its caller went away, and the turn counts all the same.
-            let savepoint = match tx.begin().await.map_err(storage) {
-                Ok(savepoint) => savepoint,
-                Err(error) => return Err(Box::new(move |_| drop(reply.send(Err(error)))) as Settle),
-            };
-            let done = caught(op(&savepoint)).await;
-            let ended = if done.is_ok() { savepoint.commit().await } else { savepoint.rollback().await };
-            match (done, ended) {
-                (Ok(value), Ok(())) => Ok(Some(Box::new(move |durable| {
-                    drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
-                }) as Settle)),
-                // A refusal needs no commit to be true.
-                (Err(refusal), Ok(())) => {
-                    drop(reply.send(Err(refusal)));
-                    Ok(None)
-                }
-                (_, Err(error)) => Err(Box::new(move |_| drop(reply.send(Err(storage(error))))) as Settle),
+            let turn = Tx::new(tx);
+            let done = caught(op(&turn)).await;
+            tell(reply, done, turn)
+        })
+    }
+
+    fn run_nested<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done> {
+        let Self { op, reply } = *self;
+        Box::pin(async move {
+            if let Err(error) = tx.execute_unprepared("SAVEPOINT turn").await {
+                return broken(reply, error);
+            }
+            let turn = Tx::new(tx);
+            let done = caught(op(&turn)).await;
+            // One that went well needs no release: the commit ends all of them. Of those with this name the last is meant.
+            let undone = if done.is_ok() { Ok(()) } else { tx.execute_unprepared("ROLLBACK TO turn").await.map(drop) };
+            match undone {
+                Ok(()) => tell(reply, done, turn),
+                Err(error) => broken(reply, error),
             }
         })
     }
@@ -188,17 +256,37 @@ async fn batch(
             return false;
         }
     };
-    let (mut settles, mut next, mut taken, mut sound) = (Vec::new(), Some(turn), 0_u32, true);
-    while let Some(turn) = next {
+    let (mut settles, mut told, mut taken, mut sound) = (Vec::new(), Vec::new(), 1_u32, true);
+    match turn.run(&tx).await {
+        Done::Well(settle, events) => {
+            settles.push(settle);
+            told.extend(events);
+        }
+        // Nothing else is in the transaction yet.
+        Done::Refused => return tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok(),
+        Done::Broken(settle) => {
+            settles.push(settle);
+            sound = false;
+        }
+    }
+    while sound && taken < MAX_TURNS {
+        let Ok(turn) = waiting.try_recv() else { break };
         taken += 1;
-        match turn.run(&tx).await {
-            Ok(settle) => settles.extend(settle),
-            Err(settle) => {
+        match turn.run_nested(&tx).await {
+            Done::Well(settle, events) => {
+                settles.push(settle);
+                told.extend(events);
+            }
+            Done::Refused => {}
+            Done::Broken(settle) => {
                 settles.push(settle);
                 sound = false;
             }
         }
-        next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
+    }
+    if sound && let Err(error) = events::insert_rows(&tx, told).await {
+        tracing::error!(%error, "events cannot be written");
+        sound = false;
     }
     let durable = if sound {
         let begun = Instant::now();
