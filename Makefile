@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test check soak fmt docs
+.PHONY: run test check soak bench bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start, and serves on 127.0.0.1:8080.
 run:
@@ -20,6 +20,15 @@ check:
 # More kills under load than `make test` has.
 soak:
 	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load
+
+# How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores.
+bench:
+	cargo build --release --locked -p tenantry-server -p tenantry-bench
+	taskset -c 1 target/release/tenantry-bench
+
+# The hot functions without HTTP, through criterion.
+bench-hot:
+	cargo bench --locked -p tenantry-bench --bench hot
 
 fmt:
 	cargo fmt --all

@@ -71,6 +71,11 @@ impl TestApp {
         Self { base, http: Client::new(), clock, registry, database, metrics: catalogue.registry().clone(), operator }
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        self.base.trim_start_matches("http://")
+    }
+
     /// Lets time pass.
     pub fn pass(&self, seconds: i64) {
         self.clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);

@@ -134,3 +134,19 @@ async fn the_reference_loads_nothing_from_elsewhere() {
     assert!(app.get("/docs/swagger-initializer.js").await.text.contains("/openapi.json"));
     app.get("/docs/nothing").await.refused(404, "not_found");
 }
+
+/// A flood that is refused must not cost more than one that is served: its connections stay open.
+#[actix_web::test]
+async fn a_refused_body_does_not_close_its_connection() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let app = TestApp::start().await;
+    let mut wire = tokio::net::TcpStream::connect(app.address()).await.unwrap();
+    let body = format!("{{\"name\":\"{}\"}}", "x".repeat(9_000));
+    let head = "POST /v1/accounts/T000/auth/roles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nonsense\r\nContent-Type: application/json\r\n";
+    for _ in 0..3 {
+        wire.write_all(format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        let mut answer = [0; 4096];
+        let read = wire.read(&mut answer).await.unwrap();
+        assert!(answer[..read].starts_with(b"HTTP/1.1 401"), "{}", String::from_utf8_lossy(&answer[..read]));
+    }
+}

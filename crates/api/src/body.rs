@@ -19,6 +19,10 @@ use crate::openapi::{Describe, Operation};
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A refused body of so many bytes is read all the same, if it comes within [`DRAINING`].
+const SMALL: usize = 16 * 1024;
+/// See [`SMALL`].
+const DRAINING: Duration = Duration::from_millis(100);
 /// How deep JSON may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -116,6 +120,16 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error.path().to_string(), error.inner()))?;
     json.end().map_err(|error| fault(".", &error))?;
     Ok(value)
+}
+
+/// Reads the body of a request that is refused, if it is small: else its connection would have to be closed, and a flood
+/// that is refused would cost more than one that is served.
+pub(crate) async fn drain(request: &HttpRequest, mut payload: Payload) {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| (1..=SMALL).contains(&length)) {
+        let rest = async { while payload.next().await.is_some_and(|piece| piece.is_ok()) {} };
+        drop(tokio::time::timeout(DRAINING, rest).await);
+    }
 }
 
 /// What serde found, with the member's name: a missing one is named in the text only.

@@ -13,6 +13,7 @@ use futures_util::FutureExt;
 use tenantry_accounts::{Demand, Lane, TokenUse};
 use tenantry_domain::{AccountId, Allowance, Error};
 
+use crate::body;
 use crate::call::{self, Call, PathAccount};
 use crate::error::{ApiError, Result};
 use crate::forwarded;
@@ -240,7 +241,7 @@ fn resource(pattern: &str, routes: Vec<Route>) -> Resource {
 async fn watch(
     path: &'static str,
     policy: Policy,
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     let http = request.request().clone();
@@ -251,6 +252,7 @@ async fn watch(
         Ok(ServiceResponse::new(http.clone(), answer))
     };
     if let Err(error) = admit(path, policy, &http).await {
+        body::drain(&http, request.take_payload()).await;
         return refuse(error);
     }
     let mut answer = match AssertUnwindSafe(next.call(request)).catch_unwind().await {

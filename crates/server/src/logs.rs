@@ -38,7 +38,7 @@ pub(crate) fn start(config: &Config) -> Result<()> {
 
 /// Writes what waits. Called once more before the process ends.
 pub(crate) fn flush() {
-    WAITING.write(lock(&WAITING.lines));
+    write(lock(&WAITING.lines));
 }
 
 /// Lines that wait, all in one.
@@ -53,13 +53,11 @@ fn lock(lines: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Waiting {
-    /// Under the lock, so that lines keep their order.
-    fn write(&self, mut lines: MutexGuard<'_, Vec<u8>>) {
-        // Where nobody reads the log there is nobody to tell.
-        drop(std::io::stderr().lock().write_all(&lines));
-        lines.clear();
-    }
+/// Under the lock, so that lines keep their order.
+fn write(mut lines: MutexGuard<'_, Vec<u8>>) {
+    // Where nobody reads the log there is nobody to tell.
+    drop(std::io::stderr().lock().write_all(&lines));
+    lines.clear();
 }
 
 /// Writes what has come together, now and then.
@@ -182,7 +180,7 @@ impl Write for Line {
         let first = lines.is_empty();
         lines.extend_from_slice(text);
         if self.urgent || lines.len() >= MUCH {
-            WAITING.write(lines);
+            write(lines);
         } else if first {
             WAITING.some.notify_one();
         }

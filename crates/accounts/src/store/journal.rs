@@ -1,6 +1,8 @@
 //! Activity on its way to the log. It changes no configuration and no version, so what many accounts tell at once goes in
 //! with one statement and one commit; whoever tells waits for that commit.
 
+use std::time::Duration;
+
 use tenantry_domain::{AccountId, Error, EventId, Result};
 use tokio::sync::{mpsc, oneshot};
 
@@ -12,6 +14,10 @@ use crate::limits::Permit;
 const BATCH: usize = 256;
 /// How many may wait. Each holds a permit of its account, so that nobody fills this alone.
 const MAX_WAITING: usize = 4096;
+/// Where so many came together, as many will again: they are waited for, since a commit costs the same for one and for all.
+const CROWD: usize = 8;
+/// How long, at most.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// The way to the log for activity. Cheap to clone.
 #[derive(Clone)]
@@ -49,7 +55,14 @@ impl Journal {
 /// Writes what waits, as much as has come together while the last commit ran.
 async fn serve(turns: Turns, mut waiting: mpsc::Receiver<Waiting>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut crowded = false;
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        if crowded && batch.len() < BATCH {
+            tokio::time::sleep(PAUSE).await;
+            let room = BATCH - batch.len();
+            batch.extend(std::iter::from_fn(|| waiting.try_recv().ok()).take(room));
+        }
+        crowded = batch.len() >= CROWD;
         let (mut entries, mut callers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for Waiting { entry, permit, reply } in batch.drain(..) {
             entries.push(entry);

@@ -141,9 +141,9 @@ pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
     fn refuse(self: Box<Self>);
     /// Runs the turn in `tx` itself; where it is refused, `tx` has to be rolled back.
-    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done>;
+    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done>;
     /// Runs the turn in a savepoint of `tx`; where it is refused, `tx` is as if it had not run.
-    fn run_nested<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done>;
+    fn run_nested(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done>;
 }
 
 /// How a turn ended.
@@ -189,7 +189,7 @@ where
         drop(self.reply.send(Err(Error::Unavailable)));
     }
 
-    fn run<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done> {
+    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done> {
         let Self { op, reply } = *self;
         Box::pin(async move {
             let turn = Tx::new(tx);
@@ -198,7 +198,7 @@ where
         })
     }
 
-    fn run_nested<'t>(self: Box<Self>, tx: &'t DatabaseTransaction) -> LocalBoxFuture<'t, Done> {
+    fn run_nested(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done> {
         let Self { op, reply } = *self;
         Box::pin(async move {
             if let Err(error) = tx.execute_unprepared("SAVEPOINT turn").await {
