@@ -44,16 +44,15 @@ fn main() -> Result<()> {
     let system = actix_rt::System::new();
     match arguments[..] {
         ["hello"] => system.block_on(baseline::hello()),
-        ["sign"] => tell(baseline::sign(ROUND)?),
-        ["commits", directory] => tell(system.block_on(baseline::commits(Path::new(directory), ROUND))?),
+        ["sign"] => baseline::sign(ROUND).map(tell),
+        ["commits", directory] => system.block_on(baseline::commits(Path::new(directory), ROUND)).map(tell),
         ["profile", name] => system.block_on(profile(name)),
         _ => system.block_on(run(&arguments)),
     }
 }
 
-fn tell(rate: f64) -> Result<()> {
+fn tell(rate: f64) {
     println!("{rate}");
-    Ok(())
 }
 
 /// One load alone, for a profiler: says which process to look at.
