@@ -83,6 +83,9 @@ async fn with_an_overlap_both_secrets_work_until_the_old_one_ends() {
     for bad in ["-1", "86401", "x", "", "1.5", "9999999999999999999999"] {
         rotate(&format!("?overlap={bad}")).await.names("overlap");
     }
+    // A misspelt overlap would end the old secret at once.
+    let misspelt = rotate("?overlapp=60").await;
+    assert!(misspelt.refused(400, "invalid_request").text.contains("overlapp"), "{}", misspelt.text);
     assert!(works(&app, &id, &fifth).await);
     let kinds: Vec<Value> = partner.events().await.iter().map(|event| event["type"].clone()).collect();
     assert_eq!(kinds.iter().filter(|kind| *kind == "client.secret_rotated").count(), 4);

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tenantry_tests::{Answer, PUBLIC, TestApp};
+use tenantry_tests::{Answer, PUBLIC, TestApp, TestDatabase};
 
 fn claims(token: &str) -> Value {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
@@ -324,6 +324,7 @@ async fn exchange_in_one_step_takes_forms_clients_and_fewer_scopes() {
         ("subject_token", &token),
         ("subject_token_type", ACCESS_TOKEN),
         ("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        ("actor_token", ""),
         ("audience", &audience),
         ("resource", &audience),
         ("scope", "read:accounts"),
@@ -408,4 +409,42 @@ async fn exchange_in_one_step_outlives_nothing() {
     assert_eq!(at_once(&app, &shop, json!({"subject_token": partner.token})).await.ok()["expires_in"], 60);
     app.pass(60);
     at_once(&app, &shop, json!({"subject_token": partner.token})).await.names("subject_token");
+}
+
+/// Whoever reads the log on and on sees every exchange, however many write at once.
+#[actix_web::test]
+async fn a_follower_of_the_log_misses_no_exchange() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let exchange = async || {
+        for _ in 0..12 {
+            at_once(&app, &shop, json!({"subject_token": partner.token})).await.ok();
+        }
+    };
+    let write = async {
+        for number in 0..60 {
+            partner.role(&format!("role {number}")).await;
+        }
+    };
+    let follow = async {
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        for _ in 0..120 {
+            let page = partner.get(&format!("management/events?limit=100{after}")).await.ok();
+            let page = page.as_array().unwrap().clone();
+            if let Some(last) = page.last() {
+                after = format!("&starting_after={}", last["id"].as_str().unwrap());
+            }
+            seen.extend(page);
+        }
+        (seen, after)
+    };
+    let busy = futures_util::future::join(futures_util::future::join_all((0..8).map(|_| exchange())), write);
+    let (_, (mut seen, after)) = futures_util::future::join(busy, follow).await;
+    let exchanged = |events: &[Value]| events.iter().filter(|event| event["type"] == "token.exchanged").count();
+    if !TestDatabase::is_postgres() {
+        let rest = partner.get(&format!("management/events?limit=100{after}")).await.ok();
+        seen.extend(rest.as_array().unwrap().clone());
+        assert_eq!(exchanged(&seen), exchanged(&partner.events().await));
+    }
 }

@@ -150,6 +150,8 @@ async fn what_a_parent_sets_holds_at_the_next_request() {
 async fn an_address_that_proves_nothing_has_little_and_one_that_does_is_not_charged() {
     let app = TestApp::limited(quotas()).await;
     let partner = app.partner("T11200000").await;
+    let fresh = partner.client(&["read:accounts"]).await;
+    partner.get("auth/roles").await.ok();
     app.pass(60);
     let jwks = "/v1/accounts/T11200000/.well-known/jwks.json";
     let first = app.get(jwks).await;
@@ -167,8 +169,71 @@ async fn an_address_that_proves_nothing_has_little_and_one_that_does_is_not_char
     assert_eq!((form.status, form.json()["error"].as_str()), (429, Some("temporarily_unavailable")));
     assert!(!form.header("retry-after").is_empty() && !form.header("ratelimit").is_empty());
     app.holder("T11200000", "nonsense").get("auth/roles").await.refused(429, "too_many_requests");
-    // Whoever has a good token is not a stranger.
+    // Whoever has a token that was good before is not a stranger; one that was never seen waits like everybody there.
     partner.get("auth/roles").await.ok();
+    fresh.get("auth/roles").await.refused(429, "too_many_requests");
+    app.pass(1);
+    fresh.get("auth/roles").await.ok();
+}
+
+/// What is refused for its address costs nothing behind the door.
+#[actix_web::test]
+async fn a_flood_of_forged_tokens_reaches_no_database() {
+    let app = TestApp::limited(quotas()).await;
+    app.operator().await;
+    app.pass(60);
+    let statements = "tenantry_database_statement_duration_seconds";
+    let before = app.counted(statements);
+    for one in 0..500 {
+        let id = format!("T{:08}", 30_000_001 + one);
+        let answer =
+            app.holder(&id, &format!("e30.{}.AAAA", base64_url(&format!("{{\"aid\":\"{id}\"}}")))).get("auth/roles").await;
+        assert_eq!(answer.status, if one < 20 { 401 } else { 429 }, "{one}");
+    }
+    let asked = app.counted(statements) - before;
+    assert!(asked <= 3 * 21, "{asked} statements for 500 forged tokens");
+}
+
+/// The share of the reserved lane is the account's, too: many clients do not make it many times larger.
+#[actix_web::test]
+async fn many_clients_share_one_reserve() {
+    let app = TestApp::limited(quotas()).await;
+    let operator = app.operator().await;
+    let partner = app.partner("T11200000").await;
+    let mut crowd = Vec::new();
+    for _ in 0..10 {
+        crowd.push(partner.client(&["read:accounts"]).await);
+        app.pass(10);
+    }
+    operator.put("management/accounts/T11200000", json!({"limits": {"requests_per_second": 1, "burst": 1}})).await.ok();
+    let mut answered = 0;
+    for client in &crowd {
+        while client.get("auth/clients").await.status == 200 {
+            answered += 1;
+        }
+    }
+    assert_eq!(answered, 1 + 50);
+}
+
+/// Both ways of exchange are charged to the account that the token is for.
+#[actix_web::test]
+async fn exchange_in_one_step_is_charged_to_its_target() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    let shop = partner.sub_account("shop").await;
+    let set = json!({"limits": {"requests_per_second": 1, "burst": 1}});
+    partner.put(&format!("management/accounts/{shop}"), set).await.ok();
+    app.pass(60);
+    let body = json!({"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "subject_token": partner.token,
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"});
+    let path = format!("/v1/accounts/{shop}/auth/token");
+    let mut refused = None;
+    for _ in 0..15 {
+        let answer = app.send(app.request(Method::POST, &path).json(&body)).await;
+        refused = refused.or_else(|| (answer.status == 429).then_some(answer));
+    }
+    let refused = refused.expect("the reserve is ten");
+    assert!(refused.header("ratelimit").starts_with("\"account\";r=0"), "{}", refused.header("ratelimit"));
 }
 
 #[actix_web::test]

@@ -132,7 +132,9 @@ async fn a_flood_on_one_account_is_refused_unnoticed_by_its_neighbour_and_can_be
     let drown = async {
         let begun = Instant::now();
         while begun.elapsed() < PHASE {
-            join_all((0..8).map(|_| noisy.send("GET", "auth/roles", None))).await;
+            // Writes on the reserved lane, as many as the connection takes.
+            let change = || Some(json!({"display_name": "flooded"}));
+            join_all((0..40).map(|_| noisy.send("PUT", "management/settings", change()))).await;
         }
     };
     join(stop, drown).await;

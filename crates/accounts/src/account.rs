@@ -104,7 +104,8 @@ impl Account {
         op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let begun = std::time::Instant::now();
-        let outcome = match self.enter(by.lane).await {
+        let from_above = by.home().is_some_and(|home| home != self.id());
+        let outcome = match self.enter(if from_above { Lane::Above } else { by.lane }).await {
             Ok(permit) => {
                 let sent = std::time::Instant::now();
                 let write = Write { account: self.clone(), by: by.clone(), op, permit, sent, reply: PhantomData };

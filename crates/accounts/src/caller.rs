@@ -152,8 +152,11 @@ impl Registry {
         // Whoever shows a token that is remembered for this account has shown that it is meant for it.
         let known = platform.signatures.get(&name);
         platform.measures.signature(known.is_some());
-        if known.is_none() && claimed_account(token).ok_or(Error::Unauthorized)? != path {
-            return Err(Error::NotFound);
+        if known.is_none() {
+            platform.limits.refuse_exhausted(origin.ip)?;
+            if claimed_account(token).ok_or(Error::Unauthorized)? != path {
+                return Err(Error::NotFound);
+            }
         }
         let account = self.get(path).await.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?;
         let directory = account.directory();

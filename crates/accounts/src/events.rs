@@ -154,9 +154,9 @@ impl Account {
 
     /// Tells the same activity in the logs of two accounts, in one transaction: an exchange concerns both.
     pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
-        let (platform, at) = (self.platform(), Instant::from_micros(content.at));
+        let platform = self.platform();
         let permit = self.enter(Lane::Reserved).await?;
-        let accounts = [self.id(), other].map(|account| (account, EventId(platform.source.id(at))));
-        platform.store.journal.tell(store::Entry { accounts, content }, permit).await
+        let entry = store::Entry { accounts: [self.id(), other], content };
+        platform.store.journal.tell(entry, platform.source.clone(), permit).await
     }
 }

@@ -67,7 +67,7 @@ impl Registry {
         let foreign = || Error::invalid("subject_token", "must be a live access token of the account above this one");
         let above = target.parent().ok_or_else(foreign)?;
         let admitted = self.authenticate(Some(request.subject_token), above, demand, origin).await;
-        let Admitted { account: partner, caller, allowance } = admitted.map_err(|error| match error {
+        let Admitted { account: partner, caller, .. } = admitted.map_err(|error| match error {
             Error::Unauthorized | Error::NotFound => foreign(),
             error => error,
         })?;
@@ -81,6 +81,8 @@ impl Registry {
             return Err(Error::InvalidTarget("audience must be the account that is asked".to_owned()));
         }
         let (child, claims, scope) = self.reach(&partner, &caller, target).await?;
+        // As the second of the two steps is charged.
+        let allowance = child.charge(&partner, &claims.client_id, demand.lane)?;
         let act = Act { sub: claims.sub.clone(), oid: above };
         let token = child.issue_exchanged(&caller, act, narrowed(&scope, request.scope)?, claims.exp).await?;
         self.platform().measures.issued(Issued::TokenExchange);

@@ -32,10 +32,16 @@ use crate::source::Source;
 pub const PERMITS: usize = 16;
 /// How many of these only the reserved lane may take.
 const RESERVED: usize = 2;
+/// How many only the account above may take: nothing that an account does keeps its parent from suspending it.
+const ABOVE: usize = 1;
 /// How long a write waits for a permit before the account is told that it is busy.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// What each client may do on the reserved lane when its ordinary rates are used up: ten at once, two a second.
-const RESERVE: &str = "2/10";
+const CLIENT_RESERVE: &str = "2/10";
+/// What all clients of an account may do there together.
+const ACCOUNT_RESERVE: &str = "20/50";
+/// No bucket is remembered for longer than this, in seconds.
+const LONGEST_WINDOW: Seconds = 3600;
 /// How many addresses are told apart before they are counted by ever larger networks.
 const ADDRESSES: usize = 50_000;
 
@@ -47,12 +53,15 @@ pub enum Lane {
     Ordinary,
     /// Tokens, revocation, suspension: what repairs an account has a small share that no flood can take.
     Reserved,
+    /// The account above does something to this one.
+    Above,
 }
 
 /// The permits of one account. Actor mailboxes are not bounded; these stand in front of them.
 pub(crate) struct Permits {
     ordinary: Arc<Semaphore>,
     reserved: Arc<Semaphore>,
+    above: Arc<Semaphore>,
     in_use: IntGauge,
 }
 
@@ -72,7 +81,8 @@ impl Permits {
     /// All free; `in_use` counts those taken, over all accounts.
     pub(crate) fn new(in_use: IntGauge) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { ordinary: semaphore(PERMITS - RESERVED), reserved: semaphore(RESERVED), in_use }
+        let ordinary = semaphore(PERMITS - RESERVED - ABOVE);
+        Self { ordinary, reserved: semaphore(RESERVED), above: semaphore(ABOVE), in_use }
     }
 
     /// Takes a permit, waiting a little; `Error::Busy` if there is none, and nothing was queued.
@@ -82,6 +92,7 @@ impl Permits {
             (Some(leave), _) => leave,
             (None, Lane::Ordinary) => within_patience(&self.ordinary).await?,
             (None, Lane::Reserved) => within_patience(&self.reserved).await?,
+            (None, Lane::Above) => within_patience(&self.above).await?,
         };
         self.in_use.inc();
         Ok(Permit { _leave: leave, in_use: self.in_use.clone() })
@@ -94,7 +105,7 @@ impl Permits {
 
     /// How many writes run or wait.
     pub(crate) fn taken(&self) -> usize {
-        PERMITS - self.ordinary.available_permits() - self.reserved.available_permits()
+        PERMITS - [&self.ordinary, &self.reserved, &self.above].map(|permits| permits.available_permits()).iter().sum::<usize>()
     }
 }
 
@@ -144,7 +155,8 @@ pub(crate) struct Limits {
     ticks: Ticks,
     /// `None`: rates are not limited.
     on: Option<(Quotas, Addresses)>,
-    reserve: Quota,
+    client_reserve: Quota,
+    account_reserve: Quota,
     measures: Arc<Measures>,
 }
 
@@ -152,13 +164,20 @@ impl Limits {
     pub(crate) fn new(quotas: Option<Quotas>, source: Source, measures: Arc<Measures>) -> Self {
         let ticks = Ticks(source);
         let on = quotas.map(|quotas| (quotas, Addresses::new(quotas.address, &ticks)));
-        Self { ticks, on, reserve: RESERVE.parse().expect("a quota of ours"), measures }
+        let quota = |text: &str| text.parse().expect("a quota of ours");
+        Self { ticks, on, client_reserve: quota(CLIENT_RESERVE), account_reserve: quota(ACCOUNT_RESERVE), measures }
     }
 
     /// Charges an address for a request that proves nothing, or whose proof failed.
     pub(crate) fn charge(&self, address: Option<IpAddr>) -> Result<Option<Allowance>> {
         let (Some((_, addresses)), Some(address)) = (&self.on, address) else { return Ok(None) };
         self.counted(addresses.charge(address, &self.ticks).map(Some))
+    }
+
+    /// Refuses an address that has just used up its rate, before anything is looked up for it. Charges nothing.
+    pub(crate) fn refuse_exhausted(&self, address: Option<IpAddr>) -> Result<()> {
+        let (Some((_, addresses)), Some(address)) = (&self.on, address) else { return Ok(()) };
+        self.counted(addresses.refuse_exhausted(address, &self.ticks))
     }
 
     /// Forgets addresses whose buckets are full again.
@@ -172,9 +191,9 @@ impl Limits {
     /// How long the slowest bucket of an account takes to be full again, in seconds.
     pub(crate) fn window(&self, account: &AccountRecord) -> Seconds {
         let Some((quotas, _)) = &self.on else { return 0 };
-        let defaults = [quotas.account, quotas.client, quotas.tree, self.reserve];
+        let defaults = [quotas.account, quotas.client, quotas.tree, self.client_reserve, self.account_reserve];
         let own = [account.limits, account.client_limits, account.budget];
-        defaults.into_iter().chain(own.into_iter().flatten()).map(Quota::window).max().unwrap_or(0)
+        defaults.into_iter().chain(own.into_iter().flatten()).map(Quota::window).max().unwrap_or(0).min(LONGEST_WINDOW)
     }
 
     fn counted<T>(&self, charged: Result<T>) -> Result<T> {
@@ -202,8 +221,12 @@ impl Account {
             Ok(tighter(tighter(clients, accounts), trees))
         };
         let charged = match (ordinary(), lane) {
-            (Err(refused), Lane::Reserved) => client.reserve.charge(limits.reserve, ticks).map_err(|_| refused),
-            (charged, _) => charged,
+            (Err(refused), Lane::Reserved | Lane::Above) => {
+                let reserved = client.reserve.charge(limits.client_reserve, ticks);
+                let reserved = reserved.and_then(|_| self.buckets().reserve.charge(limits.account_reserve, ticks));
+                reserved.map_err(|_| refused)
+            }
+            (charged, Lane::Ordinary) | (charged @ Ok(_), _) => charged,
         };
         limits.counted(charged).map(Some)
     }
@@ -262,6 +285,8 @@ fn seconds(wait: Duration) -> Seconds {
 /// The buckets of one account.
 pub(crate) struct Buckets {
     account: Bucket,
+    /// What all its clients share on the reserved lane.
+    reserve: Bucket,
     tree: Bucket,
     /// Of clients that have proven who they are: no more than the account has.
     clients: ArcSwap<BTreeMap<ClientId, Arc<ClientBuckets>>>,
@@ -274,7 +299,8 @@ struct ClientBuckets {
 
 impl Default for Buckets {
     fn default() -> Self {
-        Self { account: Bucket::new(Limit::Account), tree: Bucket::new(Limit::Tree), clients: ArcSwap::default() }
+        let [account, reserve] = [Bucket::new(Limit::Account), Bucket::new(Limit::Account)];
+        Self { account, reserve, tree: Bucket::new(Limit::Tree), clients: ArcSwap::default() }
     }
 }
 
@@ -299,6 +325,8 @@ impl Buckets {
 struct Addresses {
     quota: Quota,
     limiter: Limiter<IpNet, DashMapStateStore<IpNet>>,
+    /// Until when those that used up their rate are refused unseen.
+    exhausted: moka::sync::Cache<IpNet, Duration>,
     /// Which of `PREFIXES` is in force.
     coarseness: AtomicU8,
     charges: AtomicU32,
@@ -311,8 +339,10 @@ const LOOK: u32 = 1024;
 
 impl Addresses {
     fn new(quota: Quota, ticks: &Ticks) -> Self {
+        let exhausted = moka::sync::Cache::builder().max_capacity(ADDRESSES as u64).time_to_live(Duration::from_mins(1));
         Self {
             quota,
+            exhausted: exhausted.build(),
             limiter: RateLimiter::dashmap_with_clock(gcra(quota), ticks.clone()).with_middleware(),
             coarseness: AtomicU8::new(0),
             charges: AtomicU32::new(0),
@@ -334,7 +364,21 @@ impl Addresses {
         let network = self.network(address);
         match self.limiter.check_key(&network) {
             Ok(state) => Ok(allowance(Limit::Address, self.quota, state.remaining_burst_capacity())),
-            Err(until) => Err(refused(Limit::Address, self.quota, &until, ticks)),
+            Err(until) => {
+                self.exhausted.insert(network, ticks.now() + until.wait_time_from(ticks.now()));
+                Err(refused(Limit::Address, self.quota, &until, ticks))
+            }
+        }
+    }
+
+    fn refuse_exhausted(&self, address: IpAddr, ticks: &Ticks) -> Result<()> {
+        let until = self.exhausted.get(&self.network(address)).unwrap_or_default();
+        match until.checked_sub(ticks.now()) {
+            None | Some(Duration::ZERO) => Ok(()),
+            Some(wait) => {
+                let reset = seconds(wait);
+                Err(Error::RateLimited(Allowance { limit: Limit::Address, quota: self.quota, remaining: 0, reset }))
+            }
         }
     }
 

@@ -35,35 +35,33 @@ impl Uses {
     }
 
     fn take(&self) -> Vec<Use> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rest = waiting.len().saturating_sub(BATCH);
-        waiting.split_off(rest)
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Platform {
-    /// Writes when secrets were last used. What cannot be written now stays for the next time.
+    /// Writes when secrets were last used, as of now. What cannot be written now stays for the next time.
     pub async fn store_uses(&self) -> Result<()> {
-        loop {
-            let batch: Vec<(Use, Instant)> =
-                self.uses.take().into_iter().filter_map(|used| used.used.at().map(|at| (used.clone(), at))).collect();
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let noted = batch.clone();
+        let mut waiting = self.uses.take();
+        while !waiting.is_empty() {
+            let batch = waiting.split_off(waiting.len().saturating_sub(BATCH));
+            let moments: Vec<(Use, Instant)> = batch.iter().filter_map(|used| Some((used.clone(), used.used.take()?))).collect();
             let turn = self.store.turns.take(async move |tx| {
-                for (used, at) in &noted {
+                for (used, at) in &moments {
                     store::clients::used(&**tx, used.account, used.client, &used.hash, *at).await?;
                 }
                 Ok(())
             });
-            let written = turn.await;
-            for (used, at) in batch {
-                if written.is_err() || used.used.store(at) {
-                    self.uses.put(used);
+            if let Err(error) = turn.await {
+                for used in batch.into_iter().chain(waiting) {
+                    // Unless it was used, and put there, meanwhile.
+                    if used.used.at().is_some_and(|at| used.used.touch(at)) {
+                        self.uses.put(used);
+                    }
                 }
+                return Err(error);
             }
-            written?;
         }
+        Ok(())
     }
 }

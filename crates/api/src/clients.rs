@@ -75,8 +75,9 @@ async fn delete_old_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<OldSe
     OldSecret::of(&*call.account.delete_old_client_secret(call.caller, id).await?)
 }
 
-/// How a secret is replaced.
+/// How a secret is replaced. A misspelt overlap would end the old secret at once, so nothing else is taken.
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 struct RotateQuery {
     /// How long the old secret lives on, in seconds.
     #[schema(minimum = 0, maximum = 86400, default = 0)]

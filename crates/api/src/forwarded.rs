@@ -1,6 +1,7 @@
 //! The client's address: the peer's, or, behind proxies that are configured as ours, the one that they vouch for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use actix_web::HttpRequest;
 
@@ -10,16 +11,46 @@ use crate::server::State;
 pub(crate) fn client(request: &HttpRequest) -> Option<IpAddr> {
     let trusted = &State::of(request).options.trusted_proxies;
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
-    let mut client = request.peer_addr()?.ip();
+    // On a socket for both, IPv4 comes as `::ffff:127.0.0.1`.
+    let mut client = request.peer_addr()?.ip().to_canonical();
     let headers: Vec<&str> = request.headers().get_all("x-forwarded-for").filter_map(|header| header.to_str().ok()).collect();
     for hop in headers.iter().flat_map(|header| header.split(',')).rev() {
         if !is_trusted(&client) {
+            warn_once(client);
             break;
         }
-        match hop.trim().parse() {
-            Ok(ip) => client = ip,
-            Err(_) => break,
+        match address(hop.trim()) {
+            Some(ip) => client = ip.to_canonical(),
+            None => break,
         }
     }
     Some(client)
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// A proxy that nobody has named makes all its callers one address, with one rate.
+fn warn_once(proxy: IpAddr) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(%proxy, "X-Forwarded-For came from an address that is not in trusted_proxies: its callers share one rate");
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_comes_with_or_without_a_port() {
+        for (text, expected) in
+            [("203.0.113.1", "203.0.113.1"), ("203.0.113.1:4711", "203.0.113.1"), ("[2001:db8::1]:443", "2001:db8::1")]
+        {
+            assert_eq!(address(text), expected.parse().ok(), "{text}");
+        }
+        assert_eq!(address("unknown"), None);
+    }
 }

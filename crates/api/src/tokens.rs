@@ -14,7 +14,6 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenantry_accounts::{ClientSecret, Demand, Lane, TokenExchange, TokenUse};
@@ -50,7 +49,7 @@ pub(crate) const GRANT_TYPES: [&str; 2] = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
 const TOKEN_TYPES: [&str; 2] = ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
 async fn issue(at: &Unproven, body: TokenBody) -> Result<AccessToken> {
-    let input = body.input?;
+    let input = body.input?.without_empty();
     let (token, issued_token_type) = match input.grant_type.as_deref() {
         Some(CLIENT_CREDENTIALS) => (client_credentials(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
@@ -93,8 +92,8 @@ async fn token_exchange(at: &Unproven, input: TokenInput) -> Result<tenantry_acc
     };
     known("subject_token_type", Some(input.subject_token_type.as_deref().unwrap_or_default()));
     known("requested_token_type", input.requested_token_type.as_deref());
-    for (field, sent) in [("actor_token", &input.actor_token), ("actor_token_type", &input.actor_token_type)] {
-        if sent.is_some() {
+    for (field, sent) in [("actor_token", input.actor_token.is_some()), ("actor_token_type", input.actor_token_type.is_some())] {
+        if sent {
             checks.fault(field, "is not taken: the subject token itself says who acts");
         }
     }
@@ -183,8 +182,30 @@ struct TokenInput {
     subject_token_type: Option<String>,
     requested_token_type: Option<String>,
     resource: Option<String>,
-    actor_token: Option<IgnoredAny>,
-    actor_token_type: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "secret")]
+    actor_token: Option<Secret>,
+    actor_token_type: Option<String>,
+}
+
+impl TokenInput {
+    /// A parameter without a value counts as left out (RFC 6749 section 3.2).
+    fn without_empty(self) -> Self {
+        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let secret = |text: Option<Secret>| text.filter(|text| !text.reveal().is_empty());
+        Self {
+            grant_type: some(self.grant_type),
+            audience: some(self.audience),
+            scope: some(self.scope),
+            client_id: some(self.client_id),
+            client_secret: secret(self.client_secret),
+            subject_token: secret(self.subject_token),
+            subject_token_type: some(self.subject_token_type),
+            requested_token_type: some(self.requested_token_type),
+            resource: some(self.resource),
+            actor_token: secret(self.actor_token),
+            actor_token_type: some(self.actor_token_type),
+        }
+    }
 }
 
 fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Secret>, D::Error> {

@@ -2,28 +2,28 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use crate::Instant;
 
 /// When something was last used. All copies of a record share it, and it is no part of what the record is: any two are
 /// equal.
 #[derive(Clone, Default)]
-pub struct LastUse(Arc<Moments>);
+pub struct LastUse(Arc<Noted>);
 
-/// In microseconds; 0 is never.
 #[derive(Default)]
-struct Moments {
+struct Noted {
+    /// In microseconds; 0 is never.
     at: AtomicI64,
-    stored: AtomicI64,
+    /// Somebody has been told to store it.
+    told: AtomicBool,
 }
 
 impl LastUse {
     /// As it is stored.
     #[must_use]
     pub fn stored(at: Option<Instant>) -> Self {
-        let at = at.map_or(0, Instant::micros);
-        Self(Arc::new(Moments { at: at.into(), stored: at.into() }))
+        Self(Arc::new(Noted { at: at.map_or(0, Instant::micros).into(), told: AtomicBool::new(false) }))
     }
 
     /// The last use; `None` if there was none.
@@ -32,18 +32,18 @@ impl LastUse {
         Some(self.0.at.load(Ordering::Relaxed)).filter(|at| *at > 0).map(Instant::from_micros)
     }
 
-    /// It is used now. `true`: somebody has to store that, and nobody has been told so before.
+    /// It is used now. `true`: whoever is told so has to store it, and nobody else has been told.
     #[must_use]
     pub fn touch(&self, now: Instant) -> bool {
-        let before = self.0.at.swap(now.micros(), Ordering::AcqRel);
-        before <= self.0.stored.load(Ordering::Acquire) && before < now.micros()
+        self.0.at.fetch_max(now.micros(), Ordering::Relaxed);
+        !self.0.told.swap(true, Ordering::AcqRel)
     }
 
-    /// The use `at` has been stored. `true`: there was a later one.
+    /// The moment to store. A use after this is told of again.
     #[must_use]
-    pub fn store(&self, at: Instant) -> bool {
-        self.0.stored.store(at.micros(), Ordering::Release);
-        self.0.at.load(Ordering::Acquire) > at.micros()
+    pub fn take(&self) -> Option<Instant> {
+        self.0.told.store(false, Ordering::Release);
+        self.at()
     }
 }
 
@@ -66,16 +66,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_use_is_told_of_once_until_it_is_stored() {
+    fn a_use_is_told_of_once_until_it_is_taken() {
         let (used, at) = (LastUse::default(), Instant::from_micros);
         assert_eq!(used.at(), None);
         assert!(used.touch(at(5)));
         assert!(!used.touch(at(6)));
-        assert_eq!(used.clone().at(), Some(at(6)));
-        assert!(!used.store(at(6)));
+        assert!(!used.touch(at(4)), "the clock was set back");
+        assert_eq!((used.clone().at(), used.take()), (Some(at(6)), Some(at(6))));
         assert!(used.touch(at(7)));
         assert!(!used.touch(at(8)));
-        assert!(used.store(at(7)), "8 came later");
-        assert!(!LastUse::stored(Some(at(9))).touch(at(9)));
     }
 }

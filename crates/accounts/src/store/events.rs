@@ -4,7 +4,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use tenantry_domain::{AccountId, EventId, Instant, Result};
 use tenantry_entity::event::{ActiveModel, Column, Entity as Events};
 
-use super::journal::Entry;
 use super::{corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
@@ -40,15 +39,6 @@ pub(crate) async fn insert(
 pub(crate) fn row(account: AccountId, id: EventId, content: &Content, link: Option<&Link>) -> EventRow {
     let text = link.map_or_else(|| to_json(content), |link| link.content.clone());
     columns(account, id, content, text, link)
-}
-
-/// Appends activity, each entry to two logs.
-pub(crate) async fn insert_all(db: &impl ConnectionTrait, entries: &[Entry]) -> Result<()> {
-    let rows = entries.iter().flat_map(|Entry { accounts, content }| {
-        let text = to_json(content);
-        accounts.map(|(account, id)| columns(account, id, content, text.clone(), None))
-    });
-    insert_rows(db, rows.collect()).await
 }
 
 fn columns(account: AccountId, id: EventId, content: &Content, text: String, link: Option<&Link>) -> ActiveModel {

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use tenantry_domain::{AccountId, Error, EventId, Result};
+use tenantry_domain::{AccountId, Error, EventId, Instant, Result};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Turns, events};
 use crate::events::Content;
 use crate::limits::Permit;
+use crate::source::Source;
 
 /// How many entries one statement writes at most.
 const BATCH: usize = 256;
@@ -25,12 +26,13 @@ pub(crate) struct Journal(mpsc::Sender<Waiting>);
 
 /// What is told in the logs of two accounts.
 pub(crate) struct Entry {
-    pub(crate) accounts: [(AccountId, EventId); 2],
+    pub(crate) accounts: [AccountId; 2],
     pub(crate) content: Content,
 }
 
 struct Waiting {
     entry: Entry,
+    source: Source,
     /// Held until it is written, even if whoever tells has gone away.
     permit: Permit,
     reply: oneshot::Sender<Result<()>>,
@@ -44,10 +46,10 @@ impl Journal {
         Self(queue)
     }
 
-    /// Tells, and returns once it is durable.
-    pub(crate) async fn tell(&self, entry: Entry, permit: Permit) -> Result<()> {
+    /// Tells, and returns once it is durable. Ids come from `source`.
+    pub(crate) async fn tell(&self, entry: Entry, source: Source, permit: Permit) -> Result<()> {
         let (reply, outcome) = oneshot::channel();
-        self.0.send(Waiting { entry, permit, reply }).await.map_err(|_| Error::Unavailable)?;
+        self.0.send(Waiting { entry, source, permit, reply }).await.map_err(|_| Error::Unavailable)?;
         outcome.await.unwrap_or(Err(Error::OutcomeUnknown))
     }
 }
@@ -64,11 +66,22 @@ async fn serve(turns: Turns, mut waiting: mpsc::Receiver<Waiting>) {
         }
         crowded = batch.len() >= CROWD;
         let (mut entries, mut callers) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
-        for Waiting { entry, permit, reply } in batch.drain(..) {
-            entries.push(entry);
+        for Waiting { entry, source, permit, reply } in batch.drain(..) {
+            entries.push((entry, source));
             callers.push((permit, reply));
         }
-        let written = turns.take(async move |tx| events::insert_all(&**tx, &entries).await).await;
+        let written = turns.take(async move |tx| {
+            // Only here, where nobody else writes: an id that is older than what is stored already would be passed over by
+            // whoever reads the log on and on.
+            for (Entry { accounts, content }, source) in &entries {
+                for account in *accounts {
+                    let id = EventId(source.id(Instant::from_micros(content.at)));
+                    tx.append(events::row(account, id, content, None));
+                }
+            }
+            Ok(())
+        });
+        let written = written.await;
         for (permit, reply) in callers {
             drop(permit);
             drop(reply.send(written.clone()));

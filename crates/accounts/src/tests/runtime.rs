@@ -43,6 +43,33 @@ async fn a_panic_fails_its_own_write_and_nothing_else() {
     assert_eq!(again.verify_events().await.unwrap(), again.directory().version);
 }
 
+/// Whatever an account does, on the reserved lane, too: the account above can suspend it.
+#[actix_rt::test]
+async fn no_flood_keeps_an_account_from_being_suspended() {
+    let world = World::new().await;
+    let operator = world.operator().await;
+    let input = AccountInput { display_name: "x".parse().unwrap(), account_id: None, company: None, language_code: None };
+    let partner = operator.create_account(Caller::system(), input).await.unwrap().id;
+    let account = world.registry.get(partner).await.unwrap();
+    let gate = Arc::new(Semaphore::new(0));
+    for nth in 0..3 * PERMITS {
+        let (account, gate) = (account.clone(), gate.clone());
+        actix_rt::spawn(async move {
+            let mut system = Caller::system();
+            system.lane = if nth.is_multiple_of(2) { Lane::Ordinary } else { Lane::Reserved };
+            let wait = async move |_: &mut crate::draft::Draft<'_>| {
+                gate.acquire().await.unwrap().forget();
+                Err::<(), _>(Error::NotFound)
+            };
+            account.write(&system, wait).await
+        });
+    }
+    until(|| account.writes_under_way() == PERMITS - 1).await;
+    assert!(account.enter(Lane::Above).await.is_ok());
+    assert!(account.enter(Lane::Reserved).await.is_err());
+    gate.add_permits(3 * PERMITS);
+}
+
 /// However many ordinary writes wait, one that repairs the account gets in.
 #[actix_rt::test]
 async fn a_flood_of_writes_leaves_room_for_a_repair() {
@@ -68,7 +95,7 @@ async fn a_flood_of_writes_leaves_room_for_a_repair() {
         system.lane = Lane::Reserved;
         repairer.create_role(system, role("repaired")).await
     });
-    until(|| operator.writes_under_way() > PERMITS - 2).await;
+    until(|| operator.writes_under_way() > PERMITS - 3).await;
     gate.add_permits(PERMITS);
     repair.await.unwrap().unwrap();
 }
@@ -84,7 +111,7 @@ async fn an_account_never_holds_more_than_its_permits() {
         let (account, gate, busy, ran) = (operator.clone(), gate.clone(), busy.clone(), ran.clone());
         actix_rt::spawn(async move {
             let mut system = Caller::system();
-            system.lane = if nth.is_multiple_of(2) { Lane::Ordinary } else { Lane::Reserved };
+            system.lane = [Lane::Ordinary, Lane::Reserved, Lane::Above][nth % 3];
             let write = account.write(&system, async move |_| {
                 gate.acquire().await.unwrap().forget();
                 ran.fetch_add(1, Ordering::Relaxed);
