@@ -15,7 +15,6 @@ use crate::openapi::{Describe, Operation};
 use crate::server::State;
 
 /// A request whose caller, account and scopes have been proven by the guard.
-#[derive(Clone)]
 pub(crate) struct Call {
     pub(crate) account: Account,
     pub(crate) caller: Caller,
@@ -36,7 +35,8 @@ impl FromRequest for Call {
     /// Answers 500 when no guard ran: closed by default.
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let unguarded = || ApiError::Domain(Error::Internal("a handler wants a call, and no guard made one".to_owned()));
-        ready(request.extensions().get::<Self>().cloned().ok_or_else(unguarded))
+        // Taken, not copied: a handler has one call.
+        ready(request.extensions_mut().remove::<Self>().ok_or_else(unguarded))
     }
 }
 
@@ -93,7 +93,8 @@ pub(crate) fn origin(request: &HttpRequest) -> Origin {
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
     Origin {
         ip: forwarded::client(request),
-        user_agent: agent.map(|agent| agent.chars().take(200).collect()),
+        // A header's text is ASCII: any byte is a place to cut.
+        user_agent: agent.map(|agent| agent[..agent.len().min(200)].to_owned()),
         request_id: RequestId::of(request),
     }
 }

@@ -16,10 +16,6 @@ use tenantry_accounts::{Lock, Schema};
 
 use crate::config::{Config, Overrides};
 
-/// Quicker than the system's for many small, short-lived pieces, and closer packed for those that stay.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Multi-tenant accounts, tokens and exchange.
 #[derive(Parser)]
 #[command(version, about)]
