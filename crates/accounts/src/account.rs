@@ -16,8 +16,9 @@ use tenantry_domain::{AccountId, Error, Result, Seconds};
 use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::draft::Draft;
-use crate::limits::{Buckets, Lane, Permit, Permits};
+use crate::limits::Buckets;
 use crate::measures::{Refusal, Reload};
+use crate::permits::{Lane, Permit, Permits};
 use crate::platform::Platform;
 
 /// How long a request waits for another's reload of the account.

@@ -8,7 +8,7 @@ use tenantry_domain::{AccountId, Allowance, Audience, ClientId, Error, Grant, Gr
 
 use crate::account::Account;
 use crate::directory::Directory;
-use crate::limits::Lane;
+use crate::permits::Lane;
 use crate::registry::Registry;
 use crate::tokens::{Claims, Signatures, TokenUse, Verified, claimed_account, refuse_suspended};
 

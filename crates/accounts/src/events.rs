@@ -13,7 +13,7 @@ use tenantry_domain::{AccountId, EventId, Instant, Result};
 
 use crate::account::Account;
 use crate::caller::{Act, Caller};
-use crate::limits::Lane;
+use crate::permits::Lane;
 use crate::store;
 
 /// What an event tells; the JSON form is what is hashed and stored.

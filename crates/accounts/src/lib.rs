@@ -5,6 +5,7 @@
 //! Nothing here knows of HTTP, and nothing outside [`store`] knows of tables.
 
 mod account;
+mod addresses;
 mod bootstrap;
 mod caller;
 mod catalogue;
@@ -18,6 +19,7 @@ mod grants;
 mod keys;
 mod limits;
 mod measures;
+mod permits;
 mod platform;
 mod registry;
 mod roles;
@@ -37,7 +39,8 @@ pub use directory::Directory;
 pub use events::{Content, Event, EventFilter};
 pub use exchange::TokenExchange;
 pub use keys::{Jwk, SigningKey};
-pub use limits::{Lane, PERMITS, Quotas};
+pub use limits::Quotas;
+pub use permits::{Lane, PERMITS};
 pub use platform::{Choices, Platform};
 pub use registry::Registry;
 pub use roles::RoleFilter;

@@ -1,120 +1,35 @@
-//! Admission: how much of the server anybody may hold at once.
+//! Rates: how often anybody may ask.
 //!
-//! Permits bound the writes of one account that run or wait; they are always on. Buckets (GCRA) bound rates: of an
-//! address that has proven nothing, of a client, of its account, of a partner's whole tree. They are checked from the
-//! narrow to the wide, so that a client over its rate takes nothing from its account, and an account nothing from
-//! its tree.
+//! Buckets (GCRA) bound rates: of an address that has proven nothing, of a client, of its account, of a partner's whole
+//! tree. They are checked from the narrow to the wide, so that a client over its rate takes nothing from its account,
+//! and an account nothing from its tree.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
 use governor::state::InMemoryState;
 use governor::state::direct::NotKeyed;
-use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, RateLimiter};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use prometheus::IntGauge;
 use tenantry_domain::{AccountRecord, Allowance, ClientId, Error, Limit, Quota, Result, Seconds};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::account::Account;
+use crate::addresses::Addresses;
 use crate::directory::Directory;
 use crate::measures::{Measures, Refusal};
+use crate::permits::Lane;
 use crate::source::Source;
 
-/// How many writes of one account may run or wait at once.
-pub const PERMITS: usize = 16;
-/// How many of these only the reserved lane may take.
-const RESERVED: usize = 2;
-/// How many only the account above may take: nothing that an account does keeps its parent from suspending it.
-const ABOVE: usize = 1;
-/// How long a write waits for a permit before the account is told that it is busy.
-const PATIENCE: Duration = Duration::from_millis(500);
 /// What each client may do on the reserved lane when its ordinary rates are used up: ten at once, two a second.
 const CLIENT_RESERVE: &str = "2/10";
 /// What all clients of an account may do there together.
 const ACCOUNT_RESERVE: &str = "20/50";
 /// No bucket is remembered for longer than this, in seconds.
 const LONGEST_WINDOW: Seconds = 3600;
-/// How many addresses are told apart before they are counted by ever larger networks.
-const ADDRESSES: usize = 50_000;
-
-/// How a call is admitted when an account is flooded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Lane {
-    /// As everybody.
-    #[default]
-    Ordinary,
-    /// Tokens, revocation, suspension: what repairs an account has a small share that no flood can take.
-    Reserved,
-    /// The account above does something to this one.
-    Above,
-}
-
-/// The permits of one account. Actor mailboxes are not bounded; these stand in front of them.
-pub(crate) struct Permits {
-    ordinary: Arc<Semaphore>,
-    reserved: Arc<Semaphore>,
-    above: Arc<Semaphore>,
-    in_use: IntGauge,
-}
-
-/// Leave for one write. Travels inside the message, so that a caller that goes away frees nothing that still runs.
-pub(crate) struct Permit {
-    _leave: OwnedSemaphorePermit,
-    in_use: IntGauge,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.in_use.dec();
-    }
-}
-
-impl Permits {
-    /// All free; `in_use` counts those taken, over all accounts.
-    pub(crate) fn new(in_use: IntGauge) -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let ordinary = semaphore(PERMITS - RESERVED - ABOVE);
-        Self { ordinary, reserved: semaphore(RESERVED), above: semaphore(ABOVE), in_use }
-    }
-
-    /// Takes a permit, waiting a little; `Error::Busy` if there is none, and nothing was queued.
-    pub(crate) async fn enter(&self, lane: Lane) -> Result<Permit> {
-        let free = self.ordinary.clone().try_acquire_owned().ok();
-        let leave = match (free, lane) {
-            (Some(leave), _) => leave,
-            (None, Lane::Ordinary) => within_patience(&self.ordinary).await?,
-            (None, Lane::Reserved) => within_patience(&self.reserved).await?,
-            (None, Lane::Above) => within_patience(&self.above).await?,
-        };
-        self.in_use.inc();
-        Ok(Permit { _leave: leave, in_use: self.in_use.clone() })
-    }
-
-    /// Whether nothing runs or waits.
-    pub(crate) fn all_free(&self) -> bool {
-        self.taken() == 0
-    }
-
-    /// How many writes run or wait.
-    pub(crate) fn taken(&self) -> usize {
-        PERMITS - [&self.ordinary, &self.reserved, &self.above].map(|permits| permits.available_permits()).iter().sum::<usize>()
-    }
-}
-
-async fn within_patience(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit> {
-    match tokio::time::timeout(PATIENCE, semaphore.clone().acquire_owned()).await {
-        Ok(Ok(leave)) => Ok(leave),
-        _ => Err(Error::Busy),
-    }
-}
 
 /// The rates that hold where nobody has said otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +53,7 @@ impl Default for Quotas {
 
 /// Time that only moves forward.
 #[derive(Clone)]
-struct Ticks(Source);
+pub(crate) struct Ticks(Source);
 
 impl Clock for Ticks {
     type Instant = Duration;
@@ -148,7 +63,7 @@ impl Clock for Ticks {
     }
 }
 
-type Limiter<K, S> = RateLimiter<K, S, Ticks, StateInformationMiddleware>;
+pub(crate) type Limiter<K, S> = RateLimiter<K, S, Ticks, StateInformationMiddleware>;
 
 /// All rates of one process.
 pub(crate) struct Limits {
@@ -184,7 +99,7 @@ impl Limits {
     pub(crate) fn sweep(&self) {
         if let Some((_, addresses)) = &self.on {
             addresses.sweep();
-            self.measures.addresses.set(i64::try_from(addresses.limiter.len()).unwrap_or(i64::MAX));
+            self.measures.addresses.set(i64::try_from(addresses.count()).unwrap_or(i64::MAX));
         }
     }
 
@@ -241,44 +156,49 @@ fn tighter(one: Allowance, other: Allowance) -> Allowance {
 /// One rate of one party. A change of the quota begins a new bucket, full.
 struct Bucket {
     limit: Limit,
-    current: ArcSwap<Option<(Quota, Limiter<NotKeyed, InMemoryState>)>>,
+    current: ArcSwapOption<QuotaBucket>,
 }
+
+/// A bucket, and the quota that it was made for.
+type QuotaBucket = (Quota, Limiter<NotKeyed, InMemoryState>);
 
 impl Bucket {
     fn new(limit: Limit) -> Self {
-        Self { limit, current: ArcSwap::default() }
+        Self { limit, current: ArcSwapOption::empty() }
     }
 
     fn charge(&self, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
-        let mut current = self.current.load();
-        if current.as_ref().as_ref().is_none_or(|(of, _)| *of != quota) {
-            self.current
-                .store(Arc::new(Some((quota, RateLimiter::direct_with_clock(gcra(quota), ticks.clone()).with_middleware()))));
-            current = self.current.load();
-        }
-        let Some((_, limiter)) = current.as_ref() else { return Err(Error::Internal("a bucket vanished".to_owned())) };
-        match limiter.check() {
+        let bucket = self.current.load_full().filter(|bucket| bucket.0 == quota);
+        match bucket.unwrap_or_else(|| self.begin(quota, ticks)).1.check() {
             Ok(state) => Ok(allowance(self.limit, quota, state.remaining_burst_capacity())),
             Err(until) => Err(refused(self.limit, quota, &until, ticks)),
         }
     }
+
+    /// A full bucket; of several callers that begin one at once, all go on with the first.
+    fn begin(&self, quota: Quota, ticks: &Ticks) -> Arc<QuotaBucket> {
+        let made = Arc::new((quota, RateLimiter::direct_with_clock(gcra(quota), ticks.clone()).with_middleware()));
+        let fitting = |bucket: Option<Arc<QuotaBucket>>| bucket.filter(|bucket| bucket.0 == quota);
+        self.current.rcu(|current| fitting(current.clone()).or_else(|| Some(made.clone())));
+        fitting(self.current.load_full()).unwrap_or(made)
+    }
 }
 
-fn gcra(quota: Quota) -> governor::Quota {
+pub(crate) fn gcra(quota: Quota) -> governor::Quota {
     governor::Quota::per_second(quota.requests_per_second).allow_burst(quota.burst)
 }
 
-fn allowance(limit: Limit, quota: Quota, remaining: u32) -> Allowance {
+pub(crate) fn allowance(limit: Limit, quota: Quota, remaining: u32) -> Allowance {
     let used = quota.burst.get() - remaining.min(quota.burst.get());
     Allowance { limit, quota, remaining, reset: used.div_ceil(quota.requests_per_second.get()).into() }
 }
 
-fn refused(limit: Limit, quota: Quota, until: &NotUntil<Duration>, ticks: &Ticks) -> Error {
+pub(crate) fn refused(limit: Limit, quota: Quota, until: &NotUntil<Duration>, ticks: &Ticks) -> Error {
     Error::RateLimited(Allowance { limit, quota, remaining: 0, reset: seconds(until.wait_time_from(ticks.now())) })
 }
 
 /// Whole seconds, rounded up, at least one.
-fn seconds(wait: Duration) -> Seconds {
+pub(crate) fn seconds(wait: Duration) -> Seconds {
     Seconds::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(Seconds::MAX).max(1)
 }
 
@@ -317,82 +237,5 @@ impl Buckets {
             kept
         });
         self.clients.load().get(client).cloned().unwrap_or(made)
-    }
-}
-
-/// Addresses that have proven nothing, each with its bucket. Where there are too many to tell apart, ever larger networks
-/// share one.
-struct Addresses {
-    quota: Quota,
-    limiter: Limiter<IpNet, DashMapStateStore<IpNet>>,
-    /// Until when those that used up their rate are refused unseen.
-    exhausted: moka::sync::Cache<IpNet, Duration>,
-    /// Which of `PREFIXES` is in force.
-    coarseness: AtomicU8,
-    charges: AtomicU32,
-}
-
-/// Lengths of the prefixes (IPv4, IPv6) that share a bucket, from fine to coarse.
-const PREFIXES: [(u8, u8); 4] = [(32, 64), (24, 48), (16, 32), (0, 0)];
-/// After so many charges the size of the map is looked at.
-const LOOK: u32 = 1024;
-
-impl Addresses {
-    fn new(quota: Quota, ticks: &Ticks) -> Self {
-        let exhausted = moka::sync::Cache::builder().max_capacity(ADDRESSES as u64).time_to_live(Duration::from_mins(1));
-        Self {
-            quota,
-            exhausted: exhausted.build(),
-            limiter: RateLimiter::dashmap_with_clock(gcra(quota), ticks.clone()).with_middleware(),
-            coarseness: AtomicU8::new(0),
-            charges: AtomicU32::new(0),
-        }
-    }
-
-    fn network(&self, address: IpAddr) -> IpNet {
-        let (v4, v6) = PREFIXES[usize::from(self.coarseness.load(Ordering::Relaxed)) % PREFIXES.len()];
-        match address.to_canonical() {
-            IpAddr::V4(address) => Ipv4Net::new_assert(address, v4).trunc().into(),
-            IpAddr::V6(address) => Ipv6Net::new_assert(address, v6).trunc().into(),
-        }
-    }
-
-    fn charge(&self, address: IpAddr, ticks: &Ticks) -> Result<Allowance> {
-        if self.charges.fetch_add(1, Ordering::Relaxed) % LOOK == LOOK - 1 && self.limiter.len() > ADDRESSES {
-            self.sweep();
-        }
-        let network = self.network(address);
-        match self.limiter.check_key(&network) {
-            Ok(state) => Ok(allowance(Limit::Address, self.quota, state.remaining_burst_capacity())),
-            Err(until) => {
-                self.exhausted.insert(network, ticks.now() + until.wait_time_from(ticks.now()));
-                Err(refused(Limit::Address, self.quota, &until, ticks))
-            }
-        }
-    }
-
-    fn refuse_exhausted(&self, address: IpAddr, ticks: &Ticks) -> Result<()> {
-        let until = self.exhausted.get(&self.network(address)).unwrap_or_default();
-        match until.checked_sub(ticks.now()) {
-            None | Some(Duration::ZERO) => Ok(()),
-            Some(wait) => {
-                let reset = seconds(wait);
-                Err(Error::RateLimited(Allowance { limit: Limit::Address, quota: self.quota, remaining: 0, reset }))
-            }
-        }
-    }
-
-    /// Forgets those whose buckets are full again, and tells apart as many as there is room for.
-    fn sweep(&self) {
-        self.limiter.retain_recent();
-        let (left, coarseness) = (self.limiter.len(), self.coarseness.load(Ordering::Relaxed));
-        if left > ADDRESSES && usize::from(coarseness) + 1 < PREFIXES.len() {
-            self.coarseness.store(coarseness + 1, Ordering::Relaxed);
-        } else if left < ADDRESSES / 4 && coarseness > 0 {
-            self.coarseness.store(coarseness - 1, Ordering::Relaxed);
-        }
-        if left < ADDRESSES / 4 {
-            self.limiter.shrink_to_fit();
-        }
     }
 }

@@ -17,8 +17,8 @@ use crate::account::Account;
 use crate::caller::{Act, Caller};
 use crate::directory::Directory;
 use crate::events::{Content, sha256};
-use crate::limits::Lane;
 use crate::measures::Issued;
+use crate::permits::Lane;
 
 /// How far another clock may be ahead of ours, in seconds.
 const LEEWAY: Seconds = 60;

@@ -53,8 +53,9 @@ impl Platform {
                 Ok(())
             });
             if let Err(error) = turn.await {
-                for used in batch.into_iter().chain(waiting) {
-                    // Unless it was used, and put there, meanwhile.
+                waiting.into_iter().for_each(|used| self.uses.put(used));
+                // Those were taken: unless they were used, and put there, meanwhile.
+                for used in batch {
                     if used.used.at().is_some_and(|at| used.used.touch(at)) {
                         self.uses.put(used);
                     }
@@ -63,5 +64,30 @@ impl Platform {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::World;
+
+    #[actix_rt::test]
+    async fn what_cannot_be_written_waits_for_the_next_time() {
+        use sea_orm::ConnectionTrait;
+        let world = World::new().await;
+        let platform = world.registry.platform();
+        let now = platform.source.now();
+        for number in 0..u8::MAX {
+            let key = ClientKey(uuid::Uuid::from_u128(number.into()));
+            platform.uses.touch(crate::tests::operator(), key, &KeptSecret::new([number; 32]), now);
+        }
+        let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
+        db.execute_unprepared("ALTER TABLE client RENAME TO away").await.unwrap();
+        platform.store_uses().await.unwrap_err();
+        assert_eq!(platform.uses.0.lock().unwrap().len(), usize::from(u8::MAX));
+        db.execute_unprepared("ALTER TABLE away RENAME TO client").await.unwrap();
+        platform.store_uses().await.unwrap();
+        assert!(platform.uses.0.lock().unwrap().is_empty());
     }
 }

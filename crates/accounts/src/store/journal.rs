@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Turns, events};
 use crate::events::Content;
-use crate::limits::Permit;
+use crate::permits::Permit;
 use crate::source::Source;
 
 /// How many entries one statement writes at most.

@@ -140,10 +140,8 @@ type Settle = Box<dyn FnOnce(bool)>;
 pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
     fn refuse(self: Box<Self>);
-    /// Runs the turn in `tx` itself; where it is refused, `tx` has to be rolled back.
-    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done>;
-    /// Runs the turn in a savepoint of `tx`; where it is refused, `tx` is as if it had not run.
-    fn run_nested(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done>;
+    /// Runs the turn in `tx`. Where it is refused and `nested`, `tx` is as if it had not run; else it has to be rolled back.
+    fn run(self: Box<Self>, tx: &DatabaseTransaction, nested: bool) -> LocalBoxFuture<'_, Done>;
 }
 
 /// How a turn ended.
@@ -161,25 +159,6 @@ struct Op<F, T> {
     reply: oneshot::Sender<Result<T>>,
 }
 
-/// The receiver of a reply may be gone: its caller went away, and the turn counts all the same.
-fn tell<T: Send + 'static>(reply: oneshot::Sender<Result<T>>, outcome: Result<T>, turn: Tx<'_>) -> Done {
-    match outcome {
-        Ok(value) => {
-            let settle = move |durable| drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
-            Done::Well(Box::new(settle), turn.events.into_inner())
-        }
-        // A refusal needs no commit to be true.
-        Err(refusal) => {
-            drop(reply.send(Err(refusal)));
-            Done::Refused
-        }
-    }
-}
-
-fn broken<T: Send + 'static>(reply: oneshot::Sender<Result<T>>, error: sea_orm::DbErr) -> Done {
-    Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error))))))
-}
-
 impl<F, T> Turn for Op<F, T>
 where
     F: AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
@@ -189,31 +168,37 @@ where
         drop(self.reply.send(Err(Error::Unavailable)));
     }
 
-    fn run(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done> {
+    fn run(self: Box<Self>, tx: &DatabaseTransaction, nested: bool) -> LocalBoxFuture<'_, Done> {
+        // The receiver of the reply may be gone: its caller went away, and the turn counts all the same.
         let Self { op, reply } = *self;
         Box::pin(async move {
             let turn = Tx::new(tx);
-            let done = caught(op(&turn)).await;
-            tell(reply, done, turn)
+            let begun = if nested { tx.execute_unprepared("SAVEPOINT turn").await.map(drop) } else { Ok(()) };
+            let done = match begun {
+                Ok(()) => caught(op(&turn)).await,
+                Err(error) => return Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
+            };
+            match done {
+                // It needs no release: the commit ends all savepoints.
+                Ok(value) => {
+                    let settle = move |durable| drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
+                    Done::Well(Box::new(settle), turn.events.into_inner())
+                }
+                // Of the savepoints with this name the last is meant.
+                Err(refusal) if nested => match tx.execute_unprepared("ROLLBACK TO turn").await {
+                    Ok(_) => refused(reply, refusal),
+                    Err(error) => Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
+                },
+                Err(refusal) => refused(reply, refusal),
+            }
         })
     }
+}
 
-    fn run_nested(self: Box<Self>, tx: &DatabaseTransaction) -> LocalBoxFuture<'_, Done> {
-        let Self { op, reply } = *self;
-        Box::pin(async move {
-            if let Err(error) = tx.execute_unprepared("SAVEPOINT turn").await {
-                return broken(reply, error);
-            }
-            let turn = Tx::new(tx);
-            let done = caught(op(&turn)).await;
-            // One that went well needs no release: the commit ends all of them. Of those with this name the last is meant.
-            let undone = if done.is_ok() { Ok(()) } else { tx.execute_unprepared("ROLLBACK TO turn").await.map(drop) };
-            match undone {
-                Ok(()) => tell(reply, done, turn),
-                Err(error) => broken(reply, error),
-            }
-        })
-    }
+/// A refusal needs no commit to be true.
+fn refused<T>(reply: oneshot::Sender<Result<T>>, refusal: Error) -> Done {
+    drop(reply.send(Err(refusal)));
+    Done::Refused
 }
 
 /// Serves turns until nobody can ask for one any more.
@@ -256,33 +241,24 @@ async fn batch(
             return false;
         }
     };
-    let (mut settles, mut told, mut taken, mut sound) = (Vec::new(), Vec::new(), 1_u32, true);
-    match turn.run(&tx).await {
-        Done::Well(settle, events) => {
-            settles.push(settle);
-            told.extend(events);
-        }
-        // Nothing else is in the transaction yet.
-        Done::Refused => return tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok(),
-        Done::Broken(settle) => {
-            settles.push(settle);
-            sound = false;
-        }
-    }
-    while sound && taken < MAX_TURNS {
-        let Ok(turn) = waiting.try_recv() else { break };
+    let (mut settles, mut told, mut taken, mut sound) = (Vec::new(), Vec::new(), 0_u32, true);
+    let mut next = Some(turn);
+    while let Some(turn) = next {
         taken += 1;
-        match turn.run_nested(&tx).await {
+        match turn.run(&tx, taken > 1).await {
             Done::Well(settle, events) => {
                 settles.push(settle);
                 told.extend(events);
             }
-            Done::Refused => {}
+            Done::Refused if taken > 1 => {}
+            // Nothing else is in the transaction yet.
+            Done::Refused => return tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok(),
             Done::Broken(settle) => {
                 settles.push(settle);
                 sound = false;
             }
         }
+        next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
     }
     if sound && let Err(error) = events::insert_rows(&tx, told).await {
         tracing::error!(%error, "events cannot be written");

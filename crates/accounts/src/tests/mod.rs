@@ -14,14 +14,14 @@ use tenantry_test_database::TestDatabase;
 use crate::{Account, Caller, Catalogue, Choices, Database, Platform, Registry, Schema, Source, Vault};
 
 /// The runtime on a database of its own, with the operator's accounts and a clock that stands still.
-struct World {
-    registry: Registry,
+pub(crate) struct World {
+    pub(crate) registry: Registry,
     clock: Arc<AtomicI64>,
-    database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).unwrap();
         Schema::up(&opened).await.unwrap();
@@ -49,7 +49,7 @@ async fn registry(database: &Database, clock: &Arc<AtomicI64>) -> Registry {
     Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices { token_lifetime: 14_400, quotas: None })), 2)
 }
 
-fn operator() -> AccountId {
+pub(crate) fn operator() -> AccountId {
     "T00000000".parse().unwrap()
 }
 

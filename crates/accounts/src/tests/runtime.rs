@@ -10,7 +10,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::{World, create_role, operator, role};
 use crate::caller::Caller;
-use crate::limits::{Lane, PERMITS};
+use crate::permits::{Lane, PERMITS};
 use crate::{Directory, RoleFilter};
 
 /// Invariant 7: a panic inside a write fails that write alone; the next one works; nothing acknowledged is lost.
