@@ -16,4 +16,5 @@ mod openapi;
 mod policies;
 mod processes;
 mod roles;
+mod token_exchange;
 mod tokens;

@@ -117,6 +117,17 @@ async fn what_cannot_work_is_refused_in_one_line() {
     fails(with("TENANTRY_PUBLIC_URL", "ftp://x", &["config", "check"]), "public_url");
     fails(with("TENANTRY_DATABASE_URL", "mysql://secret@x", &["config", "check"]), "database_url");
     fails(with("TENANTRY_TOKEN_LIFETIME", "5", &["config", "check"]), "token_lifetime");
+    for key in ["TENANTRY_LIMIT_ADDRESS", "TENANTRY_LIMIT_CLIENT", "TENANTRY_LIMIT_ACCOUNT", "TENANTRY_LIMIT_TREE"] {
+        for bad in ["0/5", "5/0", "-1/5", "5/1000001", "fast"] {
+            fails(with(key, bad, &["config", "check"]), &key["TENANTRY_".len()..].to_lowercase());
+        }
+    }
+    fails(with("TENANTRY_METRICS_TOKEN", "too-short", &["config", "check"]), "metrics_token");
+    let long = "a-token-that-is-long-enough";
+    fails(with("TENANTRY_METRICS_TOKEN", long, &["config", "check"]).env("TENANTRY_METRICS_TOKEN_FILE", "x"), "not both");
+    let shown = with("TENANTRY_METRICS_TOKEN", long, &["config", "print"]).output().unwrap().stdout;
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("metrics_token = \"***\"") && !shown.contains(long), "{shown}");
     fails(with("TENANTRY_CONFIG", "missing.toml", &["config", "check"]), "missing.toml");
     std::fs::write(database.file("odd.toml"), "colour = 'red'").unwrap();
     fails(with("TENANTRY_CONFIG", "odd.toml", &["config", "check"]), "there is no setting colour");

@@ -53,7 +53,9 @@ impl Platform {
                 Ok(())
             });
             if let Err(error) = turn.await {
-                waiting.into_iter().for_each(|used| self.uses.put(used));
+                for used in waiting {
+                    self.uses.put(used);
+                }
                 // Those were taken: unless they were used, and put there, meanwhile.
                 for used in batch {
                     if used.used.at().is_some_and(|at| used.used.touch(at)) {

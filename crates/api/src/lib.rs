@@ -6,6 +6,7 @@
 mod body;
 mod call;
 mod clients;
+mod credentials;
 mod error;
 mod events;
 mod exchange;

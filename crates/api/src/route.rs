@@ -147,45 +147,35 @@ methods! { get GET post POST put PUT patch PATCH delete DELETE }
 #[derive(Clone, Copy)]
 pub(crate) struct Matched(pub(crate) &'static str);
 
-/// What anyone may GET or HEAD, outside the API; charged to the address.
-pub(crate) fn page<F, Args>(path: &'static str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    readable(path, handler, true)
+/// Who pays for a page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Charge {
+    /// The address that asks.
+    Address,
+    /// Nobody: it is what those ask who watch the process, and no flood may make it look dead.
+    Nobody,
 }
 
-/// What those who watch the process ask; free, so that nobody's flood makes it look dead.
-pub(crate) fn probe<F, Args>(path: &'static str, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    readable(path, handler, false)
-}
-
-fn readable<F, Args>(path: &'static str, handler: F, charged: bool) -> Resource
+/// What anyone may GET or HEAD, outside the API: pages and probes.
+pub(crate) fn page<F, Args>(path: &'static str, charge: Charge, handler: F) -> Resource
 where
     F: Handler<Args>,
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
     let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-    let route = route.wrap(from_fn(move |request, next| show(path, charged, request, next)));
+    let route = route.wrap(from_fn(move |request, next| show(path, charge, request, next)));
     web::resource(path).route(route).default_service(not_allowed(path, "GET, HEAD".to_owned()))
 }
 
 async fn show(
     path: &'static str,
-    charged: bool,
+    charge: Charge,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> actix_web::Result<ServiceResponse<BoxBody>> {
     request.extensions_mut().insert(Matched(path));
-    if charged {
+    if charge == Charge::Address {
         let charge = State::of(request.request()).registry.platform().charge(forwarded::client(request.request()));
         charge.map_err(ApiError::Domain)?;
     }

@@ -13,6 +13,7 @@ use tenantry_domain::Error;
 use crate::error::ApiError;
 use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
+use crate::route::Charge;
 use crate::{health, observe, route, ui};
 
 /// What an operator chooses of HTTP.
@@ -71,8 +72,8 @@ pub fn app(
         .app_data(state)
         .configure(|app| route::mount(route::routes(), app))
         .configure(ui::mount)
-        .service(route::probe("/livez", health::livez))
-        .service(route::probe("/readyz", health::readyz))
+        .service(route::page("/livez", Charge::Nobody, health::livez))
+        .service(route::page("/readyz", Charge::Nobody, health::readyz))
         .default_service(web::to(|| std::future::ready(Err::<String, _>(ApiError::Domain(Error::NotFound)))))
         .wrap(cors)
         .wrap(from_fn(observe::observe))

@@ -11,17 +11,15 @@ use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::PRAGMA;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenantry_accounts::{ClientSecret, Demand, Lane, TokenExchange, TokenUse};
+use tenantry_accounts::{Demand, Lane, TokenExchange, TokenUse};
 use tenantry_domain::{Checks, Error, Secret};
 use utoipa::ToSchema;
 
 use crate::body;
-use crate::call::{Unproven, authorization, origin};
+use crate::call::{Unproven, origin};
+use crate::credentials::{Proof, proof};
 use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
 use crate::query;
@@ -117,45 +115,6 @@ async fn token_exchange(at: &Unproven, input: TokenInput) -> Result<tenantry_acc
     // As the first of the two steps asks (contract no. 9).
     let demand = Demand { token_use: TokenUse::Access, scopes: ACCOUNTS_READERS, lane: Lane::Reserved };
     Ok(at.registry.exchange_at_once(at.account, request, demand, origin(&at.request)).await?)
-}
-
-/// How a caller proves who it is.
-enum Proof {
-    Client(ClientSecret),
-    Bearer(String),
-}
-
-/// Reads the credentials from the header or the body, never from both (RFC 6749 section 2.3); `None` if there are none.
-fn proof(request: &HttpRequest, client_id: Option<String>, client_secret: Option<Secret>) -> Result<Option<Proof>> {
-    let header = authorization(request).map_err(|error| match error {
-        ApiError::Domain(Error::Unauthorized) => Error::InvalidClient.into(),
-        error => error,
-    })?;
-    if header.is_some() && client_secret.is_some() {
-        return Err(ApiError::invalid("client_secret", "must not be sent beside an Authorization header"));
-    }
-    match (header, client_id, client_secret) {
-        (Some((scheme, token)), _, _) if scheme == "bearer" => Ok(Some(Proof::Bearer(token.to_owned()))),
-        (Some((scheme, text)), sent, _) if scheme == "basic" => {
-            let client = basic(text).ok_or(Error::InvalidClient)?;
-            if sent.is_some_and(|id| id != client.client_id) {
-                return Err(ApiError::invalid("client_id", "differs from the Authorization header"));
-            }
-            Ok(Some(Proof::Client(client)))
-        }
-        (None, Some(client_id), Some(secret)) => Ok(Some(Proof::Client(ClientSecret { client_id, secret }))),
-        (None, None, None) => Ok(None),
-        _ => Err(Error::InvalidClient.into()),
-    }
-}
-
-/// HTTP Basic (RFC 7617). Clients that follow RFC 6749 section 2.3.1 percent-encode both parts, others do not; ids and
-/// secrets have no character that the two readings see differently.
-fn basic(text: &str) -> Option<ClientSecret> {
-    let text = String::from_utf8(STANDARD.decode(text).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned);
-    Some(ClientSecret { client_id: decode(id)?, secret: Secret::new(decode(secret)?) })
 }
 
 /// Whether a caller speaks the form of RFC 6749, and is to be answered so.

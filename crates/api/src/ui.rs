@@ -8,7 +8,7 @@ use utoipa_swagger_ui::Config;
 
 use crate::error::{ApiError, Result};
 use crate::openapi::document;
-use crate::route::page;
+use crate::route::{Charge, page};
 use crate::server::State;
 use tenantry_domain::Error;
 
@@ -21,11 +21,11 @@ const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src
 
 pub(crate) fn mount(app: &mut web::ServiceConfig) {
     let to_reference = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() };
-    app.service(page("/", console))
-        .service(page("/console", console))
-        .service(page("/docs", to_reference))
-        .service(page("/docs/{file:.*}", reference))
-        .service(page("/openapi.json", openapi));
+    app.service(page("/", Charge::Address, console))
+        .service(page("/console", Charge::Address, console))
+        .service(page("/docs", Charge::Address, to_reference))
+        .service(page("/docs/{file:.*}", Charge::Address, reference))
+        .service(page("/openapi.json", Charge::Address, openapi));
 }
 
 async fn console() -> HttpResponse {
