@@ -63,7 +63,8 @@ impl Program {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (mut base, mut metrics) = (String::new(), String::new());
         while metrics.is_empty() {
-            let line = lines.next().expect("it says where it serves").expect("text");
+            let Some(line) = lines.next() else { panic!("it did not come to serve: {log:?}") };
+            let line = line.expect("text");
             let told: Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = told["listen"].as_str() {
                 base = format!("http://{address}");

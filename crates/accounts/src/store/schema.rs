@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use tenantry_migration::{Migrator, MigratorTrait};
@@ -12,6 +13,9 @@ use super::{ACQUIRE, Database, unreachable};
 /// Names our two advisory locks on PostgreSQL: `TNRY` and a number.
 const MIGRATE: i64 = 0x544e_5259_0000_0001;
 const SERVE: i64 = 0x544e_5259_0000_0002;
+
+/// How long PostgreSQL may take to notice that a process which was killed is gone, and to free its locks.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How the database stands to this binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,10 +172,16 @@ impl Lock {
                 options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).sqlx_logging(false);
                 options.acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
                 let db = SeaOrm::connect(options).await.map_err(|error| unreachable(&error))?;
-                Ok(match advisory(&db, key).await.map_err(failed)? {
-                    Taken::Ours(backend) => Some(Self(Held::Session { db, key, backend: AtomicI32::new(backend) })),
-                    Taken::Theirs(_) => None,
-                })
+                let patience = tokio::time::Instant::now() + PATIENCE;
+                loop {
+                    match advisory(&db, key).await.map_err(failed)? {
+                        Taken::Ours(backend) => {
+                            return Ok(Some(Self(Held::Session { db, key, backend: AtomicI32::new(backend) })));
+                        }
+                        Taken::Theirs(_) if tokio::time::Instant::now() > patience => return Ok(None),
+                        Taken::Theirs(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                    }
+                }
             }
         }
     }
