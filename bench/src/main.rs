@@ -28,6 +28,13 @@ use crate::world::{Member, Shape, World};
 const ROUNDS: usize = 7;
 /// The same where somebody only wants a look: `tenantry-bench quick`.
 const QUICK: usize = 3;
+/// How many write at once.
+const WRITERS: usize = 16;
+/// How many exchange tokens at once: each waits for a commit, and it takes so many to keep a core busy meanwhile.
+const CROWD: usize = 256;
+/// How many accounts one writer alone goes through, and each of many.
+const MANY: usize = 32;
+const FEW: usize = 4;
 /// How long each of them runs.
 const ROUND: Duration = Duration::from_secs(2);
 /// Rates that are counted but never reached.
@@ -72,7 +79,7 @@ async fn profile(name: &str) -> Result<()> {
         if name == "create" {
             16
         } else if name == "exchange" {
-            192
+            CROWD
         } else {
             64
         },
@@ -145,14 +152,16 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
     let (mut quiet, mut busy) = (Vec::new(), Vec::new());
     let costs = ["tenantry_database_statement_duration_seconds_count", "tenantry_account_mailbox_wait_seconds_count"];
     for round in 0..rounds {
-        // A thousand roles fill an account, so each round has its own, and a single writer moves on.
+        // Each round has accounts of its own, so many that none grows beyond what an account has in real use.
         world.below.truncate(64);
-        world.grow(&server, 40).await?;
+        world.grow(&server, 2 * MANY + WRITERS * FEW).await?;
         let creates: Vec<Request> = world.below[64..].iter().map(Member::create_role).collect();
+        // One writer goes through many accounts, each of many through a few.
         let alone = |first: usize| {
             let creates = &creates;
-            move |_: usize, nth: usize| &creates[first + (nth / 900).min(3)]
+            move |_: usize, nth: usize| &creates[first + nth / 16 % MANY]
         };
+        let together = |connection: usize, nth: usize| &creates[2 * MANY + FEW * connection + nth / 16 % FEW];
         let many = Load::closed(64, ROUND);
         rates[0].push(many.run(server.api, |_, _| &livez).await?.rate);
         let before = (server.counted(costs[0]).await?, server.counted(costs[1]).await?);
@@ -161,23 +170,22 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
         ensure!(before == after, "guarded reads cost SQL or a mailbox: {before:?} became {after:?}");
         rates[2].push(many.run(server.api, |_, _| &token).await?.rate);
         rates[3].push(baseline(&["sign"])?);
-        rates[4].push(many.run(server.api, |connection, nth| &exchanges[(connection + nth) % exchanges.len()]).await?.rate);
+        let crowd = Load::closed(CROWD, ROUND);
+        rates[4].push(crowd.run(server.api, |connection, nth| &exchanges[(connection + nth) % exchanges.len()]).await?.rate);
         rates[5].push(many.run(server.api, |_, _| &jwks).await?.rate);
         rates[6].push(many.run(hello.api, |_, _| &hello_page).await?.rate);
         let commits = baseline(&["commits", directory.path().to_str().context("a path")?])?;
-        rates[7].push(Load::closed(1, ROUND).run(server.api, alone(32)).await?.rate / commits);
-        rates[8].push(
-            Load::closed(16, ROUND).run(server.api, |connection, nth| &creates[connection + 16 * (nth / 900).min(1)]).await?.rate
-                / commits,
-        );
+        rates[7].push(Load::closed(1, ROUND).run(server.api, alone(0)).await?.rate / commits);
+        rates[8].push(Load::closed(WRITERS, ROUND).run(server.api, together).await?.rate / commits);
         let reads = Load::closed(16, ROUND);
         quiet.push(reads.run(server.api, |_, _| &read).await?.percentile(0.99));
         let with_writes = futures_util::future::try_join(
             reads.run(server.api, |_, _| &read),
-            Load::closed(1, ROUND).run(server.api, alone(36)),
+            Load::closed(1, ROUND).run(server.api, alone(MANY)),
         );
         busy.push(with_writes.await?.0.percentile(0.99));
-        eprintln!("round {} of {rounds}", round + 1);
+        let rates = rates.each_ref().map(|rate| rate.last().copied().unwrap_or_default());
+        eprintln!("round {} of {rounds}: {rates:.2?}", round + 1);
     }
     let per_second = |rate: &[f64]| format!("{:.0}/s", median(rate.to_vec()));
     let of = |one: usize, other: usize| format!("{} of {}", per_second(&rates[one]), per_second(&rates[other]));

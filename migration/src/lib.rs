@@ -16,6 +16,7 @@ mod m0006_events;
 mod m0007_client_limits;
 mod m0008_old_secrets;
 mod m0009_event_seq;
+mod m0010_lean_indexes;
 
 /// All steps in order.
 pub struct Migrator;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_client_limits::Migration),
             Box::new(m0008_old_secrets::Migration),
             Box::new(m0009_event_seq::Migration),
+            Box::new(m0010_lean_indexes::Migration),
         ]
     }
 }

@@ -11,6 +11,8 @@ use std::time::Duration;
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
 use actix_rt::ArbiterHandle;
 use arc_swap::ArcSwap;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tenantry_domain::{AccountId, Error, Result, Seconds};
 
 use crate::caller::Caller;
@@ -136,24 +138,37 @@ impl Account {
     }
 
     /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
-    pub(crate) async fn refresh(&self) -> Result<()> {
-        if let Some(parent) = self.parent() {
-            Box::pin(parent.refresh()).await?;
+    pub(crate) fn refresh(&self) -> BoxFuture<'_, Result<()>> {
+        async move {
+            if let Some(parent) = self.parent() {
+                parent.refresh().await?;
+            }
+            if !self.in_doubt() {
+                return Ok(());
+            }
+            let core = &self.0.core;
+            let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
+            let seen = core.doubts.load(Ordering::Acquire);
+            if core.settled.load(Ordering::Acquire) != seen {
+                let snapshot = core.platform.store.snapshot().await?;
+                core.publish(Directory::load(&snapshot, core.id).await?.ok_or(Error::NotFound)?);
+                core.platform.measures.reloaded(Reload::Doubt);
+                // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
+                core.settled.store(seen, Ordering::Release);
+            }
+            Ok(())
         }
-        let core = &self.0.core;
-        if core.settled.load(Ordering::Acquire) == core.doubts.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
-        let seen = core.doubts.load(Ordering::Acquire);
-        if core.settled.load(Ordering::Acquire) != seen {
-            let snapshot = core.platform.store.snapshot().await?;
-            core.publish(Directory::load(&snapshot, core.id).await?.ok_or(Error::NotFound)?);
-            core.platform.measures.reloaded(Reload::Doubt);
-            // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
-            core.settled.store(seen, Ordering::Release);
-        }
-        Ok(())
+        .boxed()
+    }
+
+    /// Whether a write ended unseen, and no reload has settled it: the published directory may be behind the database.
+    pub(crate) fn in_doubt(&self) -> bool {
+        self.0.core.settled.load(Ordering::Acquire) != self.0.core.doubts.load(Ordering::Acquire)
+    }
+
+    /// Whether that is so of this account or of one above it.
+    pub(crate) fn may_be_behind(&self) -> bool {
+        self.in_doubt() || self.parent().is_some_and(Self::may_be_behind)
     }
 
     /// Notes that the account is in use.

@@ -49,7 +49,7 @@ impl Platform {
             return Ok(known == id);
         }
         let now = self.source.now();
-        self.store.turns.take(async move |tx| store::instance::insert(&**tx, now, id).await).await.map(|()| true)
+        self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await.map(|()| true)
     }
 
     /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.
@@ -159,9 +159,10 @@ struct First {
 }
 
 impl First {
-    async fn write(&self, tx: &sea_orm::DatabaseTransaction) -> Result<()> {
+    async fn write(&self, tx: &store::Tx<'_>) -> Result<()> {
         insert(tx, &self.account, self.salt, self.event_id, &self.event).await?;
         store::clients::insert(tx, self.account.id, &self.client).await?;
-        store::grants::insert(tx, self.account.id, &self.grant).await
+        tx.add_grant(store::grants::columns(self.account.id, &self.grant));
+        Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! A configuration write in progress: the transaction, the next directory, and the one event that tells of it.
 
-use sea_orm::DatabaseTransaction;
 use tenantry_domain::{AccountId, Error, EventId, Instant, Result, Scopes};
 use uuid::Uuid;
 
@@ -10,13 +9,13 @@ use crate::directory::Directory;
 use crate::events::{Content, Link};
 use crate::measures::Reload;
 use crate::source::Source;
+use crate::store::events::Told;
 use crate::store::{self, Tx};
 
 /// What an operation inside a write works on. Lives for one transaction.
 pub(crate) struct Draft<'t> {
     /// The transaction.
-    pub(crate) tx: &'t DatabaseTransaction,
-    turn: &'t Tx<'t>,
+    pub(crate) tx: &'t Tx<'t>,
     /// The configuration as it will be.
     pub(crate) directory: Directory,
     /// Who does it.
@@ -29,23 +28,26 @@ pub(crate) struct Draft<'t> {
 }
 
 impl<'t> Draft<'t> {
-    /// Claims the next version, which on PostgreSQL locks the account's row; reads the directory anew if another node
-    /// wrote since; and checks the caller again against it.
-    pub(crate) async fn begin(turn: &'t Tx<'t>, account: &'t Account, by: &'t Caller) -> Result<Self> {
-        let tx: &DatabaseTransaction = turn;
-        let version = store::accounts::claim(tx, account.id()).await?;
+    /// Claims the next version, which on PostgreSQL locks the account's row; reads the directory anew if it may be behind,
+    /// since another node wrote or a write ended unseen; and checks the caller again against it.
+    pub(crate) async fn begin(tx: &'t Tx<'t>, account: &'t Account, by: &'t Caller) -> Result<Self> {
         let known = account.directory();
-        let mut directory = if version == known.version + 1 {
-            (*known).clone()
+        let (mut directory, version) = if !account.in_doubt() && tx.claim_last(account.id()) {
+            ((*known).clone(), known.version + 1)
         } else {
-            account.platform().measures.reloaded(Reload::Behind);
-            let loaded = Directory::load_at(tx, account.id(), version - 1).await?;
-            loaded.ok_or_else(|| Error::Internal(format!("account {} vanished", account.id())))?
+            let version = store::accounts::claim(tx, account.id()).await?;
+            if version == known.version + 1 {
+                ((*known).clone(), version)
+            } else {
+                account.platform().measures.reloaded(Reload::Behind);
+                let loaded = Directory::load_at(tx, account.id(), version - 1).await?;
+                (loaded.ok_or_else(|| Error::Internal(format!("account {} vanished", account.id())))?, version)
+            }
         };
         let scopes = by.authority(account, &directory)?;
         directory.version = version;
         let source = &account.platform().source;
-        Ok(Self { tx, turn, directory, by, now: source.now(), source, scopes, event: None })
+        Ok(Self { tx, directory, by, now: source.now(), source, scopes, event: None })
     }
 
     /// The account that is written.
@@ -77,14 +79,15 @@ impl<'t> Draft<'t> {
 
     /// Appends an activity to the log of the account above, in the same transaction.
     pub(crate) fn tell(&self, account: AccountId, content: &Content) {
-        self.turn.append(store::events::row(account, EventId(self.new_id()), content, None));
+        self.tx.append(store::events::row(account, EventId(self.new_id()), &Told::new(content), None));
     }
 
     /// Writes the event and yields the directory to publish after the commit.
     pub(crate) fn finish(mut self) -> Result<Directory> {
         let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
-        let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &event);
-        self.turn.append(store::events::row(self.account(), EventId(self.new_id()), &event, Some(&link)));
+        let told = Told::new(&event);
+        let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &told.content);
+        self.tx.append(store::events::row(self.account(), EventId(self.new_id()), &told, Some(&link)));
         self.directory.head = link.hash;
         Ok(self.directory)
     }

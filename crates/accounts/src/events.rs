@@ -76,17 +76,15 @@ impl Content {
 /// What joins a configuration event to the one before it.
 pub(crate) struct Link {
     pub(crate) seq: i64,
-    pub(crate) content: String,
     pub(crate) salt: [u8; 16],
     pub(crate) content_hash: [u8; 32],
     pub(crate) hash: [u8; 32],
 }
 
 impl Link {
-    pub(crate) fn new(head: &[u8; 32], seq: i64, salt: [u8; 16], content: &Content) -> Self {
-        let content = serde_json::to_string(content).expect("an event is plain JSON");
-        let content_hash = Self::content_hash(&salt, &content);
-        Self { seq, salt, content_hash, hash: Self::hash(head, seq, &content_hash), content }
+    pub(crate) fn new(head: &[u8; 32], seq: i64, salt: [u8; 16], content: &str) -> Self {
+        let content_hash = Self::content_hash(&salt, content);
+        Self { seq, salt, content_hash, hash: Self::hash(head, seq, &content_hash) }
     }
 
     pub(crate) fn content_hash(salt: &[u8], content: &str) -> [u8; 32] {
@@ -156,7 +154,7 @@ impl Account {
     pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
         let platform = self.platform();
         let permit = self.enter(Lane::Reserved).await?;
-        let entry = store::Entry { accounts: [self.id(), other], content };
+        let entry = store::Entry::new([self.id(), other], &content);
         platform.store.journal.tell(entry, platform.source.clone(), permit).await
     }
 }

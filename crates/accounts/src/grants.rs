@@ -55,7 +55,12 @@ impl Account {
                 kind: input.kind,
                 oidc,
             });
-            store::grants::insert(draft.tx, draft.account(), &grant).await?;
+            let same =
+                |other: &Arc<Grant>| other.client == grant.client && other.kind == grant.kind && other.audience == grant.audience;
+            if draft.directory.grants.values().any(same) {
+                return Err(Error::Duplicate("client_id, audience and type"));
+            }
+            draft.tx.add_grant(store::grants::columns(draft.account(), &grant));
             Arc::make_mut(&mut draft.directory.grants).insert(id, grant.clone());
             draft.record(draft.event("grant.created", id).after(told(&grant)));
             Ok(grant)

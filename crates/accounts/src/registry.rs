@@ -54,10 +54,13 @@ impl Registry {
         };
         let account = match awake {
             Some(account) => account,
-            None => self.load(id).await?,
+            // Boxed: what happens seldom makes no request's future larger.
+            None => Box::pin(self.load(id)).await?,
         };
         account.touch();
-        account.refresh().await?;
+        if account.may_be_behind() {
+            account.refresh().await?;
+        }
         Ok(account)
     }
 

@@ -80,7 +80,11 @@ impl Account {
             let stamp = Stamp::new(draft.now, draft.by.subject());
             let RoleInput { name, description, scope } = input;
             let role = Arc::new(Role { id: RoleId(draft.new_id()), stamp, name, description, scope });
-            store::roles::insert(draft.tx, draft.account(), &role).await?;
+            let key = role.name_key();
+            if key.is_some() && draft.directory.roles.values().any(|other| other.name_key() == key) {
+                return Err(Error::Duplicate("name"));
+            }
+            draft.tx.add_role(store::roles::columns(draft.account(), &role));
             Arc::make_mut(&mut draft.directory.roles).insert(role.id, role.clone());
             draft.record(draft.event("role.created", role.id).after(told(&role)));
             Ok(role)

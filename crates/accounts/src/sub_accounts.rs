@@ -10,6 +10,7 @@ use crate::caller::Caller;
 use crate::events::{Content, Link};
 use crate::registry::Registry;
 use crate::store;
+use crate::store::events::Told;
 
 impl Account {
     /// Creates an account directly below this one: a partner's sub-account, or the operator's partner.
@@ -139,15 +140,17 @@ impl Registry {
 
 /// A new account's row and the first event of its log.
 pub(crate) async fn insert(
-    tx: &sea_orm::DatabaseTransaction,
+    tx: &store::Tx<'_>,
     record: &AccountRecord,
     salt: [u8; 16],
     event: EventId,
     told: &Content,
 ) -> Result<()> {
     store::accounts::insert(tx, record).await?;
-    let link = Link::new(&[0; 32], 1, salt, told);
-    store::events::insert(tx, record.id, event, told, Some(&link)).await
+    let told = Told::new(told);
+    let link = Link::new(&[0; 32], 1, salt, &told.content);
+    tx.append(store::events::row(record.id, event, &told, Some(&link)));
+    Ok(())
 }
 
 /// What a parent does to an account stands in the parent's log, too.

@@ -48,7 +48,7 @@ impl Platform {
             let moments: Vec<(Use, Instant)> = batch.iter().filter_map(|used| Some((used.clone(), used.used.take()?))).collect();
             let turn = self.store.turns.take(async move |tx| {
                 for (used, at) in &moments {
-                    store::clients::used(&**tx, used.account, used.client, &used.hash, *at).await?;
+                    store::clients::used(tx, used.account, used.client, &used.hash, *at).await?;
                 }
                 Ok(())
             });

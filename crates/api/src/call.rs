@@ -78,7 +78,8 @@ pub(crate) fn authorization(request: &HttpRequest) -> Result<Option<(String, &st
     if headers.next().is_some() {
         return Err(ApiError::invalid("Authorization", "must be sent once"));
     }
-    let parts = header.to_str().ok().and_then(|text| text.split_once(' '));
+    // Not `to_str`, which looks at each byte of a long token by itself: what is not ASCII is no token either.
+    let parts = std::str::from_utf8(header.as_bytes()).ok().and_then(|text| text.split_once(' '));
     let (scheme, rest) = parts.ok_or(Error::Unauthorized)?;
     Ok(Some((scheme.to_ascii_lowercase(), rest.trim_start_matches(' '))))
 }

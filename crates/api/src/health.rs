@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 use tokio::sync::Mutex;
 
+use crate::route::{Access, Route, page};
 use crate::server::State;
 
 /// How long the database may take to answer a probe.
@@ -13,8 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long its answer holds: a flood of probes asks it no oftener.
 const FRESH: Duration = Duration::from_millis(250);
 
+pub(crate) fn probes() -> Vec<Route> {
+    vec![page("/livez", Access::Probe, livez), page("/readyz", Access::Probe, readyz)]
+}
+
 /// The process runs. Never asks the database.
-pub(crate) async fn livez() -> HttpResponse {
+async fn livez() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok"}))
 }
 
@@ -37,7 +42,7 @@ impl Readiness {
 }
 
 /// The process can serve: it is not stopping, and the database answers and has this program's schema.
-pub(crate) async fn readyz(request: HttpRequest) -> HttpResponse {
+async fn readyz(request: HttpRequest) -> HttpResponse {
     let state = State::of(&request);
     let reason = if state.stopping() {
         "stopping"

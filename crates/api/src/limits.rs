@@ -10,9 +10,13 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// Names the rate (`q` requests in `w` seconds), how many are left (`r`), and in how many seconds there are more (`t`).
 pub(crate) fn tell(allowance: Allowance, headers: &mut HeaderMap) {
     let Allowance { limit, quota, remaining, reset } = allowance;
+    // On every answer, so without the machinery of formatting.
+    let mut digits: [itoa::Buffer; 4] = Default::default();
+    let [burst, window, left, wait] = &mut digits;
     let name = limit.name();
-    let policy = HeaderValue::from_maybe_shared(format!("\"{name}\";q={};w={}", quota.burst, quota.window()));
-    let left = HeaderValue::from_maybe_shared(format!("\"{name}\";r={remaining};t={reset}"));
+    let policy = ["\"", name, "\";q=", burst.format(quota.burst.get()), ";w=", window.format(quota.window())].concat();
+    let left = ["\"", name, "\";r=", left.format(remaining), ";t=", wait.format(reset)].concat();
+    let (policy, left) = (HeaderValue::from_maybe_shared(policy), HeaderValue::from_maybe_shared(left));
     if let (Ok(policy), Ok(left)) = (policy, left) {
         headers.insert(RATE_LIMIT_POLICY, policy);
         headers.insert(RATE_LIMIT, left);

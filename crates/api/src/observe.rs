@@ -17,22 +17,29 @@ use crate::server::State;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: the caller's, where it sent a sane one, else ours.
+/// The id of a request: the caller's, where it sent a sane one, else ours. Text of ASCII in either case.
 #[derive(Clone)]
-pub(crate) struct RequestId(String);
+pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     pub(crate) fn of(request: &HttpRequest) -> Option<String> {
-        request.extensions().get::<Self>().map(|id| id.0.clone())
+        request.extensions().get::<Self>().map(|id| id.text().to_owned())
     }
 
     fn new(request: &ServiceRequest) -> Self {
-        let sane = |id: &&str| {
-            (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        let sane = |id: &&HeaderValue| {
+            let letters = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+            (1..=128).contains(&id.len()) && id.as_bytes().iter().all(letters)
         };
-        let sent = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(sane);
-        let source = State::of(request.request()).registry.platform().source();
-        Self(sent.map_or_else(|| source.id(source.now()).to_string(), str::to_owned))
+        let ours = || {
+            let source = State::of(request.request()).registry.platform().source();
+            HeaderValue::from_maybe_shared(source.id(source.now()).to_string()).expect("a UUID is plain text")
+        };
+        Self(request.headers().get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(ours))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
     }
 }
 
@@ -49,13 +56,13 @@ pub(crate) async fn observe(
     }
     dress(&mut answer, &id);
 
-    let took = begun.elapsed().as_secs_f64();
+    let took = begun.elapsed();
     let http = answer.request();
-    let route = http.extensions().get::<Matched>().map_or("other", |matched| matched.0);
+    let route = http.extensions().get::<Matched>().map_or("other", |matched| matched.template);
     let status = answer.status().as_u16();
-    State::of(http).metrics.observe(route, http.method(), status, took);
-    let microseconds = begun.elapsed().as_micros();
-    tracing::info!(request_id = %id.0, method = %http.method(), route, status, microseconds, "request");
+    State::of(http).metrics.observe(route, http.method(), status, took.as_secs_f64());
+    let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
+    tracing::info!(request_id, method, route, status, microseconds, "request");
     Ok(answer)
 }
 
@@ -65,7 +72,7 @@ fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
     let error = kept.or_else(|| answer.response().error().and_then(|error| error.as_error::<ApiError>().cloned()));
     let Some(error) = error else { return answer };
     if let Some(hidden) = error.hidden() {
-        tracing::error!(request_id = %id.0, error = hidden, "request failed");
+        tracing::error!(request_id = id.text(), error = hidden, "request failed");
     }
     if error.code() != "internal_error" {
         return answer;
@@ -74,7 +81,7 @@ fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
     if !in_our_form {
         return answer; // RFC 6749 has no place for it; the header names the request
     }
-    let body = ErrorBody::from(&error).with_request_id(&id.0);
+    let body = ErrorBody::from(&error).with_request_id(id.text());
     let (http, old) = answer.into_parts();
     let mut new = HttpResponse::build(error.status_code()).json(body);
     for (name, value) in old.headers().iter().filter(|(name, _)| *name != CONTENT_LENGTH && *name != CONTENT_TYPE) {
@@ -87,9 +94,7 @@ fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
 fn dress(answer: &mut ServiceResponse, id: &RequestId) {
     let https = State::of(answer.request()).options.https;
     let headers = answer.headers_mut();
-    if let Ok(id) = HeaderValue::from_str(&id.0) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, id.0.clone());
     let mut default = |name: HeaderName, value: &'static str| {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));

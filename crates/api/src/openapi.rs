@@ -186,7 +186,7 @@ const TOKEN_SCOPES: [&str; 4] =
 fn security(access: Access) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
     match access {
-        Access::Public => json!([]),
+        Access::Page | Access::Probe | Access::Public => json!([]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(TOKEN_SCOPES.iter().map(bearer)).collect(),
         Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
     }

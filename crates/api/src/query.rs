@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use crate::body::fault;
 use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
+use crate::route::Matched;
 
 /// How many parameters a query or form may have.
 const MAX_PARAMETERS: usize = 64;
@@ -73,7 +74,7 @@ impl<T: FromStr<Err: ToString>> FromRequest for Id<T> {
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (name, text) = request.match_info().iter().nth(1).unwrap_or_default();
+        let (name, text) = Matched::parameter(request, 1).unwrap_or_default();
         if text.contains('\0') {
             return ready(Err(ApiError::invalid(name, "must not contain U+0000")));
         }

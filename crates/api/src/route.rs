@@ -3,13 +3,13 @@
 use std::any::type_name;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 
-use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Resource, Responder, guard, web};
+use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder};
 use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
 use tenantry_accounts::{Demand, Lane, TokenUse};
 use tenantry_domain::{AccountId, Allowance, Error};
 
@@ -34,6 +34,10 @@ pub struct Policy {
 /// What a caller must show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
+    /// Nothing, and it is about no account: pages for people. The address that asks is charged.
+    Page,
+    /// Nothing, and nobody is charged: what those ask who watch the process, and no flood may make it look dead.
+    Probe,
     /// Nothing.
     Public,
     /// The token endpoint: the handler itself checks client credentials or an exchange token.
@@ -108,7 +112,27 @@ pub struct Route {
     /// The handler's module, `roles`.
     pub(crate) tag: &'static str,
     pub(crate) describe: fn(&mut Operation<'_>),
-    service: actix_web::Route,
+    serve: Serve,
+}
+
+/// Reads what a handler wants of a request, runs it, and renders its answer.
+type Serve = Box<dyn Fn(HttpRequest, Payload) -> LocalBoxFuture<'static, HttpResponse>>;
+
+fn serve<F, Args>(handler: F) -> Serve
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    Box::new(move |request, mut payload| {
+        let handler = handler.clone();
+        Box::pin(async move {
+            match Args::from_request(&request, &mut payload).await {
+                Ok(arguments) => handler.call(arguments).await.respond_to(&request).map_into_boxed_body(),
+                Err(error) => HttpResponse::from_error(error),
+            }
+        })
+    })
 }
 
 fn route<F, Args>(method: Method, path: &'static str, policy: Policy, handler: F, summary: &'static str) -> Route
@@ -124,8 +148,18 @@ where
         Args::describe(operation);
         F::Output::describe(operation);
     };
-    let service = web::method(method.clone()).to(handler).wrap(from_fn(move |request, next| watch(path, policy, request, next)));
-    Route { method, path, policy, summary, name, tag, describe, service }
+    Route { method, path, policy, summary, name, tag, describe, serve: serve(handler) }
+}
+
+/// What anyone may GET or HEAD, outside the API: a page, or a probe.
+pub(crate) fn page<F, Args>(path: &'static str, access: Access, handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    let policy = Policy { access, lane: Lane::Ordinary };
+    Route { method: Method::GET, path, policy, summary: "", name: "", tag: "", describe: |_| {}, serve: serve(handler) }
 }
 
 macro_rules! methods {
@@ -143,128 +177,109 @@ macro_rules! methods {
 }
 methods! { get GET post POST put PUT patch PATCH delete DELETE }
 
-/// The template of the path that a request matched, for logs and metrics.
-#[derive(Clone, Copy)]
-pub(crate) struct Matched(pub(crate) &'static str);
-
-/// Who pays for a page.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Charge {
-    /// The address that asks.
-    Address,
-    /// Nobody: it is what those ask who watch the process, and no flood may make it look dead.
-    Nobody,
+/// The template of the path that a request matched, and the parameters in it.
+pub(crate) struct Matched {
+    pub(crate) template: &'static str,
+    parameters: Vec<String>,
 }
 
-/// What anyone may GET or HEAD, outside the API: pages and probes.
-pub(crate) fn page<F, Args>(path: &'static str, charge: Charge, handler: F) -> Resource
-where
-    F: Handler<Args>,
-    Args: FromRequest + 'static,
-    F::Output: Responder + 'static,
-{
-    let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
-    let route = route.wrap(from_fn(move |request, next| show(path, charge, request, next)));
-    web::resource(path).route(route).default_service(not_allowed(path, "GET, HEAD".to_owned()))
-}
-
-async fn show(
-    path: &'static str,
-    charge: Charge,
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    request.extensions_mut().insert(Matched(path));
-    if charge == Charge::Address {
-        let charge = State::of(request.request()).registry.platform().charge(forwarded::client(request.request()));
-        charge.map_err(ApiError::Domain)?;
+impl Matched {
+    /// The name of a parameter in the template, counted from 0, and what stands there.
+    pub(crate) fn parameter(request: &HttpRequest, nth: usize) -> Option<(&'static str, String)> {
+        let matched = request.extensions();
+        let matched = matched.get::<Self>()?;
+        let name = matched.template.split(['{', '}']).nth(2 * nth + 1)?;
+        Some((name.trim_start_matches('*'), matched.parameters.get(nth)?.clone()))
     }
-    next.call(request).await.map(ServiceResponse::map_into_boxed_body)
 }
 
-/// Answers 405 with what is allowed.
-fn not_allowed(path: &'static str, allowed: String) -> actix_web::Route {
-    web::to(move |request: HttpRequest| {
-        request.extensions_mut().insert(Matched(path));
-        std::future::ready(Err::<String, _>(ApiError::MethodNotAllowed(allowed.clone())))
-    })
-}
+/// All routes, found by path.
+pub(crate) struct Router(matchit::Router<Vec<Route>>);
 
-/// What every path of an account begins with, whatever its first parameter is called.
-const ACCOUNTS: &str = "/v1/accounts/";
-
-/// Mounts routes grouped by path, so that a wrong method is 405 and not 404.
-///
-/// The router tries one pattern after the other. So those of accounts stand below one that matches the account, and there
-/// below their literal beginnings, which are compared as text.
-pub(crate) fn mount(routes: Vec<Route>, app: &mut web::ServiceConfig) {
-    let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
-    for route in routes {
-        by_path.entry(route.path).or_default().push(route);
+impl Router {
+    pub(crate) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
+        let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
+        for route in routes {
+            by_path.entry(route.path).or_default().push(route);
+        }
+        let mut tree = matchit::Router::new();
+        for (path, routes) in by_path {
+            tree.insert(path, routes).expect("no two templates of ours match the same path");
+        }
+        Self(tree)
     }
-    let mut nouns: BTreeMap<&str, Vec<(&str, Vec<Route>)>> = BTreeMap::new();
-    for (path, routes) in by_path {
-        let below = path.strip_prefix(ACCOUNTS).and_then(|rest| rest.find('/').map(|at| &rest[at..]));
-        match below {
-            Some(below) => {
-                let literal = below.find("/{").unwrap_or(below.len());
-                nouns.entry(&below[..literal]).or_default().push((&below[literal..], routes));
+
+    /// Answers a request.
+    pub(crate) async fn serve(self: Rc<Self>, request: ServiceRequest) -> actix_web::Result<ServiceResponse> {
+        let (http, payload) = request.into_parts();
+        let answer = match self.find(&http) {
+            Ok(route) => watch(route, &http, payload).await,
+            Err(error) => {
+                body::drain(&http, payload).await;
+                HttpResponse::from_error(error)
             }
-            None => drop(app.service(resource(path, routes))),
+        };
+        Ok(ServiceResponse::new(http, answer))
+    }
+
+    fn find(&self, request: &HttpRequest) -> Result<&Route> {
+        // The path as actix-web has decoded it.
+        let found = self.0.at(request.match_info().as_str()).map_err(|_| Error::NotFound)?;
+        let parameters = found.params.iter().map(|(_, value)| value.to_owned()).collect();
+        let template = found.value.first().map_or("other", |route| route.path);
+        request.extensions_mut().insert(Matched { template, parameters });
+        found.value.iter().find(|route| route.methods().contains(request.method())).ok_or_else(|| {
+            let allowed: Vec<&str> = found.value.iter().flat_map(Route::methods).map(Method::as_str).collect();
+            ApiError::MethodNotAllowed(allowed.join(", "))
+        })
+    }
+}
+
+impl Route {
+    /// Its method; where that is a page's, also HEAD.
+    fn methods(&self) -> &[Method] {
+        match self.policy.access {
+            Access::Page | Access::Probe => &[Method::GET, Method::HEAD],
+            _ => std::slice::from_ref(&self.method),
         }
     }
-    // The longer beginning first: `/auth/keys` would take what is for `/auth/keys/rotate`.
-    let of_account = nouns.into_iter().rev().fold(web::scope("/v1/accounts/{account}"), |accounts, (noun, paths)| {
-        accounts.service(paths.into_iter().fold(web::scope(noun), |noun, (rest, routes)| noun.service(resource(rest, routes))))
-    });
-    app.service(of_account);
-}
-
-fn resource(pattern: &str, routes: Vec<Route>) -> Resource {
-    let path = routes.first().map_or("other", |route| route.path);
-    let allowed = routes.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
-    let resource = web::resource(pattern).default_service(not_allowed(path, allowed));
-    routes.into_iter().fold(resource, |resource, route| resource.route(route.service))
 }
 
 /// Stands before every handler: who calls, on which account, and may they. What it finds is left for [`Call`].
-async fn watch(
-    path: &'static str,
-    policy: Policy,
-    mut request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> actix_web::Result<ServiceResponse<BoxBody>> {
-    let http = request.request().clone();
-    http.extensions_mut().insert(Matched(path));
+async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let refuse = |error: ApiError| {
-        let in_form = policy.access == Access::TokenEndpoint && tokens::is_form(&http);
-        let answer = if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) };
-        Ok(ServiceResponse::new(http.clone(), answer))
+        let in_form = route.policy.access == Access::TokenEndpoint && tokens::is_form(request);
+        if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) }
     };
-    if let Err(error) = admit(path, policy, &http).await {
-        body::drain(&http, request.take_payload()).await;
+    if let Err(error) = admit(route.policy, request).await {
+        body::drain(request, payload).await;
         return refuse(error);
     }
-    let mut answer = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(answer) => answer?.map_into_boxed_body(),
-        Err(_) => return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned()))),
+    let Ok(mut answer) = AssertUnwindSafe((route.serve)(request.clone(), payload)).catch_unwind().await else {
+        return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned())));
     };
-    let allowance = http.extensions().get::<Allowance>().copied();
+    let allowance = request.extensions().get::<Allowance>().copied();
     if let Some(allowance) = allowance.filter(|_| answer.status() != StatusCode::TOO_MANY_REQUESTS) {
         limits::tell(allowance, answer.headers_mut());
     }
-    Ok(answer)
+    answer
 }
 
-async fn admit(path: &'static str, policy: Policy, request: &HttpRequest) -> Result<()> {
-    let account = path_account(path, request)?;
+async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
     let registry = &State::of(request).registry;
     let allowance = match policy.access {
+        Access::Probe => None,
+        Access::Page => {
+            registry.platform().charge(forwarded::client(request))?;
+            None
+        }
         Access::Public | Access::TokenEndpoint => {
+            let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?
         }
         Access::AnyOf(scopes) => {
+            let account = path_account(request)?;
             let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
             let admitted = registry.authenticate(call::bearer(request)?, account, demand, call::origin(request)).await?;
             let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
@@ -279,11 +294,10 @@ async fn admit(path: &'static str, policy: Policy, request: &HttpRequest) -> Res
 }
 
 /// The account that a request names: the first parameter of its path, whose name in the template says what it may be.
-fn path_account(path: &'static str, request: &HttpRequest) -> Result<AccountId> {
-    let (_, text) = request.match_info().iter().next().ok_or(Error::NotFound)?;
-    let name = path.split(['{', '}']).nth(1).unwrap_or_default();
+fn path_account(request: &HttpRequest) -> Result<AccountId> {
+    let (name, text) = Matched::parameter(request, 0).ok_or(Error::NotFound)?;
     let account = match name {
-        "oid" => AccountId::parse_owner(text),
+        "oid" => AccountId::parse_owner(&text),
         _ => text.parse(),
     };
     let account = account.map_err(|fault| ApiError::invalid(name, fault))?;

@@ -1,20 +1,19 @@
 //! The application: what every worker shares, and how the pieces are stacked.
 
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use actix_cors::Cors;
-use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse, fn_service};
 use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, web};
 use ipnet::IpNet;
 use tenantry_accounts::{Catalogue, Registry};
-use tenantry_domain::Error;
 
-use crate::error::ApiError;
 use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
-use crate::route::Charge;
-use crate::{health, observe, route, ui};
+use crate::route::{Router, routes};
+use crate::{health, observe, ui};
 
 /// What an operator chooses of HTTP.
 #[derive(Debug, Clone, Default)]
@@ -68,13 +67,10 @@ pub fn app(
     state: web::Data<State>,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = actix_web::Error, InitError = ()>> {
     let cors = cors(&state.options.cors_origins);
+    let routes = Rc::new(Router::new(routes().into_iter().chain(ui::pages()).chain(health::probes())));
     App::new()
         .app_data(state)
-        .configure(|app| route::mount(route::routes(), app))
-        .configure(ui::mount)
-        .service(route::page("/livez", Charge::Nobody, health::livez))
-        .service(route::page("/readyz", Charge::Nobody, health::readyz))
-        .default_service(web::to(|| std::future::ready(Err::<String, _>(ApiError::Domain(Error::NotFound)))))
+        .default_service(fn_service(move |request| routes.clone().serve(request)))
         .wrap(cors)
         .wrap(from_fn(observe::observe))
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa_swagger_ui::Config;
 
 use crate::error::{ApiError, Result};
 use crate::openapi::document;
-use crate::route::{Charge, page};
+use crate::route::{Access, Matched, Route, page};
 use crate::server::State;
 use tenantry_domain::Error;
 
@@ -19,13 +19,16 @@ const PAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline';
 const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                                 connect-src 'self'; frame-ancestors 'none'";
 
-pub(crate) fn mount(app: &mut web::ServiceConfig) {
+pub(crate) fn pages() -> Vec<Route> {
     let to_reference = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() };
-    app.service(page("/", Charge::Address, console))
-        .service(page("/console", Charge::Address, console))
-        .service(page("/docs", Charge::Address, to_reference))
-        .service(page("/docs/{file:.*}", Charge::Address, reference))
-        .service(page("/openapi.json", Charge::Address, openapi));
+    vec![
+        page("/", Access::Page, console),
+        page("/console", Access::Page, console),
+        page("/docs", Access::Page, to_reference),
+        page("/docs/", Access::Page, reference),
+        page("/docs/{*file}", Access::Page, reference),
+        page("/openapi.json", Access::Page, openapi),
+    ]
 }
 
 async fn console() -> HttpResponse {
@@ -40,7 +43,8 @@ async fn openapi(request: HttpRequest) -> HttpResponse {
     HttpResponse::Ok().json(document(&state.registry.platform().public().to_string()))
 }
 
-async fn reference(file: web::Path<String>) -> Result<HttpResponse> {
+async fn reference(request: HttpRequest) -> Result<HttpResponse> {
+    let (_, file) = Matched::parameter(&request, 0).unwrap_or_default();
     let config = Config::from("/openapi.json").use_base_layout().persist_authorization(false).try_it_out_enabled(true);
     match utoipa_swagger_ui::serve(&file, Arc::new(config)) {
         Ok(Some(file)) => Ok(HttpResponse::Ok()

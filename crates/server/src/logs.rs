@@ -3,17 +3,18 @@
 //! Lines are collected and written together: a system call for each would cost as much as a request. What is a warning or
 //! worse is written at once, with everything before it; the rest at most `PAUSE` later, and at the end.
 
+use std::cell::RefCell;
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use tenantry_domain::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::registry::LookupSpan;
 
@@ -79,14 +80,34 @@ struct Json;
 impl<S: Subscriber + for<'l> LookupSpan<'l>, N: for<'w> FormatFields<'w> + 'static> FormatEvent<S, N> for Json {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         line.write_str("{\"timestamp\":\"")?;
-        SystemTime.format_time(&mut line)?;
-        write!(line, "\",\"level\":\"{}\"", event.metadata().level())?;
+        write_now(&mut line)?;
+        line.write_str("\",\"level\":\"")?;
+        line.write_str(event.metadata().level().as_str())?;
+        line.write_char('"')?;
         let mut members = Members { line, written: Ok(()) };
         event.record(&mut members);
         let Members { mut line, written } = members;
         written?;
         line.write_str("}\n")
     }
+}
+
+/// The time as RFC 3339 in UTC, to the microsecond. All but the last digits is formatted once a second.
+fn write_now(line: &mut Writer<'_>) -> fmt::Result {
+    thread_local! {
+        static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(now.as_secs()).unwrap_or_default();
+    SECOND.with_borrow_mut(|(known, text)| {
+        if *known != seconds {
+            *text = Instant::from_micros(seconds.saturating_mul(1_000_000)).to_string();
+            text.truncate("2026-01-01T00:00:00".len());
+            *known = seconds;
+        }
+        line.write_str(text)
+    })?;
+    write!(line, ".{:06}Z", now.subsec_micros())
 }
 
 /// Writes fields as members of an object.
@@ -98,7 +119,12 @@ struct Members<'w> {
 impl Members<'_> {
     fn member(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
         let Self { line, written } = self;
-        *written = (*written).and_then(|()| write!(line, ",\"{}\":", field.name())).and_then(|()| value(line));
+        *written = (*written).and_then(|()| {
+            line.write_str(",\"")?;
+            line.write_str(field.name())?;
+            line.write_str("\":")?;
+            value(line)
+        });
     }
 
     fn text(&mut self, field: &Field, text: fmt::Arguments<'_>) {
@@ -116,7 +142,11 @@ impl Visit for Members<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.text(field, format_args!("{value}"));
+        self.member(field, |line| {
+            line.write_char('"')?;
+            Escaped(line).write_str(value)?;
+            line.write_char('"')
+        });
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {

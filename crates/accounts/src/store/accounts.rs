@@ -2,7 +2,8 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait, Set, Statement,
 };
 use tenantry_domain::{AccountId, AccountRecord, Error, Result, fold};
 use tenantry_entity::account::{ActiveModel, Column, Entity, Model};
@@ -27,6 +28,13 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Resu
     let claimed = db.query_one(&claim).await.map_err(storage)?;
     let claimed = claimed.ok_or_else(|| Error::Internal(format!("account {account} has no row")))?;
     claimed.try_get_by_index(0).map_err(storage)
+}
+
+/// The statement that claims the next version of each of these accounts, if there are any.
+pub(super) fn claim_all(accounts: &[AccountId], backend: DatabaseBackend) -> Option<Statement> {
+    let next = Expr::col(Column::Version).add(1);
+    let claim = Entity::update_many().col_expr(Column::Version, next);
+    (!accounts.is_empty()).then(|| claim.filter(Column::Id.is_in(accounts.iter().map(AccountId::as_str))).build(backend))
 }
 
 /// A new account, with version 1.

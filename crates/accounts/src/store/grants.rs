@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenantry_domain::{AccountId, Audience, ClientKey, Grant, GrantId, Oidc, Result, Scopes};
 use tenantry_entity::grant::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, json, stamp, stamped, storage, taken, to_json};
+use super::{corrupt, json, stamp, stamped, storage, to_json};
 
 /// The live grants of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Grant>> {
@@ -15,11 +15,8 @@ pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<
     live.all(db).await.map_err(storage)?.into_iter().map(record).collect()
 }
 
-/// A new grant; `duplicate` if the client has one for this audience and type.
-pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, grant: &Grant) -> Result<()> {
-    Entity::insert(columns(account, grant)).exec_without_returning(db).await.map_err(taken("client_id, audience and type"))?;
-    Ok(())
-}
+/// A row of this table, ready to be written.
+pub(crate) type GrantRow = ActiveModel;
 
 /// Replaces a grant.
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, grant: &Grant) -> Result<()> {
@@ -35,7 +32,8 @@ struct OidcJson {
     authority: String,
 }
 
-fn columns(account: AccountId, grant: &Grant) -> ActiveModel {
+/// A grant as a row.
+pub(crate) fn columns(account: AccountId, grant: &Grant) -> ActiveModel {
     let oidc = grant.oidc.as_ref().map(|oidc| OidcJson {
         client_id: oidc.client_id.clone(),
         sealed_secret: STANDARD.encode(&oidc.sealed_secret),

@@ -21,11 +21,8 @@ pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, after: O
     query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?.into_iter().map(record).collect()
 }
 
-/// A new role; `duplicate` if a live one has its name.
-pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, role: &Role) -> Result<()> {
-    Entity::insert(columns(account, role)).exec_without_returning(db).await.map_err(taken("name"))?;
-    Ok(())
-}
+/// A row of this table, ready to be written.
+pub(crate) type RoleRow = ActiveModel;
 
 /// Replaces a role; `duplicate` if another live one has its name.
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, role: &Role) -> Result<()> {
@@ -33,7 +30,8 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, role: 
     Ok(())
 }
 
-fn columns(account: AccountId, role: &Role) -> ActiveModel {
+/// A role as a row.
+pub(crate) fn columns(account: AccountId, role: &Role) -> ActiveModel {
     let mut row = ActiveModel {
         account_id: Set(account.into()),
         id: Set(role.id.0),

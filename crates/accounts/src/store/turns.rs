@@ -5,22 +5,24 @@
 //! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
 //! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
 
-use std::cell::RefCell;
-use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
+use sea_orm::sea_query::Values;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
-use tenantry_domain::{Error, Result};
+use tenantry_domain::{AccountId, Error, Result};
 use tokio::sync::{mpsc, oneshot};
 
-use super::events::{self, EventRow};
-use super::{Database, storage};
+use super::events::EventRow;
+use super::grants::GrantRow;
+use super::roles::RoleRow;
+use super::{Database, ROWS, accounts, inserts, storage};
 use crate::measures::{Measures, Refusal};
 
 /// How many turns one COMMIT serves at most.
@@ -63,10 +65,11 @@ impl Turns {
         match &self.way {
             Way::Postgres(db) => {
                 let tx = db.begin().await.map_err(storage)?;
-                let turn = Tx::new(&tx);
+                let turn = Tx::new(&tx, false);
                 let done = async {
                     let value = op(&turn).await?;
-                    events::insert_rows(&tx, turn.events.take()).await?;
+                    let last = std::mem::take(&mut *lock(&turn.last));
+                    last.write(&tx).await?;
                     Ok(value)
                 };
                 match caught(done).await {
@@ -97,30 +100,146 @@ impl Turns {
     }
 }
 
-/// A transaction in progress, as an operation sees it.
+/// A transaction in progress, as an operation sees it: for statements, and for what can wait until the commit.
+///
+/// Of what runs beside others in one transaction, the first statement also begins the savepoint. The numbers of rows that
+/// a database tells are therefore not to be used.
 pub(crate) struct Tx<'t> {
     db: &'t DatabaseTransaction,
-    /// Written just before the commit, those of all turns that share it in one statement.
-    events: RefCell<Vec<EventRow>>,
+    /// Others have written in the transaction, so that this turn has to be undone by itself.
+    nested: bool,
+    savepoint: Mutex<Savepoint>,
+    last: Mutex<Last>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Savepoint {
+    None,
+    Begun,
+    /// Nobody knows whether it was begun.
+    Unknown,
 }
 
 impl<'t> Tx<'t> {
-    fn new(db: &'t DatabaseTransaction) -> Self {
-        Self { db, events: RefCell::default() }
+    fn new(db: &'t DatabaseTransaction, nested: bool) -> Self {
+        Self { db, nested, savepoint: Mutex::new(Savepoint::None), last: Mutex::default() }
+    }
+
+    /// Claims the next version of an account, if the turn ends well: where nobody else can write it, and its version is
+    /// known. `false`: that is not so, and it has to be claimed with a statement of its own, at once.
+    pub(crate) fn claim_last(&self, account: AccountId) -> bool {
+        let alone = self.db.get_database_backend() == DatabaseBackend::Sqlite;
+        if alone {
+            lock(&self.last).claims.push(account);
+        }
+        alone
+    }
+
+    /// Adds a role, if the turn ends well. No live one may have its name.
+    pub(crate) fn add_role(&self, role: RoleRow) {
+        lock(&self.last).roles.push(role);
+    }
+
+    /// Adds a grant, if the turn ends well. Its client may have none for its audience and type.
+    pub(crate) fn add_grant(&self, grant: GrantRow) {
+        lock(&self.last).grants.push(grant);
     }
 
     /// Appends an event, if the turn ends well.
     pub(crate) fn append(&self, event: EventRow) {
-        self.events.borrow_mut().push(event);
+        lock(&self.last).events.push(event);
+    }
+
+    /// Runs a statement. The first one of a nested turn has the savepoint in front of it: two trips to the database in one.
+    async fn run<T>(&self, mut statement: Statement, run: impl AsyncFnOnce(Statement) -> Result<T, DbErr>) -> Result<T, DbErr> {
+        if !self.nested || *lock(&self.savepoint) != Savepoint::None {
+            return run(statement).await;
+        }
+        *lock(&self.savepoint) = Savepoint::Unknown;
+        statement.sql.insert_str(0, "SAVEPOINT turn; ");
+        let done = run(statement).await;
+        // A refusal by a rule of the schema comes from the statement behind it.
+        if done.as_ref().map_or_else(|error| error.sql_err().is_some(), |_| true) {
+            *lock(&self.savepoint) = Savepoint::Begun;
+        }
+        done
     }
 }
 
-impl Deref for Tx<'_> {
-    type Target = DatabaseTransaction;
+fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
-    fn deref(&self) -> &DatabaseTransaction {
-        self.db
+#[async_trait::async_trait]
+impl ConnectionTrait for Tx<'_> {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.db.get_database_backend()
     }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.run(statement, async |statement| self.db.execute_raw(statement).await).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.run(statement, async |statement| self.db.query_one_raw(statement).await).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.run(statement, async |statement| self.db.query_all_raw(statement).await).await
+    }
+}
+
+/// What is written just before the commit: for all turns that share it, in a statement each.
+#[derive(Default)]
+pub(crate) struct Last {
+    claims: Vec<AccountId>,
+    grants: Vec<GrantRow>,
+    roles: Vec<RoleRow>,
+    events: Vec<EventRow>,
+}
+
+impl Last {
+    fn add(&mut self, other: Self) {
+        self.claims.extend(other.claims);
+        self.grants.extend(other.grants);
+        self.roles.extend(other.roles);
+        self.events.extend(other.events);
+    }
+
+    async fn write(self, tx: &DatabaseTransaction) -> Result<()> {
+        let backend = tx.get_database_backend();
+        let rows = self.claims.len() + self.grants.len() + self.roles.len() + self.events.len();
+        let mut statements: Vec<Statement> = accounts::claim_all(&self.claims, backend).into_iter().collect();
+        statements.extend(inserts(self.grants, backend));
+        statements.extend(inserts(self.roles, backend));
+        statements.extend(inserts(self.events, backend));
+        // SQLite takes several at once. Not where there are many: each mixture of them would be prepared anew.
+        if backend == DatabaseBackend::Sqlite && rows <= 2 * ROWS {
+            statements = statements.into_iter().reduce(both).into_iter().collect();
+        }
+        let mut written = 0;
+        for statement in statements {
+            written += tx.execute_raw(statement).await.map_err(storage)?.rows_affected();
+        }
+        if usize::try_from(written) == Ok(rows) {
+            Ok(())
+        } else {
+            Err(Error::Internal(format!("{written} rows were written instead of {rows}")))
+        }
+    }
+}
+
+/// Two statements in one; parameters are counted on.
+fn both(mut first: Statement, second: Statement) -> Statement {
+    first.sql.push_str("; ");
+    first.sql.push_str(&second.sql);
+    let values = [first.values, second.values].into_iter().flatten().flat_map(|values| values.0).collect();
+    first.values = Some(Values(values));
+    first
 }
 
 /// Takes a panic for an outcome: it is logged where it happens.
@@ -128,7 +247,7 @@ async fn caught<T>(op: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(Box::pin(op)).catch_unwind().await.unwrap_or(Err(Error::OutcomeUnknown))
 }
 
-fn unknown(error: &sea_orm::DbErr) -> Error {
+fn unknown(error: &DbErr) -> Error {
     tracing::error!(%error, "a commit failed");
     Error::OutcomeUnknown
 }
@@ -146,8 +265,8 @@ pub(crate) trait Turn: Send {
 
 /// How a turn ended.
 pub(crate) enum Done {
-    /// Well, if the commit is; these events are to be written before.
-    Well(Settle, Vec<EventRow>),
+    /// Well, if the commit is; this is to be written before.
+    Well(Settle, Last),
     /// It was refused, and its caller knows.
     Refused,
     /// The transaction is broken.
@@ -172,23 +291,23 @@ where
         // The receiver of the reply may be gone: its caller went away, and the turn counts all the same.
         let Self { op, reply } = *self;
         Box::pin(async move {
-            let turn = Tx::new(tx);
-            let begun = if nested { tx.execute_unprepared("SAVEPOINT turn").await.map(drop) } else { Ok(()) };
-            let done = match begun {
-                Ok(()) => caught(op(&turn)).await,
-                Err(error) => return Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
-            };
+            let turn = Tx::new(tx, nested);
+            let done = caught(op(&turn)).await;
+            let (savepoint, last) = (*lock(&turn.savepoint), turn.last.into_inner().unwrap_or_else(PoisonError::into_inner));
             match done {
-                // It needs no release: the commit ends all savepoints.
+                // The savepoint needs no release: the commit ends all of them.
                 Ok(value) => {
                     let settle = move |durable| drop(reply.send(if durable { Ok(value) } else { Err(Error::OutcomeUnknown) }));
-                    Done::Well(Box::new(settle), turn.events.into_inner())
+                    Done::Well(Box::new(settle), last)
                 }
-                // Of the savepoints with this name the last is meant.
-                Err(refusal) if nested => match tx.execute_unprepared("ROLLBACK TO turn").await {
+                // Of the savepoints with this name the last is meant, so it has to be this turn's.
+                Err(refusal) if savepoint == Savepoint::Begun => match tx.execute_unprepared("ROLLBACK TO turn").await {
                     Ok(_) => refused(reply, refusal),
                     Err(error) => Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
                 },
+                Err(refusal) if savepoint == Savepoint::Unknown => {
+                    Done::Broken(Box::new(move |_| drop(reply.send(Err(refusal)))))
+                }
                 Err(refusal) => refused(reply, refusal),
             }
         })
@@ -241,14 +360,14 @@ async fn batch(
             return false;
         }
     };
-    let (mut settles, mut told, mut taken, mut sound) = (Vec::new(), Vec::new(), 0_u32, true);
+    let (mut settles, mut last, mut taken, mut sound) = (Vec::new(), Last::default(), 0_u32, true);
     let mut next = Some(turn);
     while let Some(turn) = next {
         taken += 1;
         match turn.run(&tx, taken > 1).await {
-            Done::Well(settle, events) => {
+            Done::Well(settle, its_last) => {
                 settles.push(settle);
-                told.extend(events);
+                last.add(its_last);
             }
             Done::Refused if taken > 1 => {}
             // Nothing else is in the transaction yet.
@@ -260,8 +379,8 @@ async fn batch(
         }
         next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
     }
-    if sound && let Err(error) = events::insert_rows(&tx, told).await {
-        tracing::error!(%error, "events cannot be written");
+    if sound && let Err(error) = last.write(&tx).await {
+        tracing::error!(%error, "a transaction cannot be ended");
         sound = false;
     }
     let durable = if sound {
