@@ -93,6 +93,7 @@ impl<S: Subscriber + for<'l> LookupSpan<'l>, N: for<'w> FormatFields<'w> + 'stat
 }
 
 /// The time as RFC 3339 in UTC, to the microsecond. All but the last digits is formatted once a second.
+#[expect(clippy::disallowed_methods, reason = "a line tells the machine's own time")]
 fn write_now(line: &mut Writer<'_>) -> fmt::Result {
     thread_local! {
         static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };

@@ -28,6 +28,7 @@ mod pool;
 pub(crate) mod roles;
 mod schema;
 mod turns;
+mod wal;
 
 pub(crate) use journal::{Entry, Journal};
 pub use schema::{Lock, Schema};
@@ -45,6 +46,15 @@ pub enum Database {
     Sqlite(PathBuf),
     /// A PostgreSQL server, by its URL.
     Postgres(String),
+}
+
+/// What connections are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+    /// Write, on SQLite, where [`wal`] syncs what is committed.
+    Turns,
 }
 
 impl Database {
@@ -74,11 +84,11 @@ impl Database {
                     self.create()?;
                 }
                 let writer = self.connect_writer(&measures).await?;
-                let read = self.connect_measured(connections, true, &measures).await?;
+                let read = self.connect_measured(connections, Access::Read, &measures).await?;
                 (read, Turns::sqlite(self.clone(), writer, measures.clone()))
             }
             Self::Postgres(_) => {
-                let read = self.connect_measured(connections, false, &measures).await?;
+                let read = self.connect_measured(connections, Access::Write, &measures).await?;
                 durable(&read).await?;
                 let turns = Turns::postgres(read.clone(), measures.clone());
                 (read, turns)
@@ -97,28 +107,33 @@ impl Database {
     }
 
     async fn connect_writer(&self, measures: &Arc<Measures>) -> Result<DatabaseConnection, String> {
-        self.connect_measured(1, false, measures).await
+        self.connect_measured(1, Access::Turns, measures).await
     }
 
     async fn connect_measured(
         &self,
         connections: u32,
-        read_only: bool,
+        access: Access,
         measures: &Arc<Measures>,
     ) -> Result<DatabaseConnection, String> {
-        let mut db = self.connect(connections, read_only).await?;
+        let mut db = self.connect(connections, access).await?;
         let measures = measures.clone();
         db.set_metric_callback(move |statement| measures.statements.observe(statement.elapsed.as_secs_f64()));
         Ok(db)
     }
 
-    async fn connect(&self, connections: u32, read_only: bool) -> Result<DatabaseConnection, String> {
+    async fn connect(&self, connections: u32, access: Access) -> Result<DatabaseConnection, String> {
         let url = match self {
-            Self::Sqlite(path) => format!("sqlite://{}?mode={}", path.display(), if read_only { "ro" } else { "rw" }),
+            Self::Sqlite(path) => {
+                format!("sqlite://{}?mode={}", path.display(), if access == Access::Read { "ro" } else { "rw" })
+            }
             Self::Postgres(url) => url.clone(),
         };
         // The writer keeps the pages that it changes over and over, 32 MiB of them; readers 2 MiB each, as usual.
-        let cache = if read_only { "-2000" } else { "-32768" };
+        let (cache, synchronous) = match access {
+            Access::Turns => ("-32768", SqliteSynchronous::Normal),
+            Access::Read | Access::Write => ("-2000", SqliteSynchronous::Full),
+        };
         let mut options = ConnectOptions::new(url);
         options
             .max_connections(connections)
@@ -130,7 +145,7 @@ impl Database {
             .map_sqlx_sqlite_opts(move |options| {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
+                    .synchronous(synchronous)
                     // What a savepoint may have to undo is kept in memory, not in a file made for it.
                     .pragma("temp_store", "MEMORY")
                     .pragma("cache_size", cache)

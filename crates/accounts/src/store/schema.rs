@@ -8,7 +8,7 @@ use std::time::Duration;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection, DbErr, Statement};
 use tenantry_migration::{Migrator, MigratorTrait};
 
-use super::{ACQUIRE, Database, unreachable};
+use super::{ACQUIRE, Access, Database, unreachable};
 
 /// Names our two advisory locks on PostgreSQL: `TNRY` and a number.
 const MIGRATE: i64 = 0x544e_5259_0000_0001;
@@ -31,7 +31,7 @@ pub struct Schema {
 impl Schema {
     /// Reads the state; changes nothing.
     pub async fn of(database: &Database) -> Result<Self, String> {
-        let db = database.connect(1, false).await?;
+        let db = database.connect(1, Access::Write).await?;
         let schema = Self::read(&db).await?;
         db.close().await.map_err(failed)?;
         Ok(schema)
@@ -66,7 +66,7 @@ impl Schema {
     /// Brings the database up to this binary. The caller holds [`Lock::migrate`].
     pub async fn up(database: &Database) -> Result<(), String> {
         database.create()?;
-        let db = database.connect(1, false).await?;
+        let db = database.connect(1, Access::Write).await?;
         Self::read(&db).await?.check_not_newer()?;
         Migrator::up(&db, None).await.map_err(failed)?;
         db.close().await.map_err(failed)
@@ -74,7 +74,7 @@ impl Schema {
 
     /// Undoes the last `steps` steps. The caller holds [`Lock::migrate`].
     pub async fn down(database: &Database, steps: u32) -> Result<(), String> {
-        let db = database.connect(1, false).await?;
+        let db = database.connect(1, Access::Write).await?;
         Self::read(&db).await?.check_not_newer()?;
         Migrator::down(&db, Some(steps)).await.map_err(failed)?;
         db.close().await.map_err(failed)

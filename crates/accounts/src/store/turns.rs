@@ -1,6 +1,6 @@
 //! Turns: how writes take place. On PostgreSQL a turn is a transaction of its own. SQLite has one writer, so there the
 //! turns of the whole process share it: the first runs in the transaction itself, each that waits behind it in a savepoint,
-//! and one COMMIT (one fsync) serves up to 64 of them.
+//! and one COMMIT serves up to 64 of them. What it wrote is synced while the next batch runs (see `wal`).
 //!
 //! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
 //! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::events::EventRow;
 use super::grants::GrantRow;
 use super::roles::RoleRow;
+use super::wal::{Commit, Settle, Syncer, log_of};
 use super::{Database, ROWS, accounts, inserts, storage};
 use crate::measures::{Measures, Refusal};
 
@@ -252,9 +253,6 @@ fn unknown(error: &DbErr) -> Error {
     Error::OutcomeUnknown
 }
 
-/// Tells a turn's caller how it ended, once it is known whether the batch is durable.
-type Settle = Box<dyn FnOnce(bool)>;
-
 /// One turn, whatever it returns.
 pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
@@ -322,7 +320,9 @@ fn refused<T>(reply: oneshot::Sender<Result<T>>, refusal: Error) -> Done {
 
 /// Serves turns until nobody can ask for one any more.
 async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::Receiver<Box<dyn Turn>>, measures: Arc<Measures>) {
-    let mut writer = Some(first);
+    let Database::Sqlite(path) = &database else { return };
+    let syncer = Syncer::start(measures.clone());
+    let (mut writer, mut log) = (Some(first), None);
     while let Some(turn) = turns.recv().await {
         let db = match writer.take() {
             Some(db) => db,
@@ -335,29 +335,51 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
                 }
             },
         };
-        if batch(&db, turn, &mut turns, &measures).await {
+        let sound = match batch(&db, turn, &mut turns).await {
+            Ended::Empty => true,
+            Ended::Broken => false,
+            // As long as the writer is open, so is its log.
+            Ended::Committed(commit) => match log.take().map_or_else(|| log_of(path), Ok) {
+                Ok(open) => {
+                    syncer.keep(Arc::clone(&open), commit);
+                    log = Some(open);
+                    true
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the log of changes cannot be opened");
+                    commit.settle(false);
+                    false
+                }
+            },
+        };
+        if sound {
             writer = Some(db);
         } else {
             // Whatever state the connection is in, a new one has none.
             drop(db.close().await);
+            log = None;
         }
     }
 }
 
-/// Runs `turn` and those that wait behind it, commits, and tells everyone. `false`: the connection must not be used again.
-async fn batch(
-    db: &DatabaseConnection,
-    turn: Box<dyn Turn>,
-    waiting: &mut mpsc::Receiver<Box<dyn Turn>>,
-    measures: &Measures,
-) -> bool {
+/// How a batch ended.
+enum Ended {
+    /// Nothing was to be committed.
+    Empty,
+    Committed(Commit),
+    /// Everyone knows; the connection must not be used again.
+    Broken,
+}
+
+/// Runs `turn` and those that wait behind it, and commits.
+async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc::Receiver<Box<dyn Turn>>) -> Ended {
     let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
     let tx = match db.begin_with_options(immediate).await {
         Ok(tx) => tx,
         Err(error) => {
             tracing::error!(%error, "a transaction cannot begin");
             turn.refuse();
-            return false;
+            return Ended::Broken;
         }
     };
     let (mut settles, mut last, mut taken, mut sound) = (Vec::new(), Last::default(), 0_u32, true);
@@ -371,7 +393,10 @@ async fn batch(
             }
             Done::Refused if taken > 1 => {}
             // Nothing else is in the transaction yet.
-            Done::Refused => return tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok(),
+            Done::Refused => {
+                let undone = tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed"));
+                return if undone.is_ok() { Ended::Empty } else { Ended::Broken };
+            }
             Done::Broken(settle) => {
                 settles.push(settle);
                 sound = false;
@@ -383,17 +408,17 @@ async fn batch(
         tracing::error!(%error, "a transaction cannot be ended");
         sound = false;
     }
-    let durable = if sound {
-        let begun = Instant::now();
-        let committed = tx.commit().await;
-        measures.commit(taken, begun.elapsed());
-        committed.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
+    let commit = Commit { begun: Instant::now(), turns: taken, settles };
+    let committed = if sound {
+        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
     } else {
         drop(tx.rollback().await);
         false
     };
-    for settle in settles {
-        settle(durable);
+    if committed {
+        Ended::Committed(commit)
+    } else {
+        commit.settle(false);
+        Ended::Broken
     }
-    durable
 }

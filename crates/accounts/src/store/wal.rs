@@ -1,0 +1,87 @@
+//! SQLite's commits, made durable while the next ones are already prepared.
+//!
+//! The writer commits with `synchronous=NORMAL`: what a commit wrote stands in the write-ahead log, in order, and a crash of
+//! the process cannot take it away; one of the machine could. So nobody is told that it is there before the log was synced
+//! here. One sync serves all that was committed before it.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use crate::measures::Measures;
+
+/// Tells a turn's caller how it ended: `true` once it is durable, `false` if nobody knows.
+pub(super) type Settle = Box<dyn FnOnce(bool) + Send>;
+
+/// A commit that is not durable yet.
+pub(super) struct Commit {
+    /// When it began.
+    pub(super) begun: Instant,
+    /// How many turns it serves.
+    pub(super) turns: u32,
+    /// Their callers.
+    pub(super) settles: Vec<Settle>,
+}
+
+impl Commit {
+    /// Tells everyone.
+    pub(super) fn settle(self, durable: bool) {
+        self.settles.into_iter().for_each(|settle| settle(durable));
+    }
+}
+
+/// The thread that syncs.
+pub(super) struct Syncer(Sender<(Arc<File>, Commit)>);
+
+impl Syncer {
+    pub(super) fn start(measures: Arc<Measures>) -> Self {
+        let (queue, commits) = channel();
+        let thread = std::thread::Builder::new().name("wal-sync".to_owned());
+        thread.spawn(move || sync(&commits, &measures)).expect("the system has a thread for the log of changes");
+        Self(queue)
+    }
+
+    /// Makes a commit in `log` durable, and then tells its callers.
+    pub(super) fn keep(&self, log: Arc<File>, commit: Commit) {
+        self.0.send((log, commit)).unwrap_or_else(|unsent| unsent.0.1.settle(false));
+    }
+}
+
+/// The log of changes beside a database that is open, so that it is there and stays there.
+pub(super) fn log_of(database: &Path) -> io::Result<Arc<File>> {
+    let mut log = database.canonicalize()?;
+    log.as_mut_os_string().push("-wal");
+    if let Some(directory) = log.parent() {
+        File::open(directory)?.sync_all()?; // its name has to be durable, too
+    }
+    File::open(log).map(Arc::new)
+}
+
+fn sync(commits: &Receiver<(Arc<File>, Commit)>, measures: &Measures) {
+    while let Ok(first) = commits.recv() {
+        let (mut log, mut waiting) = (first.0, vec![first.1]);
+        let one = |log: &File| {
+            log.sync_data().unwrap_or_else(|error| {
+                // What the system could not write it may have thrown away, and later commits build on it: only what is
+                // read again from the file can be relied upon.
+                tracing::error!(%error, "the log of changes cannot be made durable: ending");
+                std::process::abort();
+            });
+        };
+        for (other, commit) in commits.try_iter() {
+            if !Arc::ptr_eq(&log, &other) {
+                one(&log);
+                log = other;
+            }
+            waiting.push(commit);
+        }
+        one(&log);
+        for commit in waiting {
+            measures.commit(commit.turns, commit.begun.elapsed());
+            commit.settle(true);
+        }
+    }
+}
