@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Set, Statement,
+    QuerySelect, Set, Statement,
 };
 use tenantry_domain::{AccountId, AccountRecord, Error, Result, fold};
 use tenantry_entity::account::{ActiveModel, Column, Entity, Model};
@@ -30,11 +30,12 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Resu
     claimed.try_get_by_index(0).map_err(storage)
 }
 
-/// The statement that claims the next version of each of these accounts, if there are any.
+/// The statement that claims the next version of each of these accounts, if there are any; it yields a row for each.
 pub(super) fn claim_all(accounts: &[AccountId], backend: DatabaseBackend) -> Option<Statement> {
-    let next = Expr::col(Column::Version).add(1);
-    let claim = Entity::update_many().col_expr(Column::Version, next);
-    (!accounts.is_empty()).then(|| claim.filter(Column::Id.is_in(accounts.iter().map(AccountId::as_str))).build(backend))
+    let mut claim = Query::update();
+    claim.table(Entity).value(Column::Version, Expr::col(Column::Version).add(1)).returning_col(Column::Id);
+    claim.and_where(Column::Id.is_in(accounts.iter().map(AccountId::as_str)));
+    (!accounts.is_empty()).then(|| backend.build(&claim))
 }
 
 /// A new account, with version 1.

@@ -151,7 +151,8 @@ impl Database {
                     .pragma("cache_size", cache)
                     // 16 MiB: a page that many commits change is copied into the file once for all of them.
                     .pragma("wal_autocheckpoint", "4096")
-                    .foreign_keys(true)
+                    // Nor look up the account of each row: claims have it, and accounts never go.
+                    .foreign_keys(access != Access::Turns)
                     .busy_timeout(STATEMENT)
                     .statement_cache_capacity(200)
             })
@@ -204,7 +205,8 @@ impl Store {
     /// Whether the database answers, for reading and for writing, and has this program's schema.
     pub async fn ready(&self) -> Result<()> {
         schema::check(&self.read).await.map_err(Error::Internal)?;
-        self.turns.take(async |_| Ok(())).await
+        let asked = async |tx: &Tx<'_>| tx.execute_unprepared("SELECT 1").await.map(drop).map_err(storage);
+        self.turns.take(asked).await
     }
 
     /// Whether nothing was ever started on this database.
@@ -268,7 +270,12 @@ const ROWS: usize = 32;
 fn inserts<R: ActiveModelTrait>(rows: Vec<R>, backend: DatabaseBackend) -> Vec<Statement> {
     let (mut rows, mut statements) = (rows.into_iter().peekable(), Vec::new());
     while rows.peek().is_some() {
-        statements.push(R::Entity::insert_many(rows.by_ref().take(ROWS)).build(backend));
+        let mut insert = R::Entity::insert_many(rows.by_ref().take(ROWS)).build(backend);
+        if backend == DatabaseBackend::Sqlite {
+            // Whatever fails here undoes the whole transaction: SQLite need not keep what it takes to undo the statement.
+            insert.sql = insert.sql.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1);
+        }
+        statements.push(insert);
     }
     statements
 }

@@ -17,7 +17,7 @@ use sea_orm::{
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tenantry_domain::{AccountId, Error, Result};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 
 use super::events::EventRow;
 use super::grants::GrantRow;
@@ -65,25 +65,22 @@ impl Turns {
     pub(crate) async fn take<T: Send + 'static>(&self, op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         match &self.way {
             Way::Postgres(db) => {
-                let tx = db.begin().await.map_err(storage)?;
-                let turn = Tx::new(&tx, false);
-                let done = async {
-                    let value = op(&turn).await?;
-                    let last = std::mem::take(&mut *lock(&turn.last));
-                    last.write(&tx).await?;
-                    Ok(value)
-                };
-                match caught(done).await {
+                let mut shared = Shared::new(db);
+                let turn = Tx::new(&shared, false);
+                let done = caught(op(&turn)).await;
+                let last = turn.into_parts().1;
+                match done {
                     Ok(value) => {
                         let begun = Instant::now();
-                        let committed = tx.commit().await;
+                        let committed = shared.commit(last).await;
                         self.measures.commit(1, begun.elapsed());
-                        committed.map(|()| value).map_err(|error| unknown(&error))
+                        if committed.is_err() {
+                            shared.undo().await;
+                        }
+                        committed.map(|()| value)
                     }
                     Err(refusal) => {
-                        if let Err(error) = tx.rollback().await {
-                            tracing::warn!(%error, "rollback failed");
-                        }
+                        shared.undo().await;
                         Err(refusal)
                     }
                 }
@@ -101,12 +98,69 @@ impl Turns {
     }
 }
 
+/// The transaction that turns share, begun when the first of them needs it.
+pub(crate) struct Shared<'d> {
+    db: &'d DatabaseConnection,
+    tx: OnceCell<DatabaseTransaction>,
+}
+
+impl<'d> Shared<'d> {
+    fn new(db: &'d DatabaseConnection) -> Self {
+        Self { db, tx: OnceCell::new() }
+    }
+
+    async fn tx(&self) -> Result<&DatabaseTransaction, DbErr> {
+        let immediate =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        self.tx.get_or_try_init(|| self.db.begin_with_options(immediate)).await
+    }
+
+    /// Takes everything back; `false` where that is not certain.
+    async fn undo(&mut self) -> bool {
+        let Some(tx) = self.tx.take() else { return true };
+        tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok()
+    }
+
+    /// Writes what could wait, and commits. After an error it has to be undone.
+    async fn commit(&mut self, last: Last) -> Result<()> {
+        let backend = self.db.get_database_backend();
+        let (claims, rows) = (last.claims.len(), last.rows());
+        let mut statements = last.statements(backend);
+        // SQLite takes several at once. Not where there are many: each mixture of them would be prepared anew.
+        let at_once = backend == DatabaseBackend::Sqlite && rows <= 2 * ROWS;
+        if at_once {
+            if !self.tx.initialized() && rows > 0 {
+                let alone = |sql: &str| Statement::from_string(backend, sql);
+                statements.insert(0, alone("BEGIN IMMEDIATE"));
+                statements.push(alone("COMMIT"));
+            }
+            statements = statements.into_iter().reduce(both).into_iter().collect();
+        } else {
+            self.tx().await.map_err(storage)?;
+        }
+        let mut claimed = 0;
+        for statement in statements {
+            claimed += match self.tx.get() {
+                Some(tx) => tx.query_all_raw(statement).await.map_err(storage)?.len(),
+                None => self.db.query_all_raw(statement).await.map_err(|error| unknown(&error))?.len(),
+            };
+        }
+        if claimed != claims {
+            return Err(Error::Internal(format!("{claimed} of {claims} accounts that were written have a row")));
+        }
+        match self.tx.take() {
+            Some(tx) => tx.commit().await.map_err(|error| unknown(&error)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A transaction in progress, as an operation sees it: for statements, and for what can wait until the commit.
 ///
 /// Of what runs beside others in one transaction, the first statement also begins the savepoint. The numbers of rows that
 /// a database tells are therefore not to be used.
 pub(crate) struct Tx<'t> {
-    db: &'t DatabaseTransaction,
+    shared: &'t Shared<'t>,
     /// Others have written in the transaction, so that this turn has to be undone by itself.
     nested: bool,
     savepoint: Mutex<Savepoint>,
@@ -122,14 +176,14 @@ enum Savepoint {
 }
 
 impl<'t> Tx<'t> {
-    fn new(db: &'t DatabaseTransaction, nested: bool) -> Self {
-        Self { db, nested, savepoint: Mutex::new(Savepoint::None), last: Mutex::default() }
+    fn new(shared: &'t Shared<'t>, nested: bool) -> Self {
+        Self { shared, nested, savepoint: Mutex::new(Savepoint::None), last: Mutex::default() }
     }
 
     /// Claims the next version of an account, if the turn ends well: where nobody else can write it, and its version is
     /// known. `false`: that is not so, and it has to be claimed with a statement of its own, at once.
     pub(crate) fn claim_last(&self, account: AccountId) -> bool {
-        let alone = self.db.get_database_backend() == DatabaseBackend::Sqlite;
+        let alone = self.get_database_backend() == DatabaseBackend::Sqlite;
         if alone {
             lock(&self.last).claims.push(account);
         }
@@ -152,18 +206,28 @@ impl<'t> Tx<'t> {
     }
 
     /// Runs a statement. The first one of a nested turn has the savepoint in front of it: two trips to the database in one.
-    async fn run<T>(&self, mut statement: Statement, run: impl AsyncFnOnce(Statement) -> Result<T, DbErr>) -> Result<T, DbErr> {
+    async fn run<T>(
+        &self,
+        mut statement: Statement,
+        run: impl AsyncFnOnce(&DatabaseTransaction, Statement) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        let tx = self.shared.tx().await?;
         if !self.nested || *lock(&self.savepoint) != Savepoint::None {
-            return run(statement).await;
+            return run(tx, statement).await;
         }
         *lock(&self.savepoint) = Savepoint::Unknown;
         statement.sql.insert_str(0, "SAVEPOINT turn; ");
-        let done = run(statement).await;
+        let done = run(tx, statement).await;
         // A refusal by a rule of the schema comes from the statement behind it.
         if done.as_ref().map_or_else(|error| error.sql_err().is_some(), |_| true) {
             *lock(&self.savepoint) = Savepoint::Begun;
         }
         done
+    }
+
+    fn into_parts(self) -> (Savepoint, Last) {
+        let inner = |error: PoisonError<_>| error.into_inner();
+        (*lock(&self.savepoint), self.last.into_inner().unwrap_or_else(inner))
     }
 }
 
@@ -174,11 +238,11 @@ fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[async_trait::async_trait]
 impl ConnectionTrait for Tx<'_> {
     fn get_database_backend(&self) -> DatabaseBackend {
-        self.db.get_database_backend()
+        self.shared.db.get_database_backend()
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(statement, async |statement| self.db.execute_raw(statement).await).await
+        self.run(statement, async |tx, statement| tx.execute_raw(statement).await).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -186,11 +250,11 @@ impl ConnectionTrait for Tx<'_> {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(statement, async |statement| self.db.query_one_raw(statement).await).await
+        self.run(statement, async |tx, statement| tx.query_one_raw(statement).await).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(statement, async |statement| self.db.query_all_raw(statement).await).await
+        self.run(statement, async |tx, statement| tx.query_all_raw(statement).await).await
     }
 }
 
@@ -211,26 +275,15 @@ impl Last {
         self.events.extend(other.events);
     }
 
-    async fn write(self, tx: &DatabaseTransaction) -> Result<()> {
-        let backend = tx.get_database_backend();
-        let rows = self.claims.len() + self.grants.len() + self.roles.len() + self.events.len();
-        let mut statements: Vec<Statement> = accounts::claim_all(&self.claims, backend).into_iter().collect();
-        statements.extend(inserts(self.grants, backend));
-        statements.extend(inserts(self.roles, backend));
-        statements.extend(inserts(self.events, backend));
-        // SQLite takes several at once. Not where there are many: each mixture of them would be prepared anew.
-        if backend == DatabaseBackend::Sqlite && rows <= 2 * ROWS {
-            statements = statements.into_iter().reduce(both).into_iter().collect();
-        }
-        let mut written = 0;
-        for statement in statements {
-            written += tx.execute_raw(statement).await.map_err(storage)?.rows_affected();
-        }
-        if usize::try_from(written) == Ok(rows) {
-            Ok(())
-        } else {
-            Err(Error::Internal(format!("{written} rows were written instead of {rows}")))
-        }
+    fn rows(&self) -> usize {
+        self.claims.len() + self.grants.len() + self.roles.len() + self.events.len()
+    }
+
+    /// What writes it; the claims yield a row each.
+    fn statements(self, backend: DatabaseBackend) -> Vec<Statement> {
+        let claims = accounts::claim_all(&self.claims, backend);
+        let nouns = [inserts(self.grants, backend), inserts(self.roles, backend), inserts(self.events, backend)];
+        claims.into_iter().chain(nouns.into_iter().flatten()).collect()
     }
 }
 
@@ -257,8 +310,8 @@ fn unknown(error: &DbErr) -> Error {
 pub(crate) trait Turn: Send {
     /// Answers `Error::Unavailable`: the turn was not begun.
     fn refuse(self: Box<Self>);
-    /// Runs the turn in `tx`. Where it is refused and `nested`, `tx` is as if it had not run; else it has to be rolled back.
-    fn run(self: Box<Self>, tx: &DatabaseTransaction, nested: bool) -> LocalBoxFuture<'_, Done>;
+    /// Runs the turn. Where it is refused and `nested`, the transaction is as if it had not run; else it has to be undone.
+    fn run<'s>(self: Box<Self>, shared: &'s Shared<'s>, nested: bool) -> LocalBoxFuture<'s, Done>;
 }
 
 /// How a turn ended.
@@ -285,13 +338,13 @@ where
         drop(self.reply.send(Err(Error::Unavailable)));
     }
 
-    fn run(self: Box<Self>, tx: &DatabaseTransaction, nested: bool) -> LocalBoxFuture<'_, Done> {
+    fn run<'s>(self: Box<Self>, shared: &'s Shared<'s>, nested: bool) -> LocalBoxFuture<'s, Done> {
         // The receiver of the reply may be gone: its caller went away, and the turn counts all the same.
         let Self { op, reply } = *self;
         Box::pin(async move {
-            let turn = Tx::new(tx, nested);
+            let turn = Tx::new(shared, nested);
             let done = caught(op(&turn)).await;
-            let (savepoint, last) = (*lock(&turn.savepoint), turn.last.into_inner().unwrap_or_else(PoisonError::into_inner));
+            let (savepoint, last) = turn.into_parts();
             match done {
                 // The savepoint needs no release: the commit ends all of them.
                 Ok(value) => {
@@ -299,10 +352,13 @@ where
                     Done::Well(Box::new(settle), last)
                 }
                 // Of the savepoints with this name the last is meant, so it has to be this turn's.
-                Err(refusal) if savepoint == Savepoint::Begun => match tx.execute_unprepared("ROLLBACK TO turn").await {
-                    Ok(_) => refused(reply, refusal),
-                    Err(error) => Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
-                },
+                Err(refusal) if savepoint == Savepoint::Begun => {
+                    let undone = async { shared.tx().await?.execute_unprepared("ROLLBACK TO turn").await };
+                    match undone.await {
+                        Ok(_) => refused(reply, refusal),
+                        Err(error) => Done::Broken(Box::new(move |_| drop(reply.send(Err(storage(error)))))),
+                    }
+                }
                 Err(refusal) if savepoint == Savepoint::Unknown => {
                     Done::Broken(Box::new(move |_| drop(reply.send(Err(refusal)))))
                 }
@@ -322,7 +378,7 @@ fn refused<T>(reply: oneshot::Sender<Result<T>>, refusal: Error) -> Done {
 async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::Receiver<Box<dyn Turn>>, measures: Arc<Measures>) {
     let Database::Sqlite(path) = &database else { return };
     let syncer = Syncer::start(measures.clone());
-    let (mut writer, mut log) = (Some(first), None);
+    let (mut writer, mut log, mut syncing) = (Some(first), None, None);
     while let Some(turn) = turns.recv().await {
         let db = match writer.take() {
             Some(db) => db,
@@ -335,8 +391,7 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
                 }
             },
         };
-        let sound = match batch(&db, turn, &mut turns).await {
-            Ended::Empty => true,
+        let sound = match batch(&db, turn, &mut turns, &mut syncing).await {
             Ended::Broken => false,
             // As long as the writer is open, so is its log.
             Ended::Committed(commit) => match log.take().map_or_else(|| log_of(path), Ok) {
@@ -362,63 +417,69 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
     }
 }
 
+/// The next turn, if there is one before the sync that is under way ends.
+async fn another(
+    waiting: &mut mpsc::Receiver<Box<dyn Turn>>,
+    syncing: &mut Option<oneshot::Receiver<()>>,
+) -> Option<Box<dyn Turn>> {
+    if let Ok(turn) = waiting.try_recv() {
+        return Some(turn);
+    }
+    let sync = syncing.as_mut()?;
+    tokio::select! {
+        turn = waiting.recv() => turn,
+        _ = sync => {
+            *syncing = None;
+            None
+        }
+    }
+}
+
 /// How a batch ended.
 enum Ended {
-    /// Nothing was to be committed.
-    Empty,
     Committed(Commit),
     /// Everyone knows; the connection must not be used again.
     Broken,
 }
 
-/// Runs `turn` and those that wait behind it, and commits.
-async fn batch(db: &DatabaseConnection, turn: Box<dyn Turn>, waiting: &mut mpsc::Receiver<Box<dyn Turn>>) -> Ended {
-    let immediate = TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    let tx = match db.begin_with_options(immediate).await {
-        Ok(tx) => tx,
-        Err(error) => {
-            tracing::error!(%error, "a transaction cannot begin");
-            turn.refuse();
-            return Ended::Broken;
-        }
-    };
+/// Runs `turn` and those that come while the last commit is `syncing`, and commits: a sync costs the same for one and for all.
+async fn batch(
+    db: &DatabaseConnection,
+    turn: Box<dyn Turn>,
+    waiting: &mut mpsc::Receiver<Box<dyn Turn>>,
+    syncing: &mut Option<oneshot::Receiver<()>>,
+) -> Ended {
+    let mut shared = Shared::new(db);
     let (mut settles, mut last, mut taken, mut sound) = (Vec::new(), Last::default(), 0_u32, true);
     let mut next = Some(turn);
     while let Some(turn) = next {
         taken += 1;
-        match turn.run(&tx, taken > 1).await {
+        let nested = shared.tx.initialized();
+        match turn.run(&shared, nested).await {
             Done::Well(settle, its_last) => {
                 settles.push(settle);
                 last.add(its_last);
             }
-            Done::Refused if taken > 1 => {}
+            Done::Refused if nested => {}
             // Nothing else is in the transaction yet.
-            Done::Refused => {
-                let undone = tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed"));
-                return if undone.is_ok() { Ended::Empty } else { Ended::Broken };
-            }
+            Done::Refused => sound = shared.undo().await,
             Done::Broken(settle) => {
                 settles.push(settle);
                 sound = false;
             }
         }
-        next = if sound && taken < MAX_TURNS { waiting.try_recv().ok() } else { None };
+        next = if sound && taken < MAX_TURNS { another(waiting, syncing).await } else { None };
     }
-    if sound && let Err(error) = last.write(&tx).await {
-        tracing::error!(%error, "a transaction cannot be ended");
-        sound = false;
+    let (told, end) = oneshot::channel();
+    *syncing = Some(end);
+    let commit = Commit { begun: Instant::now(), turns: taken, settles, told };
+    if sound {
+        match shared.commit(last).await {
+            Ok(()) => return Ended::Committed(commit),
+            Err(error) => tracing::error!(%error, turns = commit.turns, "turns cannot be committed"),
+        }
     }
-    let commit = Commit { begun: Instant::now(), turns: taken, settles };
-    let committed = if sound {
-        tx.commit().await.inspect_err(|error| tracing::error!(%error, "a commit failed")).is_ok()
-    } else {
-        drop(tx.rollback().await);
-        false
-    };
-    if committed {
-        Ended::Committed(commit)
-    } else {
-        commit.settle(false);
-        Ended::Broken
-    }
+    shared.undo().await;
+    commit.settle(false);
+    Ended::Broken
 }

@@ -11,6 +11,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use tokio::sync::oneshot;
+
 use crate::measures::Measures;
 
 /// Tells a turn's caller how it ended: `true` once it is durable, `false` if nobody knows.
@@ -24,6 +26,9 @@ pub(super) struct Commit {
     pub(super) turns: u32,
     /// Their callers.
     pub(super) settles: Vec<Settle>,
+    /// Closed when all have been told.
+    #[expect(dead_code, reason = "it is closed by going away")]
+    pub(super) told: oneshot::Sender<()>,
 }
 
 impl Commit {
