@@ -79,7 +79,7 @@ impl<'t> Draft<'t> {
 
     /// Appends an activity to the log of the account above, in the same transaction.
     pub(crate) fn tell(&self, account: AccountId, content: &Content) {
-        self.tx.append(store::events::row(account, EventId(self.new_id()), &Told::new(content), None));
+        self.tx.append(store::events::row(account, EventId(self.new_id()), Told::new(content).into(), None));
     }
 
     /// Writes the event and yields the directory to publish after the commit.
@@ -87,8 +87,8 @@ impl<'t> Draft<'t> {
         let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
         let told = Told::new(&event);
         let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &told.content);
-        self.tx.append(store::events::row(self.account(), EventId(self.new_id()), &told, Some(&link)));
         self.directory.head = link.hash;
+        self.tx.append(store::events::row(self.account(), EventId(self.new_id()), told.into(), Some(link)));
         Ok(self.directory)
     }
 }

@@ -149,7 +149,7 @@ pub(crate) async fn insert(
     store::accounts::insert(tx, record).await?;
     let told = Told::new(told);
     let link = Link::new(&[0; 32], 1, salt, &told.content);
-    tx.append(store::events::row(record.id, event, &told, Some(&link)));
+    tx.append(store::events::row(record.id, event, told.into(), Some(link)));
     Ok(())
 }
 

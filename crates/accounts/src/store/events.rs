@@ -1,13 +1,16 @@
 //! Rows of `event`: an append-only log for each account.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
+};
 use tenantry_domain::{AccountId, EventId, Instant, Result};
-use tenantry_entity::event::{ActiveModel, Column, Entity as Events};
+use tenantry_entity::event::{Column, Entity as Events, Model};
 
-use super::{corrupt, json, storage, to_json};
+use super::{INSERT, ROWS, corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
 
@@ -15,9 +18,6 @@ use crate::source::Source;
 const COMMON: [&str; 2] = ["token.exchanged", "token.exchange_requested"];
 /// What the index of the other kinds is about, word for word.
 const INDEXED: &str = "kind NOT IN ('token.exchanged', 'token.exchange_requested')";
-
-/// A row of this table, ready to be written.
-pub(crate) type EventRow = ActiveModel;
 
 /// What an event tells, written out: its columns, and all of it as JSON.
 pub(crate) struct Told {
@@ -34,20 +34,55 @@ impl Told {
     }
 }
 
+/// A row of this table, ready to be written.
+pub(crate) struct EventRow {
+    account: AccountId,
+    id: EventId,
+    told: Arc<Told>,
+    link: Option<Link>,
+}
+
 /// One event as a row; a link joins it to the account's chain.
-pub(crate) fn row(account: AccountId, id: EventId, told: &Told, link: Option<&Link>) -> EventRow {
-    ActiveModel {
-        account_id: Set(account.into()),
-        id: Set(id.0),
-        seq: Set(link.map(|link| link.seq)),
-        kind: Set(told.kind.clone().into_owned()),
-        subject: Set(told.subject.clone()),
-        at: Set(told.at),
-        content: Set(Some(told.content.clone())),
-        salt: Set(link.map(|link| link.salt.to_vec())),
-        content_hash: Set(link.map(|link| link.content_hash.to_vec())),
-        hash: Set(link.map(|link| link.hash.to_vec())),
-    }
+pub(crate) fn row(account: AccountId, id: EventId, told: Arc<Told>, link: Option<Link>) -> EventRow {
+    EventRow { account, id, told, link }
+}
+
+/// The statements that write rows. Every write has some, so they are not put together from parts.
+pub(super) fn inserts(rows: &[EventRow], backend: DatabaseBackend) -> Vec<Statement> {
+    const COLUMNS: usize = 10;
+    let statement = |rows: &[EventRow]| {
+        let verb = if backend == DatabaseBackend::Sqlite { INSERT } else { "INSERT" };
+        let mut sql =
+            format!("{verb} INTO event (account_id, id, seq, kind, subject, at, content, salt, content_hash, hash) VALUES ");
+        let mut values = Vec::with_capacity(COLUMNS * rows.len());
+        for (nth, EventRow { account, id, told, link }) in rows.iter().enumerate() {
+            sql.push_str(if nth == 0 { "(" } else { ", (" });
+            for column in 0..COLUMNS {
+                sql.push_str(if column == 0 { "" } else { ", " });
+                if backend == DatabaseBackend::Sqlite {
+                    sql.push('?');
+                } else {
+                    sql.extend(["$", &(nth * COLUMNS + column + 1).to_string()]);
+                }
+            }
+            sql.push(')');
+            let link = link.as_ref();
+            values.extend([
+                account.as_str().into(),
+                id.0.into(),
+                link.map(|link| link.seq).into(),
+                told.kind.as_ref().into(),
+                told.subject.as_str().into(),
+                told.at.into(),
+                told.content.as_str().into(),
+                link.map(|link| link.salt.to_vec()).into(),
+                link.map(|link| link.content_hash.to_vec()).into(),
+                Value::from(link.map(|link| link.hash.to_vec())),
+            ]);
+        }
+        Statement::from_sql_and_values(backend, sql, values)
+    };
+    rows.chunks(ROWS).map(statement).collect()
 }
 
 /// The head of the account's chain: the hash of its event number `seq`.
@@ -59,12 +94,26 @@ pub(crate) async fn head(db: &impl ConnectionTrait, account: AccountId, seq: i64
 
 /// Events by id, that is by time, after `filter.after`.
 pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
-    let mut query = Events::find().filter(Column::AccountId.eq(account.as_str()));
+    let of_account = matching(Events::find().filter(Column::AccountId.eq(account.as_str())), filter).limit(filter.limit);
+    if filter.kind.is_none() && filter.subject.is_none() {
+        return events(db, of_account.order_by_asc(Column::Id)).await;
+    }
+    // Configuration is walked, activity looked up.
+    let configuration = of_account.clone().filter(Column::Seq.is_not_null()).order_by_asc(Column::Seq);
+    let mut activity = of_account.filter(Column::Seq.is_null()).order_by_asc(Column::Id);
+    if filter.kind.as_deref().is_some_and(|kind| !COMMON.contains(&kind)) {
+        activity = activity.filter(Expr::cust(INDEXED));
+    }
+    let mut found = events(db, configuration).await?;
+    found.extend(events(db, activity).await?);
+    found.sort_by_key(|event| event.id);
+    found.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
+    Ok(found)
+}
+
+fn matching(mut query: Select<Events>, filter: &EventFilter) -> Select<Events> {
     if let Some(kind) = &filter.kind {
         query = query.filter(Column::Kind.eq(kind));
-        if !COMMON.contains(&kind.as_str()) {
-            query = query.filter(Expr::cust(INDEXED));
-        }
     }
     if let Some(subject) = &filter.subject {
         query = query.filter(Column::Subject.eq(subject));
@@ -79,19 +128,21 @@ pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: 
     if let Some(after) = filter.after {
         query = query.filter(Column::Id.gt(after.0));
     }
-    let rows = query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(Event {
-                id: EventId(row.id),
-                seq: row.seq,
-                at: Instant::from_micros(row.at),
-                kind: row.kind,
-                subject: row.subject,
-                content: row.content.as_deref().map(json).transpose()?,
-            })
+    query
+}
+
+async fn events(db: &impl ConnectionTrait, query: Select<Events>) -> Result<Vec<Event>> {
+    let event = |row: Model| {
+        Ok(Event {
+            id: EventId(row.id),
+            seq: row.seq,
+            at: Instant::from_micros(row.at),
+            kind: row.kind,
+            subject: row.subject,
+            content: row.content.as_deref().map(json).transpose()?,
         })
-        .collect()
+    };
+    query.all(db).await.map_err(storage)?.into_iter().map(event).collect()
 }
 
 /// Walks the chain of an account from its beginning and returns how many events it has.

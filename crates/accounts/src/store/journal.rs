@@ -1,6 +1,7 @@
 //! Activity on its way to the log. It changes no configuration and no version, so what many accounts tell at once goes in
 //! with one statement and one commit; whoever tells waits for that commit.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tenantry_domain::{AccountId, Error, EventId, Instant, Result};
@@ -28,13 +29,13 @@ pub(crate) struct Journal(mpsc::Sender<Waiting>);
 /// What is told in the logs of two accounts.
 pub(crate) struct Entry {
     accounts: [AccountId; 2],
-    told: Told,
+    told: Arc<Told>,
 }
 
 impl Entry {
     /// Writes the content out at once: less goes from thread to thread.
     pub(crate) fn new(accounts: [AccountId; 2], content: &Content) -> Self {
-        Self { accounts, told: Told::new(content) }
+        Self { accounts, told: Told::new(content).into() }
     }
 }
 
@@ -83,7 +84,7 @@ async fn serve(turns: Turns, mut waiting: mpsc::Receiver<Waiting>) {
             // whoever reads the log on and on.
             for (Entry { accounts, told }, source) in entries {
                 for account in accounts {
-                    tx.append(events::row(account, EventId(source.id(Instant::from_micros(told.at))), &told, None));
+                    tx.append(events::row(account, EventId(source.id(Instant::from_micros(told.at))), told.clone(), None));
                 }
             }
             Ok(())

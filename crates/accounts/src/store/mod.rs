@@ -266,14 +266,17 @@ pub(crate) fn taken(duplicate: &'static str) -> impl Fn(DbErr) -> Error {
 /// How many rows one statement writes at most. Few, so that there are few different statements, and each is prepared once.
 const ROWS: usize = 32;
 
+/// How rows are inserted on SQLite. Whatever fails there undoes the whole transaction: nothing need be kept with which to
+/// undo the statement alone.
+const INSERT: &str = "INSERT OR FAIL";
+
 /// The statements that write new rows, if there are any.
 fn inserts<R: ActiveModelTrait>(rows: Vec<R>, backend: DatabaseBackend) -> Vec<Statement> {
     let (mut rows, mut statements) = (rows.into_iter().peekable(), Vec::new());
     while rows.peek().is_some() {
         let mut insert = R::Entity::insert_many(rows.by_ref().take(ROWS)).build(backend);
         if backend == DatabaseBackend::Sqlite {
-            // Whatever fails here undoes the whole transaction: SQLite need not keep what it takes to undo the statement.
-            insert.sql = insert.sql.replacen("INSERT INTO", "INSERT OR FAIL INTO", 1);
+            insert.sql = insert.sql.replacen("INSERT", INSERT, 1);
         }
         statements.push(insert);
     }

@@ -19,7 +19,7 @@ use sea_orm::{
 use tenantry_domain::{AccountId, Error, Result};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
-use super::events::EventRow;
+use super::events::{self, EventRow};
 use super::grants::GrantRow;
 use super::roles::RoleRow;
 use super::wal::{Commit, Settle, Syncer, log_of};
@@ -282,7 +282,7 @@ impl Last {
     /// What writes it; the claims yield a row each.
     fn statements(self, backend: DatabaseBackend) -> Vec<Statement> {
         let claims = accounts::claim_all(&self.claims, backend);
-        let nouns = [inserts(self.grants, backend), inserts(self.roles, backend), inserts(self.events, backend)];
+        let nouns = [inserts(self.grants, backend), inserts(self.roles, backend), events::inserts(&self.events, backend)];
         claims.into_iter().chain(nouns.into_iter().flatten()).collect()
     }
 }
