@@ -170,7 +170,7 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
         ensure!(before == after, "guarded reads cost SQL or a mailbox: {before:?} became {after:?}");
         rates[2].push(many.run(server.api, |_, _| &token).await?.rate);
         rates[3].push(baseline(&["sign"])?);
-        let crowd = Load::closed(CROWD, ROUND);
+        let crowd = Load::closed(CROWD, ROUND * 2);
         rates[4].push(crowd.run(server.api, |connection, nth| &exchanges[(connection + nth) % exchanges.len()]).await?.rate);
         rates[5].push(many.run(server.api, |_, _| &jwks).await?.rate);
         rates[6].push(many.run(hello.api, |_, _| &hello_page).await?.rate);

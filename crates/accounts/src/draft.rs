@@ -31,8 +31,10 @@ impl<'t> Draft<'t> {
     /// Claims the next version, which on PostgreSQL locks the account's row; reads the directory anew if it may be behind,
     /// since another node wrote or a write ended unseen; and checks the caller again against it.
     pub(crate) async fn begin(tx: &'t Tx<'t>, account: &'t Account, by: &'t Caller) -> Result<Self> {
+        // In this order: what settles a doubt publishes first.
+        let certain = !account.in_doubt();
         let known = account.directory();
-        let (mut directory, version) = if !account.in_doubt() && tx.claim_last(account.id()) {
+        let (mut directory, version) = if certain && tx.claim_last(account.id()) {
             ((*known).clone(), known.version + 1)
         } else {
             let version = store::accounts::claim(tx, account.id()).await?;

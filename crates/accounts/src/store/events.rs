@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
 };
 use tenantry_domain::{AccountId, EventId, Instant, Result};
 use tenantry_entity::event::{Column, Entity as Events, Model};
@@ -94,26 +94,12 @@ pub(crate) async fn head(db: &impl ConnectionTrait, account: AccountId, seq: i64
 
 /// Events by id, that is by time, after `filter.after`.
 pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
-    let of_account = matching(Events::find().filter(Column::AccountId.eq(account.as_str())), filter).limit(filter.limit);
-    if filter.kind.is_none() && filter.subject.is_none() {
-        return events(db, of_account.order_by_asc(Column::Id)).await;
-    }
-    // Configuration is walked, activity looked up.
-    let configuration = of_account.clone().filter(Column::Seq.is_not_null()).order_by_asc(Column::Seq);
-    let mut activity = of_account.filter(Column::Seq.is_null()).order_by_asc(Column::Id);
-    if filter.kind.as_deref().is_some_and(|kind| !COMMON.contains(&kind)) {
-        activity = activity.filter(Expr::cust(INDEXED));
-    }
-    let mut found = events(db, configuration).await?;
-    found.extend(events(db, activity).await?);
-    found.sort_by_key(|event| event.id);
-    found.truncate(usize::try_from(filter.limit).unwrap_or(usize::MAX));
-    Ok(found)
-}
-
-fn matching(mut query: Select<Events>, filter: &EventFilter) -> Select<Events> {
+    let mut query = Events::find().filter(Column::AccountId.eq(account.as_str()));
     if let Some(kind) = &filter.kind {
         query = query.filter(Column::Kind.eq(kind));
+        if !COMMON.contains(&kind.as_str()) {
+            query = query.filter(Expr::cust(INDEXED));
+        }
     }
     if let Some(subject) = &filter.subject {
         query = query.filter(Column::Subject.eq(subject));
@@ -128,10 +114,6 @@ fn matching(mut query: Select<Events>, filter: &EventFilter) -> Select<Events> {
     if let Some(after) = filter.after {
         query = query.filter(Column::Id.gt(after.0));
     }
-    query
-}
-
-async fn events(db: &impl ConnectionTrait, query: Select<Events>) -> Result<Vec<Event>> {
     let event = |row: Model| {
         Ok(Event {
             id: EventId(row.id),
@@ -142,7 +124,8 @@ async fn events(db: &impl ConnectionTrait, query: Select<Events>) -> Result<Vec<
             content: row.content.as_deref().map(json).transpose()?,
         })
     };
-    query.all(db).await.map_err(storage)?.into_iter().map(event).collect()
+    let rows = query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
+    rows.into_iter().map(event).collect()
 }
 
 /// Walks the chain of an account from its beginning and returns how many events it has.

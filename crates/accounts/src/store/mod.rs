@@ -159,6 +159,10 @@ impl Database {
             .map_sqlx_postgres_opts(|options| {
                 options.application_name("tenantry").options([("statement_timeout", STATEMENT.as_millis().to_string())])
             });
+        if access == Access::Turns {
+            // One connection for as long as it is sound: its log of changes is synced beside it.
+            options.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        }
         SeaOrm::connect(options).await.map_err(|error| match self {
             Self::Sqlite(path) => format!("the database {} cannot be opened, or is locked: {error}", path.display()),
             Self::Postgres(_) => unreachable(&error),

@@ -22,7 +22,7 @@ use tokio::sync::{OnceCell, mpsc, oneshot};
 use super::events::{self, EventRow};
 use super::grants::GrantRow;
 use super::roles::RoleRow;
-use super::wal::{Commit, Settle, Syncer, log_of};
+use super::wal::{Commit, Log, Settle, Syncer};
 use super::{Database, ROWS, accounts, inserts, storage};
 use crate::measures::{Measures, Refusal};
 
@@ -393,19 +393,20 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
         };
         let sound = match batch(&db, turn, &mut turns, &mut syncing).await {
             Ended::Broken => false,
-            // As long as the writer is open, so is its log.
-            Ended::Committed(commit) => match log.take().map_or_else(|| log_of(path), Ok) {
-                Ok(open) => {
-                    syncer.keep(Arc::clone(&open), commit);
-                    log = Some(open);
-                    true
+            Ended::Committed(commit) => {
+                match log.take().filter(|log: &Arc<Log>| log.stands()).map_or_else(|| Log::of(path).map(Arc::new), Ok) {
+                    Ok(open) => {
+                        syncer.keep(Arc::clone(&open), commit);
+                        log = Some(open);
+                        true
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the log of changes cannot be opened");
+                        commit.settle(false);
+                        false
+                    }
                 }
-                Err(error) => {
-                    tracing::error!(%error, "the log of changes cannot be opened");
-                    commit.settle(false);
-                    false
-                }
-            },
+            }
         };
         if sound {
             writer = Some(db);

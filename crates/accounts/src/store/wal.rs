@@ -6,7 +6,8 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
@@ -39,7 +40,7 @@ impl Commit {
 }
 
 /// The thread that syncs.
-pub(super) struct Syncer(Sender<(Arc<File>, Commit)>);
+pub(super) struct Syncer(Sender<(Arc<Log>, Commit)>);
 
 impl Syncer {
     pub(super) fn start(measures: Arc<Measures>) -> Self {
@@ -50,26 +51,41 @@ impl Syncer {
     }
 
     /// Makes a commit in `log` durable, and then tells its callers.
-    pub(super) fn keep(&self, log: Arc<File>, commit: Commit) {
+    pub(super) fn keep(&self, log: Arc<Log>, commit: Commit) {
         self.0.send((log, commit)).unwrap_or_else(|unsent| unsent.0.1.settle(false));
     }
 }
 
-/// The log of changes beside a database that is open, so that it is there and stays there.
-pub(super) fn log_of(database: &Path) -> io::Result<Arc<File>> {
-    let mut log = database.canonicalize()?;
-    log.as_mut_os_string().push("-wal");
-    if let Some(directory) = log.parent() {
-        File::open(directory)?.sync_all()?; // its name has to be durable, too
-    }
-    File::open(log).map(Arc::new)
+/// The log of changes beside a database that is open.
+pub(super) struct Log {
+    path: PathBuf,
+    file: File,
+    inode: u64,
 }
 
-fn sync(commits: &Receiver<(Arc<File>, Commit)>, measures: &Measures) {
+impl Log {
+    pub(super) fn of(database: &Path) -> io::Result<Self> {
+        let mut path = database.canonicalize()?;
+        path.as_mut_os_string().push("-wal");
+        if let Some(directory) = path.parent() {
+            File::open(directory)?.sync_all()?; // its name has to be durable, too
+        }
+        let file = File::open(&path)?;
+        let inode = file.metadata()?.ino();
+        Ok(Self { path, file, inode })
+    }
+
+    /// Whether it is still the one: SQLite makes a new one when nobody had the database open.
+    pub(super) fn stands(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|now| now.ino() == self.inode)
+    }
+}
+
+fn sync(commits: &Receiver<(Arc<Log>, Commit)>, measures: &Measures) {
     while let Ok(first) = commits.recv() {
         let (mut log, mut waiting) = (first.0, vec![first.1]);
-        let one = |log: &File| {
-            log.sync_data().unwrap_or_else(|error| {
+        let one = |log: &Log| {
+            log.file.sync_data().unwrap_or_else(|error| {
                 // What the system could not write it may have thrown away, and later commits build on it: only what is
                 // read again from the file can be relied upon.
                 tracing::error!(%error, "the log of changes cannot be made durable: ending");
