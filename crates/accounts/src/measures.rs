@@ -77,7 +77,7 @@ impl Measures {
             ),
             statements: all.histogram(
                 "tenantry_database_statement_duration_seconds",
-                "Time of one SQL statement; BEGIN and COMMIT are not counted here.",
+                "Time of one SQL statement, or of several that are sent together.",
                 &SHORT,
             ),
             tokens: all.counters(
@@ -121,7 +121,7 @@ impl Measures {
                 "Writes that shared one commit.",
                 &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0],
             ),
-            commits: all.histogram("tenantry_commit_duration_seconds", "Time of one COMMIT.", &SECONDS),
+            commits: all.histogram("tenantry_commit_duration_seconds", "Time of one commit, until it is durable.", &SECONDS),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Activity on its way to the log. It changes no configuration and no version, so what many accounts tell at once goes in
-//! with one statement and one commit; whoever tells waits for that commit.
+//! with one turn and one commit; whoever tells waits for that commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::events::Content;
 use crate::permits::Permit;
 use crate::source::Source;
 
-/// How many entries one statement writes at most.
+/// How many entries one turn writes at most.
 const BATCH: usize = 256;
 /// How many may wait. Each holds a permit of its account, so that nobody fills this alone.
 const MAX_WAITING: usize = 4096;
