@@ -1,9 +1,10 @@
 //! Turns: how writes take place. On PostgreSQL a turn is a transaction of its own. SQLite has one writer, so there the
-//! turns of the whole process share it: the first runs in the transaction itself, each that waits behind it in a savepoint,
-//! and one COMMIT serves up to 64 of them. What it wrote is synced while the next batch runs (see `wal`).
+//! turns of the whole process share it: what can wait is written with the COMMIT that serves up to 64 of them, and a turn with
+//! statements of its own behind another's runs in a savepoint. What was committed is synced while the next batch runs (see
+//! `wal`).
 //!
 //! The shared connection belongs to one task; turns reach it through a bounded queue. So a caller that goes away
-//! stops nothing that runs, and a turn that panics takes its own savepoint with it and nobody else's.
+//! stops nothing that runs, and a turn that panics takes what it wrote with it and nobody else's.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -393,6 +394,7 @@ async fn serve(database: Database, first: DatabaseConnection, mut turns: mpsc::R
         };
         let sound = match batch(&db, turn, &mut turns, &mut syncing).await {
             Ended::Broken => false,
+            Ended::Empty => true,
             Ended::Committed(commit) => {
                 match log.take().filter(|log: &Arc<Log>| log.stands()).map_or_else(|| Log::of(path).map(Arc::new), Ok) {
                     Ok(open) => {
@@ -438,6 +440,8 @@ async fn another(
 
 /// How a batch ended.
 enum Ended {
+    /// Nothing was written, so nothing has to be synced.
+    Empty,
     Committed(Commit),
     /// Everyone knows; the connection must not be used again.
     Broken,
@@ -474,6 +478,10 @@ async fn batch(
     let (told, end) = oneshot::channel();
     *syncing = Some(end);
     let commit = Commit { begun: Instant::now(), turns: taken, settles, told };
+    if sound && last.rows() == 0 && !shared.tx.initialized() {
+        commit.settle(true);
+        return Ended::Empty;
+    }
     if sound {
         match shared.commit(last).await {
             Ok(()) => return Ended::Committed(commit),
