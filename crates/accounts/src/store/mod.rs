@@ -28,11 +28,13 @@ mod pool;
 pub(crate) mod roles;
 mod schema;
 mod turns;
+mod tx;
 mod wal;
 
 pub(crate) use journal::{Entry, Journal};
 pub use schema::{Lock, Schema};
-pub(crate) use turns::{Turns, Tx};
+pub(crate) use turns::Turns;
+pub(crate) use tx::Tx;
 
 /// How long a connection from the pool is waited for.
 const ACQUIRE: Duration = Duration::from_secs(2);

@@ -7,24 +7,18 @@
 //! stops nothing that runs, and a turn that panics takes what it wrote with it and nobody else's.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
-use sea_orm::sea_query::Values;
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, QueryResult,
-    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
-};
-use tenantry_domain::{AccountId, Error, Result};
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use sea_orm::{ConnectionTrait, DatabaseConnection};
+use tenantry_domain::{Error, Result};
+use tokio::sync::{mpsc, oneshot};
 
-use super::events::{self, EventRow};
-use super::grants::GrantRow;
-use super::roles::RoleRow;
+use super::tx::{Last, Savepoint, Shared, Tx};
 use super::wal::{Commit, Log, Settle, Syncer};
-use super::{Database, ROWS, accounts, inserts, storage};
+use super::{Database, storage};
 use crate::measures::{Measures, Refusal};
 
 /// How many turns one COMMIT serves at most.
@@ -99,212 +93,9 @@ impl Turns {
     }
 }
 
-/// The transaction that turns share, begun when the first of them needs it.
-pub(crate) struct Shared<'d> {
-    db: &'d DatabaseConnection,
-    tx: OnceCell<DatabaseTransaction>,
-}
-
-impl<'d> Shared<'d> {
-    fn new(db: &'d DatabaseConnection) -> Self {
-        Self { db, tx: OnceCell::new() }
-    }
-
-    async fn tx(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let immediate =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        self.tx.get_or_try_init(|| self.db.begin_with_options(immediate)).await
-    }
-
-    /// Takes everything back; `false` where that is not certain.
-    async fn undo(&mut self) -> bool {
-        let Some(tx) = self.tx.take() else { return true };
-        tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok()
-    }
-
-    /// Writes what could wait, and commits. After an error it has to be undone.
-    async fn commit(&mut self, last: Last) -> Result<()> {
-        let backend = self.db.get_database_backend();
-        let (claims, rows) = (last.claims.len(), last.rows());
-        let mut statements = last.statements(backend);
-        // SQLite takes several at once. Not where there are many: each mixture of them would be prepared anew.
-        let at_once = backend == DatabaseBackend::Sqlite && rows <= 2 * ROWS;
-        if at_once {
-            if !self.tx.initialized() && rows > 0 {
-                let alone = |sql: &str| Statement::from_string(backend, sql);
-                statements.insert(0, alone("BEGIN IMMEDIATE"));
-                statements.push(alone("COMMIT"));
-            }
-            statements = statements.into_iter().reduce(both).into_iter().collect();
-        } else {
-            self.tx().await.map_err(storage)?;
-        }
-        let mut claimed = 0;
-        for statement in statements {
-            claimed += match self.tx.get() {
-                Some(tx) => tx.query_all_raw(statement).await.map_err(storage)?.len(),
-                None => self.db.query_all_raw(statement).await.map_err(|error| unknown(&error))?.len(),
-            };
-        }
-        if claimed != claims {
-            return Err(Error::Internal(format!("{claimed} of {claims} accounts that were written have a row")));
-        }
-        match self.tx.take() {
-            Some(tx) => tx.commit().await.map_err(|error| unknown(&error)),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A transaction in progress, as an operation sees it: for statements, and for what can wait until the commit.
-///
-/// Of what runs beside others in one transaction, the first statement also begins the savepoint. The numbers of rows that
-/// a database tells are therefore not to be used.
-pub(crate) struct Tx<'t> {
-    shared: &'t Shared<'t>,
-    /// Others have written in the transaction, so that this turn has to be undone by itself.
-    nested: bool,
-    savepoint: Mutex<Savepoint>,
-    last: Mutex<Last>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Savepoint {
-    None,
-    Begun,
-    /// Nobody knows whether it was begun.
-    Unknown,
-}
-
-impl<'t> Tx<'t> {
-    fn new(shared: &'t Shared<'t>, nested: bool) -> Self {
-        Self { shared, nested, savepoint: Mutex::new(Savepoint::None), last: Mutex::default() }
-    }
-
-    /// Claims the next version of an account, if the turn ends well: where nobody else can write it, and its version is
-    /// known. `false`: that is not so, and it has to be claimed with a statement of its own, at once.
-    pub(crate) fn claim_last(&self, account: AccountId) -> bool {
-        let alone = self.get_database_backend() == DatabaseBackend::Sqlite;
-        if alone {
-            lock(&self.last).claims.push(account);
-        }
-        alone
-    }
-
-    /// Adds a role, if the turn ends well. No live one may have its name.
-    pub(crate) fn add_role(&self, role: RoleRow) {
-        lock(&self.last).roles.push(role);
-    }
-
-    /// Adds a grant, if the turn ends well. Its client may have none for its audience and type.
-    pub(crate) fn add_grant(&self, grant: GrantRow) {
-        lock(&self.last).grants.push(grant);
-    }
-
-    /// Appends an event, if the turn ends well.
-    pub(crate) fn append(&self, event: EventRow) {
-        lock(&self.last).events.push(event);
-    }
-
-    /// Runs a statement. The first one of a nested turn has the savepoint in front of it: two trips to the database in one.
-    async fn run<T>(
-        &self,
-        mut statement: Statement,
-        run: impl AsyncFnOnce(&DatabaseTransaction, Statement) -> Result<T, DbErr>,
-    ) -> Result<T, DbErr> {
-        let tx = self.shared.tx().await?;
-        if !self.nested || *lock(&self.savepoint) != Savepoint::None {
-            return run(tx, statement).await;
-        }
-        *lock(&self.savepoint) = Savepoint::Unknown;
-        statement.sql.insert_str(0, "SAVEPOINT turn; ");
-        let done = run(tx, statement).await;
-        // A refusal by a rule of the schema comes from the statement behind it.
-        if done.as_ref().map_or_else(|error| error.sql_err().is_some(), |_| true) {
-            *lock(&self.savepoint) = Savepoint::Begun;
-        }
-        done
-    }
-
-    fn into_parts(self) -> (Savepoint, Last) {
-        let inner = |error: PoisonError<_>| error.into_inner();
-        (*lock(&self.savepoint), self.last.into_inner().unwrap_or_else(inner))
-    }
-}
-
-fn lock<T>(of: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[async_trait::async_trait]
-impl ConnectionTrait for Tx<'_> {
-    fn get_database_backend(&self) -> DatabaseBackend {
-        self.shared.db.get_database_backend()
-    }
-
-    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.run(statement, async |tx, statement| tx.execute_raw(statement).await).await
-    }
-
-    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.execute_raw(Statement::from_string(self.get_database_backend(), sql)).await
-    }
-
-    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.run(statement, async |tx, statement| tx.query_one_raw(statement).await).await
-    }
-
-    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.run(statement, async |tx, statement| tx.query_all_raw(statement).await).await
-    }
-}
-
-/// What is written just before the commit: for all turns that share it, in a statement each.
-#[derive(Default)]
-pub(crate) struct Last {
-    claims: Vec<AccountId>,
-    grants: Vec<GrantRow>,
-    roles: Vec<RoleRow>,
-    events: Vec<EventRow>,
-}
-
-impl Last {
-    fn add(&mut self, other: Self) {
-        self.claims.extend(other.claims);
-        self.grants.extend(other.grants);
-        self.roles.extend(other.roles);
-        self.events.extend(other.events);
-    }
-
-    fn rows(&self) -> usize {
-        self.claims.len() + self.grants.len() + self.roles.len() + self.events.len()
-    }
-
-    /// What writes it; the claims yield a row each.
-    fn statements(self, backend: DatabaseBackend) -> Vec<Statement> {
-        let claims = accounts::claim_all(&self.claims, backend);
-        let nouns = [inserts(self.grants, backend), inserts(self.roles, backend), events::inserts(&self.events, backend)];
-        claims.into_iter().chain(nouns.into_iter().flatten()).collect()
-    }
-}
-
-/// Two statements in one; parameters are counted on.
-fn both(mut first: Statement, second: Statement) -> Statement {
-    first.sql.push_str("; ");
-    first.sql.push_str(&second.sql);
-    let values = [first.values, second.values].into_iter().flatten().flat_map(|values| values.0).collect();
-    first.values = Some(Values(values));
-    first
-}
-
 /// Takes a panic for an outcome: it is logged where it happens.
 async fn caught<T>(op: impl Future<Output = Result<T>>) -> Result<T> {
     AssertUnwindSafe(Box::pin(op)).catch_unwind().await.unwrap_or(Err(Error::OutcomeUnknown))
-}
-
-fn unknown(error: &DbErr) -> Error {
-    tracing::error!(%error, "a commit failed");
-    Error::OutcomeUnknown
 }
 
 /// One turn, whatever it returns.
@@ -459,7 +250,7 @@ async fn batch(
     let mut next = Some(turn);
     while let Some(turn) = next {
         taken += 1;
-        let nested = shared.tx.initialized();
+        let nested = shared.begun();
         match turn.run(&shared, nested).await {
             Done::Well(settle, its_last) => {
                 settles.push(settle);
@@ -478,7 +269,7 @@ async fn batch(
     let (told, end) = oneshot::channel();
     *syncing = Some(end);
     let commit = Commit { begun: Instant::now(), turns: taken, settles, told };
-    if sound && last.rows() == 0 && !shared.tx.initialized() {
+    if sound && last.rows() == 0 && !shared.begun() {
         commit.settle(true);
         return Ended::Empty;
     }
