@@ -71,8 +71,8 @@ impl Describe for Unproven {
     fn describe(_: &mut Operation<'_>) {}
 }
 
-/// The credentials of the `Authorization` header: its scheme in lower case and the rest. More than one header is 400.
-pub(crate) fn authorization(request: &HttpRequest) -> Result<Option<(String, &str)>> {
+/// The scheme of the `Authorization` header and the rest. More than one header is 400.
+pub(crate) fn authorization(request: &HttpRequest) -> Result<Option<(&str, &str)>> {
     let mut headers = request.headers().get_all(AUTHORIZATION);
     let Some(header) = headers.next() else { return Ok(None) };
     if headers.next().is_some() {
@@ -81,12 +81,12 @@ pub(crate) fn authorization(request: &HttpRequest) -> Result<Option<(String, &st
     // Not `to_str`, which looks at each byte of a long token by itself: what is not ASCII is no token either.
     let parts = std::str::from_utf8(header.as_bytes()).ok().and_then(|text| text.split_once(' '));
     let (scheme, rest) = parts.ok_or(Error::Unauthorized)?;
-    Ok(Some((scheme.to_ascii_lowercase(), rest.trim_start_matches(' '))))
+    Ok(Some((scheme, rest.trim_start_matches(' '))))
 }
 
 /// The bearer token (RFC 6750 section 2.1), if that is what was sent.
 pub(crate) fn bearer(request: &HttpRequest) -> Result<Option<&str>> {
-    Ok(authorization(request)?.and_then(|(scheme, token)| (scheme == "bearer").then_some(token)))
+    Ok(authorization(request)?.and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token)))
 }
 
 /// Where a request came from, for the log of the account.

@@ -26,8 +26,8 @@ pub(crate) fn proof(request: &HttpRequest, client_id: Option<String>, client_sec
         return Err(ApiError::invalid("client_secret", "must not be sent beside an Authorization header"));
     }
     match (header, client_id, client_secret) {
-        (Some((scheme, token)), _, _) if scheme == "bearer" => Ok(Some(Proof::Bearer(token.to_owned()))),
-        (Some((scheme, text)), sent, _) if scheme == "basic" => {
+        (Some((scheme, token)), _, _) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(Proof::Bearer(token.to_owned()))),
+        (Some((scheme, text)), sent, _) if scheme.eq_ignore_ascii_case("basic") => {
             let client = basic(text).ok_or(Error::InvalidClient)?;
             if sent.is_some_and(|id| id != client.client_id) {
                 return Err(ApiError::invalid("client_id", "differs from the Authorization header"));

@@ -58,7 +58,7 @@ pub(crate) async fn observe(
 
     let took = begun.elapsed();
     let http = answer.request();
-    let route = http.extensions().get::<Matched>().map_or("other", |matched| matched.template);
+    let route = Matched::template(http);
     let status = answer.status().as_u16();
     State::of(http).metrics.observe(route, http.method(), status, took.as_secs_f64());
     let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());

@@ -177,10 +177,19 @@ macro_rules! methods {
 }
 methods! { get GET post POST put PUT patch PATCH delete DELETE }
 
-/// The template of the path that a request matched, and the parameters in it.
+/// The endpoints of one path.
+struct Resource {
+    /// With `{parameters}`.
+    template: &'static str,
+    /// The names of these.
+    names: Vec<&'static str>,
+    routes: Vec<Route>,
+}
+
+/// What the path of a request matched, and what stands there for its parameters.
 pub(crate) struct Matched {
-    pub(crate) template: &'static str,
-    parameters: Vec<String>,
+    resource: Rc<Resource>,
+    values: Vec<String>,
 }
 
 impl Matched {
@@ -188,23 +197,29 @@ impl Matched {
     pub(crate) fn parameter(request: &HttpRequest, nth: usize) -> Option<(&'static str, String)> {
         let matched = request.extensions();
         let matched = matched.get::<Self>()?;
-        let name = matched.template.split(['{', '}']).nth(2 * nth + 1)?;
-        Some((name.trim_start_matches('*'), matched.parameters.get(nth)?.clone()))
+        Some((matched.resource.names.get(nth)?, matched.values.get(nth)?.clone()))
+    }
+
+    /// The template of the path, `/v1/accounts/{oid}/auth/roles`; `other` if there is none.
+    pub(crate) fn template(request: &HttpRequest) -> &'static str {
+        request.extensions().get::<Self>().map_or("other", |matched| matched.resource.template)
     }
 }
 
 /// All routes, found by path.
-pub(crate) struct Router(matchit::Router<Vec<Route>>);
+pub(crate) struct Router(matchit::Router<Rc<Resource>>);
 
 impl Router {
     pub(crate) fn new(routes: impl IntoIterator<Item = Route>) -> Self {
-        let mut by_path: BTreeMap<&str, Vec<Route>> = BTreeMap::new();
+        let mut by_path: BTreeMap<&'static str, Vec<Route>> = BTreeMap::new();
         for route in routes {
             by_path.entry(route.path).or_default().push(route);
         }
         let mut tree = matchit::Router::new();
-        for (path, routes) in by_path {
-            tree.insert(path, routes).expect("no two templates of ours match the same path");
+        for (template, routes) in by_path {
+            let names = template.split(['{', '}']).skip(1).step_by(2).map(|name| name.trim_start_matches('*')).collect();
+            let resource = Rc::new(Resource { template, names, routes });
+            tree.insert(template, resource).expect("no two templates of ours match the same path");
         }
         Self(tree)
     }
@@ -225,11 +240,11 @@ impl Router {
     fn find(&self, request: &HttpRequest) -> Result<&Route> {
         // The path as actix-web has decoded it.
         let found = self.0.at(request.match_info().as_str()).map_err(|_| Error::NotFound)?;
-        let parameters = found.params.iter().map(|(_, value)| value.to_owned()).collect();
-        let template = found.value.first().map_or("other", |route| route.path);
-        request.extensions_mut().insert(Matched { template, parameters });
-        found.value.iter().find(|route| route.methods().contains(request.method())).ok_or_else(|| {
-            let allowed: Vec<&str> = found.value.iter().flat_map(Route::methods).map(Method::as_str).collect();
+        let values = found.params.iter().map(|(_, value)| value.to_owned()).collect();
+        request.extensions_mut().insert(Matched { resource: found.value.clone(), values });
+        let routes = &found.value.routes;
+        routes.iter().find(|route| route.methods().contains(request.method())).ok_or_else(|| {
+            let allowed: Vec<&str> = routes.iter().flat_map(Route::methods).map(Method::as_str).collect();
             ApiError::MethodNotAllowed(allowed.join(", "))
         })
     }

@@ -1,5 +1,7 @@
 //! Pieces that several bodies share.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tenantry_domain::{Checks, Instant, Scopes, Stamp, Text};
 use utoipa::ToSchema;
@@ -51,8 +53,8 @@ impl Entity {
 
 /// A scope, `verb:resource` or `verb:resource:/path`.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[schema(min_length = 1, example = "read:accounts")]
-pub(crate) struct ScopeName(String);
+#[schema(value_type = String, min_length = 1, example = "read:accounts")]
+pub(crate) struct ScopeName(Arc<str>);
 
 impl AsRef<str> for ScopeName {
     fn as_ref(&self) -> &str {
@@ -62,7 +64,7 @@ impl AsRef<str> for ScopeName {
 
 /// Scopes as they are answered.
 pub(crate) fn scope_names(scopes: &Scopes) -> Vec<ScopeName> {
-    scopes.iter().map(|scope| ScopeName(scope.to_string())).collect()
+    scopes.iter().map(|scope| ScopeName(scope.text())).collect()
 }
 
 /// Reads the scopes of a body; a finding names the entry.

@@ -49,9 +49,21 @@ impl Instant {
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok(at) = OffsetDateTime::from_unix_timestamp(self.seconds()) else { return write!(f, "{}us", self.0) };
-        let (date, micros) = (at.date(), self.0.rem_euclid(1_000_000));
-        let (hour, minute, second) = at.to_hms();
-        write!(f, "{date}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z")
+        let ((year, month, day), (hour, minute, second)) = (at.to_calendar_date(), at.to_hms());
+        let year = u32::try_from(year).unwrap_or_default();
+        // Every record that is answered has two of them: digits are set in place, not formatted one by one.
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        let numbers = [(0, 4, year), (5, 2, u32::from(u8::from(month))), (8, 2, day.into()), (11, 2, hour.into())];
+        let micros = u32::try_from(self.0.rem_euclid(1_000_000)).unwrap_or_default();
+        for (at, width, mut number) in
+            numbers.into_iter().chain([(14, 2, minute.into()), (17, 2, second.into()), (20, 6, micros)])
+        {
+            for digit in text[at..at + width].iter_mut().rev() {
+                *digit = b'0' + (number % 10) as u8;
+                number /= 10;
+            }
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -77,5 +89,7 @@ mod tests {
         assert_eq!(at.to_string(), "2019-08-24T14:05:22.000001Z");
         assert_eq!(Instant::parse("2019-08-24T16:05:22.0000019+02:00"), Ok(at));
         assert!(Instant::parse("2019-08-24").is_err());
+        assert_eq!(Instant::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
+        assert_eq!(Instant::from_micros(253_402_300_799_999_999).to_string(), "9999-12-31T23:59:59.999999Z");
     }
 }

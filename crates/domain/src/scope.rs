@@ -19,6 +19,12 @@ impl Scope {
         &self.0
     }
 
+    /// The same, shared.
+    #[must_use]
+    pub fn text(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// The verb and resource, `("write", "accounts")` of `write:accounts:/auth/users`, and what follows the resource.
     fn parts(&self) -> Option<(&str, &str, &str)> {
         let (verb, rest) = self.0.split_once(':')?;
