@@ -21,7 +21,7 @@ fn hot(criterion: &mut Criterion) {
         let vault = Vault::new(&source.bytes::<32>(), source.clone()).expect("a vault");
         let wide: tenantry_domain::Quota = "1000000/1000000".parse().expect("a quota");
         let quotas = Quotas { address: wide, account: wide, client: wide, tree: wide };
-        let choices = Choices { token_lifetime: 14_400, quotas: Some(quotas) };
+        let choices = Choices { quotas: Some(quotas), ..Choices::default() };
         let public = PublicUrl::parse("https://id.example.com").expect("a URL");
         let platform = Arc::new(Platform::new(store, source, vault, public, choices));
         let made = platform.bootstrap().await.expect("a bootstrap").expect("a new database").test;

@@ -6,9 +6,12 @@
 #![expect(missing_docs, reason = "a column is documented by the domain type that it is read into")]
 
 pub mod account;
+pub mod attempt;
+pub mod auth_user;
 pub mod client;
 pub mod event;
 pub mod grant;
 pub mod instance;
 pub mod key;
 pub mod role;
+pub mod session;

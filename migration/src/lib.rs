@@ -17,6 +17,9 @@ mod m0007_client_limits;
 mod m0008_old_secrets;
 mod m0009_event_seq;
 mod m0010_lean_indexes;
+mod m0011_auth_users;
+mod m0012_sessions;
+mod m0013_attempts;
 
 /// All steps in order.
 pub struct Migrator;
@@ -35,6 +38,9 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_old_secrets::Migration),
             Box::new(m0009_event_seq::Migration),
             Box::new(m0010_lean_indexes::Migration),
+            Box::new(m0011_auth_users::Migration),
+            Box::new(m0012_sessions::Migration),
+            Box::new(m0013_attempts::Migration),
         ]
     }
 }

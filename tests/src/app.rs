@@ -49,7 +49,7 @@ impl TestApp {
     }
 
     async fn start_on(options: Options, quotas: Option<Quotas>) -> Self {
-        let choices = Choices { token_lifetime: 14_400, quotas };
+        let choices = Choices { quotas, ..Choices::default() };
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");

@@ -10,5 +10,5 @@ pub use answer::Answer;
 pub use app::PUBLIC;
 pub use app::TestApp;
 pub use process::{Program, bootstrap, program, stderr};
-pub use tenant::Tenant;
+pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;

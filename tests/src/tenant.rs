@@ -17,6 +17,45 @@ pub struct Tenant<'a> {
     pub token: String,
 }
 
+/// What users of tests choose.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A client that brings people's passwords.
+pub struct AppClient<'a> {
+    /// Its own token.
+    pub tenant: Tenant<'a>,
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: String,
+    /// The grant for its people.
+    pub grant: String,
+}
+
+impl<'a> AppClient<'a> {
+    /// Brings a password.
+    pub async fn bring(&self, username: &str, password: &str) -> Answer {
+        let audience = audience(&self.tenant.account);
+        let body = json!({"grant_type": "password", "username": username, "password": password, "audience": audience});
+        self.tenant.post("auth/token", body).await
+    }
+
+    /// Logs a user in that has [`PASSWORD`], and yields the answer.
+    pub async fn log_in(&self, username: &str) -> Value {
+        self.bring(username, PASSWORD).await.ok()
+    }
+
+    /// Trades a refresh token.
+    pub async fn renew(&self, refresh_token: &str) -> Answer {
+        self.tenant.post("auth/token", json!({"grant_type": "refresh_token", "refresh_token": refresh_token})).await
+    }
+
+    /// The person behind an answer of the token endpoint.
+    pub fn person(&self, token: &Value) -> Tenant<'a> {
+        self.tenant.app.holder(&self.tenant.account, &member(token, "access_token"))
+    }
+}
+
 impl<'a> Tenant<'a> {
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/v1/accounts/{}/{path}", self.account) };
@@ -96,6 +135,26 @@ impl<'a> Tenant<'a> {
         let (id, secret) = self.bare_client().await;
         self.grant(&id, scope).await;
         self.app.login(&self.account, &id, &secret).await
+    }
+
+    /// Creates a user with [`PASSWORD`].
+    pub async fn user(&self, name: &str) -> Value {
+        self.post("auth/users", json!({"username": name, "password": PASSWORD})).await.ok()
+    }
+
+    /// A new client that may bring passwords, whose people get these scopes, with its own token and its secret.
+    pub async fn app_client(&self, own: &[&str], persons: &[&str]) -> AppClient<'a> {
+        let (id, secret) = self.bare_client().await;
+        self.grant_of("client_credentials", &id, own).await;
+        let grant = self.grant_of("password", &id, persons).await;
+        let tenant = self.app.login(&self.account, &id, &secret).await;
+        AppClient { tenant, id, secret, grant }
+    }
+
+    async fn grant_of(&self, kind: &str, client_id: &str, scope: &[&str]) -> String {
+        let audience = audience(&self.account);
+        let body = json!({"client_id": client_id, "audience": audience, "scope": scope, "type": kind});
+        member(&self.post("auth/client-grants", body).await.ok(), "id")
     }
 
     /// Creates a role and yields its id.

@@ -14,7 +14,8 @@ const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 fn path(route: &Route, account: &str, record: &str) -> String {
     let (before, after) = route.path.split_once('{').unwrap();
     let after = after.split_once('}').unwrap().1;
-    let after = ["{id}", "{role_id}", "{aid}"].iter().fold(after.to_owned(), |path, hole| path.replace(hole, record));
+    let after =
+        ["{id}", "{role_id}", "{aid}", "{username}"].iter().fold(after.to_owned(), |path, hole| path.replace(hole, record));
     format!("{before}{account}{after}")
 }
 
@@ -50,6 +51,7 @@ async fn every_route_honours_its_policy() {
     let foreign_role = other.role("theirs").await;
     let foreign_client = other.get("auth/clients").await.ok()[0]["id"].as_str().unwrap().to_owned();
     let foreign_grant = other.get("auth/client-grants").await.ok()[0]["id"].as_str().unwrap().to_owned();
+    other.user("theirs").await;
     let foreign_account = other.sub_account("theirs").await;
     let scopes: BTreeSet<&str> = routes()
         .iter()
@@ -61,7 +63,7 @@ async fn every_route_honours_its_policy() {
     for scope in scopes {
         holders.push((scope, one.client(&[scope]).await));
     }
-    let stranger = one.client(&["read:elsewhere", "write:accounts:/auth/users"]).await;
+    let stranger = one.client(&["read:elsewhere", "write:accounts:/auth/users:nothing"]).await;
 
     let mut walked = 0;
     for route in routes() {
@@ -89,9 +91,11 @@ async fn every_route_honours_its_policy() {
             "roles" => &foreign_role,
             "clients" => &foreign_client,
             "client-grants" => &foreign_grant,
+            "users" => "theirs",
             _ => &foreign_account,
         };
-        if route.path.ends_with('}') || route.path.ends_with("rotate-secret") {
+        let about_one = ["}", "rotate-secret", "change_username", "able"].iter().any(|end| route.path.ends_with(end));
+        if about_one {
             let unknown = if noun == "accounts" { "T11299998" } else { NOBODY };
             let unknown = call(&one, &route, &path(&route, "T11200000", unknown), &body).await;
             let foreign = call(&one, &route, &path(&route, "T11200000", record), &body).await;
@@ -114,6 +118,8 @@ async fn what_asks_for_no_scope_is_named_here() {
         open,
         [
             "POST /v1/accounts/{oid}/auth/token",
+            "POST /v1/accounts/{oid}/auth/oauth/revoke",
+            "POST /v1/accounts/{oid}/auth/oauth/introspect",
             "GET /v1/accounts/{oid}/.well-known/jwks.json",
             "GET /v1/accounts/{oid}/.well-known/oauth-authorization-server",
             "GET /.well-known/oauth-authorization-server/v1/accounts/{oid}",

@@ -22,6 +22,7 @@ use crate::limits::Buckets;
 use crate::measures::{Refusal, Reload};
 use crate::permits::{Lane, Permit, Permits};
 use crate::platform::Platform;
+use crate::store::Tx;
 
 /// How long a request waits for another's reload of the account.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
@@ -107,8 +108,7 @@ impl Account {
         op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let begun = std::time::Instant::now();
-        let from_above = by.home().is_some_and(|home| home != self.id());
-        let outcome = match self.enter(if from_above { Lane::Above } else { by.lane }).await {
+        let outcome = match self.enter(self.lane(by)).await {
             Ok(permit) => {
                 let sent = std::time::Instant::now();
                 let write = Write { account: self.clone(), by: by.clone(), op, permit, sent, reply: PhantomData };
@@ -118,6 +118,26 @@ impl Account {
         };
         self.platform().measures.write(begun.elapsed(), outcome.is_ok());
         outcome
+    }
+
+    /// Runs `op` in one turn on what stands in SQL only. It changes no configuration, waits for no other write of the account,
+    /// and races are decided by the rows.
+    pub(crate) async fn write_rows<T: Send + 'static>(
+        &self,
+        by: &Caller,
+        op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let permit = self.enter(self.lane(by)).await?;
+        let held = async move |tx: &Tx<'_>| {
+            let _permit = permit;
+            op(tx).await
+        };
+        self.platform().store.turns.take(held).await
+    }
+
+    /// How a write of `by` is admitted here.
+    fn lane(&self, by: &Caller) -> Lane {
+        if by.home().is_some_and(|home| home != self.id()) { Lane::Above } else { by.lane }
     }
 
     /// Leave for one write of this account; `Error::Busy` if it has too much under way.

@@ -10,7 +10,7 @@ use crate::account::Account;
 use crate::directory::Directory;
 use crate::permits::Lane;
 use crate::registry::Registry;
-use crate::tokens::{Claims, Signatures, TokenUse, Verified, claimed_account, refuse_suspended};
+use crate::tokens::{Claims, ClientSecret, Signatures, TokenUse, Verified, claimed_account, refuse_suspended};
 
 /// The partner that acts, by RFC 8693 section 4.1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,11 @@ impl Caller {
         Self { origin: Origin::default(), lane: Lane::Ordinary, proof: None }
     }
 
+    /// Somebody at `origin` who has no token; what it may do was shown in another way.
+    pub(crate) fn at(origin: Origin) -> Self {
+        Self { origin, ..Self::system() }
+    }
+
     /// Whether it is the system itself.
     pub(crate) fn is_system(&self) -> bool {
         self.proof.is_none()
@@ -88,12 +93,12 @@ impl Caller {
         let now = account.now();
         let above = account.parent().map(Account::directory);
         let scopes = if proof.token.claims.aid == account.id() {
-            standing(&proof.token, directory, above.as_deref(), now)?
+            standing(&proof.token, directory, above.as_deref(), &Audience::Account(account.id()), now)?
         } else {
             // A parent changes its child with its own token: that one is judged where it belongs.
             let parent = account.parent().filter(|parent| parent.id() == proof.token.claims.aid).ok_or(Error::Unauthorized)?;
             let grandparent = parent.parent().map(Account::directory);
-            standing(&proof.token, &parent.directory(), grandparent.as_deref(), now)?
+            standing(&proof.token, &parent.directory(), grandparent.as_deref(), &Audience::Account(parent.id()), now)?
         };
         if proof.needs.is_empty() || proof.needs.iter().any(|scope| scopes.has(scope)) {
             Ok(Some(scopes))
@@ -171,8 +176,38 @@ impl Registry {
             return Err(Error::Unauthorized);
         }
         let allowance = caller.charge(&account)?;
+        if let Some(session) = caller.claims().and_then(|claims| claims.sid) {
+            account.check_session(session).await?;
+        }
         worth?;
         Ok(Admitted { account, caller, allowance })
+    }
+}
+
+impl Account {
+    /// Takes a client's secret for a token of its own: whoever has the one can get the other. With `demand` it must be worth
+    /// that.
+    ///
+    /// Errors: `InvalidClient`; a rate that is used up; `InsufficientScope`, `AccountSuspended`.
+    pub async fn admit_client(&self, proof: &ClientSecret, demand: Demand, origin: Origin) -> Result<Admitted> {
+        let (client, directory) = (self.prove(proof)?, self.directory());
+        if directory.account.stamp.deleted.is_some() {
+            return Err(Error::InvalidClient);
+        }
+        let allowance = self.charge(self, &client.client_id, demand.lane)?;
+        self.refuse_suspended(&directory)?;
+        let own = Audience::Account(self.id());
+        let scopes = directory.grant(&client.client_id, &own, GrantType::ClientCredentials).map(|grant| grant.scope.clone());
+        let scopes = scopes.unwrap_or_default();
+        let lifetime = self.token_lifetime(&directory);
+        let claims = self.claims(&client.client_id, own.text(self.platform().public()), &scopes, lifetime);
+        let token = Arc::new(Verified { claims, scopes, kid: self.signing_key().await?.id });
+        let caller = Caller { origin, lane: demand.lane, proof: Some(Proof { token, needs: demand.scopes }) };
+        if !demand.scopes.is_empty() {
+            // A key may have been made for this.
+            caller.authority(self, &self.directory())?;
+        }
+        Ok(Admitted { account: self.clone(), caller, allowance })
     }
 }
 
@@ -185,8 +220,14 @@ impl Caller {
     }
 }
 
-/// What a token of the account `own` is worth now. `above` is the account above it.
-fn standing(token: &Verified, own: &Directory, above: Option<&Directory>, now: Instant) -> Result<Scopes> {
+/// What a token of the account `own`, for this audience, is worth now. `above` is the account above it.
+pub(crate) fn standing(
+    token: &Verified,
+    own: &Directory,
+    above: Option<&Directory>,
+    audience: &Audience,
+    now: Instant,
+) -> Result<Scopes> {
     let claims = &token.claims;
     let key_lives = own.live_keys(now).any(|key| key.id == token.kid);
     if !key_lives || own.account.stamp.deleted.is_some() {
@@ -204,7 +245,11 @@ fn standing(token: &Verified, own: &Directory, above: Option<&Directory>, now: I
     if claims.act.is_some() && !own.account.settings.partner_access {
         return Err(Error::NotASubAccount);
     }
-    let grant = grant_for(home, &claims.client_id, own.account.id).ok_or(Error::InsufficientScope)?;
+    let grant = match (claims.gty, audience) {
+        (None, Audience::Account(target)) => grant_for(home, &claims.client_id, *target),
+        (kind, audience) => own.grant(&claims.client_id, audience, kind.unwrap_or(GrantType::ClientCredentials)),
+    };
+    let grant = grant.ok_or(Error::InsufficientScope)?;
     let scopes = token.scopes.held_by(&grant.scope);
     if claims.act.is_none() {
         return Ok(scopes);

@@ -47,6 +47,13 @@ impl Vault {
         same.then_some(ticket)
     }
 
+    /// A name for something that must not be read from the database: the same each time.
+    pub(crate) fn alias(&self, account: AccountId, kind: &str, text: &str) -> Uuid {
+        let mac = hmac::sign(self.derivation(), format!("{account}.alias.{kind}.{text}").as_bytes());
+        let (name, _) = mac.as_ref().split_first_chunk().expect("HMAC-SHA-256 has 32 bytes");
+        Uuid::from_bytes(*name)
+    }
+
     /// The six-digit code of a challenge, for one target: the same each time it is sent.
     pub fn code(&self, account: AccountId, challenge: Uuid, target: &str) -> Secret {
         let mac = hmac::sign(self.derivation(), format!("{account}.code.{}.{target}", challenge.simple()).as_bytes());

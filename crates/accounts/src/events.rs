@@ -150,6 +150,17 @@ impl Account {
         store::events::verify(&self.platform().store.read, self.id()).await
     }
 
+    /// An activity of this account, about `target`.
+    pub(crate) fn activity(&self, kind: &'static str, by: &Caller, target: impl std::fmt::Display) -> Content {
+        Content::new(kind, self.now(), by, target)
+    }
+
+    /// Appends an activity to this account's log, in the transaction that it tells of.
+    pub(crate) fn tell(&self, tx: &store::Tx<'_>, content: &Content) {
+        let id = EventId(self.platform().source.id(Instant::from_micros(content.at)));
+        tx.append(store::events::row(self.id(), id, store::events::Told::new(content).into(), None));
+    }
+
     /// Tells the same activity in the logs of two accounts, in one transaction: an exchange concerns both.
     pub(crate) async fn tell_both(&self, other: AccountId, content: Content) -> Result<()> {
         let platform = self.platform();

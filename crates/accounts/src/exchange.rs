@@ -32,7 +32,7 @@ impl Registry {
     /// from it outlives the caller's token. Told in the logs of both accounts.
     ///
     /// Errors: `NotASubAccount` for an account that is not below the partner, is gone, has closed its door, or where
-    /// the caller's token is itself an exchanged one; `AccountSuspended`; `InsufficientScope`.
+    /// the caller's token is itself an exchanged one, or a person's; `AccountSuspended`; `InsufficientScope`.
     pub async fn exchange(&self, partner: &Account, caller: Caller, target: AccountId) -> Result<AccessToken> {
         let (child, claims, scope) = self.reach(partner, &caller, target).await?;
         let now = partner.now();
@@ -48,7 +48,7 @@ impl Registry {
         let mut told = Content::new("token.exchange_requested", now, &caller, target);
         told.act.clone_from(&exchange.act);
         partner.tell_both(target, told.after(json!({"jti": exchange.jti, "scope": exchange.scope}))).await?;
-        Ok(AccessToken { token, expires_in, scope, allowance: None })
+        Ok(AccessToken { token, expires_in, scope, refresh_token: None, allowance: None })
     }
 
     /// Both steps in one (RFC 8693 section 2): the token on `target` for the token of the account above it. `demand` is
@@ -92,7 +92,7 @@ impl Registry {
     /// The account `target` below `partner`, and the scopes that `caller` may have there.
     async fn reach<'c>(&self, partner: &Account, caller: &'c Caller, target: AccountId) -> Result<(Account, &'c Claims, Scopes)> {
         let claims = caller.claims().ok_or(Error::Unauthorized)?;
-        if claims.act.is_some() || !target.is_child_of(partner.id()) {
+        if claims.act.is_some() || claims.sid.is_some() || !target.is_child_of(partner.id()) {
             return Err(Error::NotASubAccount);
         }
         let child =

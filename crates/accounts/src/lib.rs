@@ -6,6 +6,7 @@
 
 mod account;
 mod addresses;
+mod attempts;
 mod bootstrap;
 mod caller;
 mod catalogue;
@@ -16,17 +17,23 @@ mod draft;
 mod events;
 mod exchange;
 mod grants;
+mod hashing;
+mod introspection;
 mod keys;
 mod limits;
+mod login;
 mod measures;
 mod permits;
 mod platform;
+mod pruning;
 mod registry;
 mod roles;
+mod sessions;
 mod source;
 mod store;
 mod sub_accounts;
 mod tokens;
+mod users;
 mod uses;
 mod vault;
 
@@ -38,8 +45,11 @@ pub use derived::Ticket;
 pub use directory::Directory;
 pub use events::{Content, Event, EventFilter};
 pub use exchange::TokenExchange;
+pub use hashing::imported_hash;
+pub use introspection::Introspection;
 pub use keys::{Jwk, SigningKey};
 pub use limits::Quotas;
+pub use login::PasswordLogin;
 pub use permits::{Lane, PERMITS};
 pub use platform::{Choices, Platform};
 pub use registry::Registry;
@@ -47,6 +57,7 @@ pub use roles::RoleFilter;
 pub use source::Source;
 pub use store::{Database, Lock, Schema, Store};
 pub use tokens::{AccessToken, Claims, ClientSecret, TokenUse};
+pub use users::UserFilter;
 pub use vault::Vault;
 
 #[cfg(test)]

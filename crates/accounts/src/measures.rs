@@ -22,6 +22,10 @@ pub(crate) enum Refusal {
     Turns,
     /// Signing keys are being made and others wait.
     Keys,
+    /// Too many passwords of the account, or of all accounts, wait to be hashed.
+    Hashes,
+    /// Too many attempts to log in have failed.
+    Attempts,
 }
 
 /// Which grant issued a token.
@@ -32,6 +36,8 @@ pub(crate) enum Issued {
     Exchange,
     /// RFC 8693.
     TokenExchange,
+    Password,
+    Refresh,
 }
 
 /// Why a snapshot was read from the database again.
@@ -51,8 +57,11 @@ pub(crate) struct Measures {
     pub(crate) permits: IntGauge,
     pub(crate) addresses: IntGauge,
     pub(crate) statements: Histogram,
-    tokens: [IntCounter; 3],
-    refusals: [IntCounter; 7],
+    pub(crate) hashes: Histogram,
+    pub(crate) hash_wait: Histogram,
+    pub(crate) hashes_waiting: IntGauge,
+    tokens: [IntCounter; 5],
+    refusals: [IntCounter; 9],
     reloads: [IntCounter; 2],
     signatures: [IntCounter; 2],
     writes: Histogram,
@@ -80,17 +89,24 @@ impl Measures {
                 "Time of one SQL statement, or of several that are sent together.",
                 &SHORT,
             ),
+            hashes: all.histogram("tenantry_password_hash_duration_seconds", "Time of hashing one password.", &SECONDS),
+            hash_wait: all.histogram(
+                "tenantry_password_hash_wait_seconds",
+                "Time a password waits for a thread that hashes it.",
+                &SECONDS,
+            ),
+            hashes_waiting: all.gauge("tenantry_password_hashes_waiting", "Passwords that wait for a thread that hashes them."),
             tokens: all.counters(
                 "tenantry_tokens_issued_total",
                 "Access tokens issued.",
                 "grant_type",
-                ["client_credentials", "exchange", "token_exchange"],
+                ["client_credentials", "exchange", "token_exchange", "password", "refresh_token"],
             ),
             refusals: all.counters(
                 "tenantry_refusals_total",
                 "Work turned away before it began: a rate is used up, or a queue is full.",
                 "reason",
-                [address, account, client, tree, "permits", "turns", "keys"],
+                [address, account, client, tree, "permits", "turns", "keys", "hashes", "attempts"],
             ),
             reloads: all.counters(
                 "tenantry_snapshot_reloads_total",
@@ -150,6 +166,8 @@ impl Measures {
             Refusal::Permits => 4,
             Refusal::Turns => 5,
             Refusal::Keys => 6,
+            Refusal::Hashes => 7,
+            Refusal::Attempts => 8,
         };
         self.refusals[place].inc();
     }

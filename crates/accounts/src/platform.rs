@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tenantry_domain::{Allowance, PublicUrl, Result, Seconds};
 use tokio::sync::Semaphore;
 
+use crate::hashing::Hashes;
 use crate::limits::{Limits, Quotas};
 use crate::measures::Measures;
 use crate::source::Source;
@@ -24,6 +25,8 @@ pub struct Platform {
     pub(crate) vault: Vault,
     pub(crate) public: PublicUrl,
     pub(crate) token_lifetime: Seconds,
+    pub(crate) session_lifetime: Seconds,
+    pub(crate) hashes: Hashes,
     pub(crate) signatures: Signatures,
     /// Leave to make an RSA key.
     pub(crate) key_making: Semaphore,
@@ -37,8 +40,25 @@ pub struct Platform {
 pub struct Choices {
     /// How long access tokens live where an account says nothing, in seconds.
     pub token_lifetime: Seconds,
+    /// How long a person's session lives at most, in seconds, however often it is refreshed.
+    pub session_lifetime: Seconds,
+    /// How many threads hash passwords.
+    pub hash_threads: usize,
     /// Rates where an account says nothing; `None` limits no rate.
     pub quotas: Option<Quotas>,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            token_lifetime: 14_400,
+            session_lifetime: 2_592_000,
+            // One core is left to answer requests.
+            hash_threads: cores.saturating_sub(1).max(1),
+            quotas: Some(Quotas::default()),
+        }
+    }
 }
 
 impl Platform {
@@ -47,12 +67,14 @@ impl Platform {
         let measures = store.measures.clone();
         Self {
             limits: Limits::new(choices.quotas, source.clone(), measures.clone()),
+            hashes: Hashes::start(choices.hash_threads, source.bytes(), measures.clone()),
             uses: Uses::default(),
             store,
             source,
             vault,
             public,
             token_lifetime: choices.token_lifetime,
+            session_lifetime: choices.session_lifetime,
             signatures: Signatures::new(SIGNATURES),
             key_making: Semaphore::new(1),
             measures,

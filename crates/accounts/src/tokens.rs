@@ -9,7 +9,7 @@ use jsonwebtoken::Validation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, Allowance, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret,
+    AccountId, Allowance, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret, SessionId,
 };
 use uuid::Uuid;
 
@@ -72,6 +72,12 @@ pub struct Claims {
     /// The partner behind it (RFC 8693 section 4.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Act>,
+    /// The session of the person that it speaks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<SessionId>,
+    /// Which kind of its client's grants counts, where it is not the client's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gty: Option<GrantType>,
     /// When the token that it came from ends; nothing made from it lives longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_exp: Option<Seconds>,
@@ -119,6 +125,8 @@ pub struct AccessToken {
     pub expires_in: Seconds,
     /// What it allows.
     pub scope: Scopes,
+    /// What it is renewed with, where that is allowed.
+    pub refresh_token: Option<Secret>,
     /// What is left of the tightest rate that its request was charged to; `None` where rates are not limited.
     pub allowance: Option<Allowance>,
 }
@@ -154,6 +162,16 @@ impl Account {
     /// Checks a token's signature and form against this account's keys (security A4). The algorithm is the key's; the
     /// header only names the key.
     pub(crate) fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
+        let verified = self.open(token, directory)?;
+        let audience = match verified.claims.token_use {
+            TokenUse::Access => self.platform().public.account(self.id()),
+            TokenUse::Exchange => self.token_endpoint(),
+        };
+        if verified.claims.aud == audience { Ok(verified) } else { Err(Error::Unauthorized) }
+    }
+
+    /// The same for a token of this account that may be for somebody else.
+    pub(crate) fn open(&self, token: &str, directory: &Directory) -> Result<Verified> {
         let refused = |_| Error::Unauthorized;
         let header = jsonwebtoken::decode_header(token).map_err(refused)?;
         if header.crit.is_some() {
@@ -165,13 +183,7 @@ impl Account {
         rules.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         (rules.validate_exp, rules.validate_nbf, rules.validate_aud) = (false, false, false); // by our own clock, below
         let claims = jsonwebtoken::decode::<Claims>(token, key.verifier()?, &rules).map_err(|_| Error::Unauthorized)?.claims;
-        let public = &self.platform().public;
-        let issuer = public.account(self.id());
-        let audience = match claims.token_use {
-            TokenUse::Access => issuer.clone(),
-            TokenUse::Exchange => self.token_endpoint(),
-        };
-        let ours = claims.iss == issuer && claims.aud == audience && claims.oid == self.id() && claims.aid == self.id();
+        let ours = claims.iss == self.platform().public.account(self.id()) && claims.oid == self.id() && claims.aid == self.id();
         if !ours || header.typ.as_deref() != Some(claims.token_use.typ()) {
             return Err(Error::Unauthorized);
         }
@@ -215,6 +227,8 @@ impl Account {
             jti: self.platform().source.id(now),
             token_use: TokenUse::Access,
             act: None,
+            sid: None,
+            gty: None,
             root_exp: None,
         }
     }
@@ -240,20 +254,26 @@ impl Account {
         let allowance = self.charge(self, &client.client_id, Lane::Reserved)?;
         self.refuse_suspended(&directory)?;
 
-        let audience = Audience::parse(audience, &self.platform().public).map_err(|fault| Error::invalid("audience", fault))?;
-        if matches!(&audience, Audience::Account(id) if *id != self.id()) {
-            return Err(Error::invalid(
-                "audience",
-                "must be this account, or a resource server elsewhere; exchange a token for others",
-            ));
-        }
+        let audience = self.own_audience(audience)?;
         let grant = directory.grant(&client.client_id, &audience, GrantType::ClientCredentials).ok_or(Error::GrantMissing)?;
         let lifetime = self.token_lifetime(&directory);
         let scope = narrowed(&grant.scope, wanted)?;
         let claims = self.claims(&client.client_id, audience.text(&self.platform().public), &scope, lifetime);
         let token = self.sign(&claims).await?;
         self.platform().measures.issued(Issued::ClientCredentials);
-        Ok(AccessToken { token, expires_in: lifetime, scope, allowance })
+        Ok(AccessToken { token, expires_in: lifetime, scope, refresh_token: None, allowance })
+    }
+
+    /// Reads whom a token of this account may be for.
+    pub(crate) fn own_audience(&self, text: &str) -> Result<Audience> {
+        let audience = Audience::parse(text, &self.platform().public).map_err(|fault| Error::invalid("audience", fault))?;
+        if matches!(&audience, Audience::Account(id) if *id != self.id()) {
+            return Err(Error::invalid(
+                "audience",
+                "must be this account, or a resource server elsewhere; exchange a token for others",
+            ));
+        }
+        Ok(audience)
     }
 
     /// The second step of an exchange: a token on this account for the partner behind `exchange` (contract 5.1).
@@ -289,7 +309,7 @@ impl Account {
         let mut told = Content::new("token.exchanged", now, caller, self.id());
         told.act = Some(act.clone());
         self.tell_both(act.oid, told.after(json!({"jti": access.jti, "scope": access.scope, "exp": access.exp}))).await?;
-        Ok(AccessToken { token, expires_in, scope, allowance: None })
+        Ok(AccessToken { token, expires_in, scope, refresh_token: None, allowance: None })
     }
 
     /// Refuses while this account or the one above it is suspended or deleted.

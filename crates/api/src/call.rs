@@ -55,6 +55,14 @@ pub(crate) struct Unproven {
     pub(crate) request: HttpRequest,
 }
 
+impl Unproven {
+    /// The account, if it is there.
+    pub(crate) async fn account(&self) -> Result<Account> {
+        let account = self.registry.get(self.account).await?;
+        if account.directory().account.stamp.deleted.is_some() { Err(Error::NotFound.into()) } else { Ok(account) }
+    }
+}
+
 impl FromRequest for Unproven {
     type Error = ApiError;
     type Future = Ready<Result<Self>>;

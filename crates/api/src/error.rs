@@ -78,15 +78,17 @@ impl ResponseError for ApiError {
                 | Error::LimitReached { .. }
                 | Error::UnsupportedGrantType
                 | Error::InvalidScope(_)
-                | Error::InvalidTarget(_) => StatusCode::BAD_REQUEST,
-                Error::Unauthorized | Error::InvalidClient => StatusCode::UNAUTHORIZED,
+                | Error::InvalidTarget(_)
+                | Error::InvalidGrant => StatusCode::BAD_REQUEST,
+                Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
+                | Error::MfaRequired
                 | Error::GrantMissing
                 | Error::ScopeNotDelegable(_)
                 | Error::NotASubAccount
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
-                Error::RateLimited(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
+                Error::RateLimited(_) | Error::TooManyAttempts(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
@@ -110,6 +112,7 @@ impl ResponseError for ApiError {
                 limits::tell(*allowance, headers);
                 limits::retry_after(allowance.reset, headers);
             }
+            Self::Domain(Error::TooManyAttempts(seconds)) => limits::retry_after(*seconds, headers),
             Self::Domain(Error::Busy | Error::Unavailable) => limits::retry_after(1, headers),
             Self::MethodNotAllowed(allowed) => {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {

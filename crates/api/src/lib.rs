@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod management;
 mod metrics;
+mod oauth;
 mod observe;
 mod openapi;
 mod query;
@@ -25,8 +26,10 @@ mod roles;
 mod route;
 mod server;
 mod settings;
+mod token_request;
 mod tokens;
 mod ui;
+mod users;
 mod well_known;
 mod wire;
 

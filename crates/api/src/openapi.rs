@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::error::ErrorBody;
 use crate::route::{Access, Route, routes};
+use crate::tokens::PERSONS_SCOPES;
 
 /// A type that says what it means for the description of an endpoint.
 pub(crate) trait Describe {
@@ -179,15 +180,12 @@ fn tag(route: &Route) -> String {
     route.tag.replace('_', "-")
 }
 
-/// Scopes that the contract lists for the token endpoint's grants by bearer token (no. 8).
-const TOKEN_SCOPES: [&str; 4] =
-    ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
-
 fn security(access: Access) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
     match access {
         Access::Page | Access::Probe | Access::Public => json!([]),
-        Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(TOKEN_SCOPES.iter().map(bearer)).collect(),
+        Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
+        Access::Client => json!([{"clientBasic": []}]),
         Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
     }
 }
@@ -208,6 +206,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
                 json!({"type": "string", "pattern": r"^[PT]{1}\d{3}00000$", "minLength": 9, "maxLength": 9,
                     "examples": ["T11200000"]}),
             ),
+            "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
             _ => ("Record id.", json!({"type": "string"})),
         };
         json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})

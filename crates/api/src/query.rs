@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use percent_encoding::percent_decode_str;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
@@ -75,6 +76,10 @@ impl<T: FromStr<Err: ToString>> FromRequest for Id<T> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (name, text) = Matched::parameter(request, 1).unwrap_or_default();
+        // What has a meaning in a path (`/`, `+`, `%`) actix-web leaves as it was sent.
+        let Ok(text) = percent_decode_str(&text).decode_utf8() else {
+            return ready(Err(ApiError::invalid(name, "must be UTF-8")));
+        };
         if text.contains('\0') {
             return ready(Err(ApiError::invalid(name, "must not contain U+0000")));
         }

@@ -20,6 +20,7 @@ use crate::forwarded;
 use crate::limits;
 use crate::openapi::{Describe, Operation};
 use crate::server::State;
+use crate::token_request;
 use crate::tokens;
 
 /// Who may call an endpoint. The account is the first parameter of its path.
@@ -42,6 +43,8 @@ pub enum Access {
     Public,
     /// The token endpoint: the handler itself checks client credentials or an exchange token.
     TokenEndpoint,
+    /// Client credentials, which the handler itself checks (RFC 6749 section 2.3).
+    Client,
     /// A token with one of these scopes, matched exactly.
     AnyOf(&'static [&'static str]),
 }
@@ -62,6 +65,11 @@ impl Policy {
         Self { access: Access::TokenEndpoint, lane: Lane::Reserved }
     }
 
+    /// A client's secret.
+    pub(crate) const fn client() -> Self {
+        Self { access: Access::Client, lane: Lane::Reserved }
+    }
+
     /// The same, with a share of its own under a flood: for what repairs an account.
     pub(crate) const fn reserved(self) -> Self {
         Self { lane: Lane::Reserved, ..self }
@@ -74,6 +82,8 @@ pub(crate) const ACCOUNTS_READ: Policy = Policy::any_of(ACCOUNTS_READERS);
 pub(crate) const ACCOUNTS_READERS: &[&str] = &["admin:accounts", "read:accounts"];
 /// Changes of an account's configuration.
 pub(crate) const ACCOUNTS_WRITE: Policy = Policy::any_of(&["admin:accounts", "write:accounts"]);
+/// Changes of auth users.
+pub(crate) const USERS_WRITE: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "write:accounts:/auth/users"]);
 /// Reads that an administrator of a flooded account needs.
 pub(crate) const ACCOUNTS_INSPECT: Policy = ACCOUNTS_READ.reserved();
 /// Changes that take something away: what repairs a flooded account.
@@ -83,7 +93,9 @@ pub(crate) const ACCOUNTS_REPAIR: Policy = ACCOUNTS_WRITE.reserved();
 pub fn routes() -> Vec<Route> {
     [
         tokens::routes(),
+        crate::oauth::routes(),
         crate::exchange::routes(),
+        crate::users::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
         crate::roles::routes(),
@@ -263,7 +275,7 @@ impl Route {
 /// Stands before every handler: who calls, on which account, and may they. What it finds is left for [`Call`].
 async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let refuse = |error: ApiError| {
-        let in_form = route.policy.access == Access::TokenEndpoint && tokens::is_form(request);
+        let in_form = matches!(route.policy.access, Access::TokenEndpoint | Access::Client) && token_request::is_form(request);
         if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) }
     };
     if let Err(error) = admit(route.policy, request).await {
@@ -288,7 +300,7 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
             registry.platform().charge(forwarded::client(request))?;
             None
         }
-        Access::Public | Access::TokenEndpoint => {
+        Access::Public | Access::TokenEndpoint | Access::Client => {
             let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?

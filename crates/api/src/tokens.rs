@@ -2,36 +2,28 @@
 //!
 //! JSON callers are answered in the product's error shape, form callers in that of RFC 6749 section 5.2.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-
 use actix_web::body::BoxBody;
-use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::PRAGMA;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
-use serde::{Deserialize, Serialize};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
+use serde::Serialize;
 use serde_json::json;
-use tenantry_accounts::{Demand, Lane, TokenExchange, TokenUse};
-use tenantry_domain::{Checks, Error, Secret};
+use tenantry_accounts::{Admitted, Demand, Lane, PasswordLogin, TokenExchange, TokenUse};
+use tenantry_domain::{Checks, Error, Password};
 use utoipa::ToSchema;
 
-use crate::body;
-use crate::call::{Unproven, origin};
+use crate::call::{Unproven, bearer, origin};
 use crate::credentials::{Proof, proof};
 use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
-use crate::query;
 use crate::route::{ACCOUNTS_READERS, Policy, Route, post};
-
-const FORM: &str = "application/x-www-form-urlencoded";
+use crate::token_request::{FormOrJson, TokenBody, TokenInput, TokenTypeName};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![post("/v1/accounts/{oid}/auth/token", Policy::token_endpoint(), create_token, "Issue an access token")]
 }
 
-async fn create_token(at: Unproven, body: TokenBody) -> TokenReply {
+async fn create_token(at: Unproven, TokenBody(body): TokenBody) -> TokenReply {
     let form = body.form;
     match issue(&at, body).await {
         Ok(token) => TokenReply::Issued(token),
@@ -40,16 +32,23 @@ async fn create_token(at: Unproven, body: TokenBody) -> TokenReply {
 }
 
 const CLIENT_CREDENTIALS: &str = "client_credentials";
+const PASSWORD: &str = "password";
+const REFRESH_TOKEN: &str = "refresh_token";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked here.
-pub(crate) const GRANT_TYPES: [&str; 2] = [CLIENT_CREDENTIALS, TOKEN_EXCHANGE];
+pub(crate) const GRANT_TYPES: [&str; 4] = [CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, TOKEN_EXCHANGE];
+/// Scopes of which a client needs one to bring something of a person's (contract no. 8).
+pub(crate) const PERSONS_SCOPES: [&str; 4] =
+    ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
 /// The tokens that are exchanged and issued (RFC 8693 section 3): ours are both.
 const TOKEN_TYPES: [&str; 2] = ["urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt"];
 
-async fn issue(at: &Unproven, body: TokenBody) -> Result<AccessToken> {
+async fn issue(at: &Unproven, body: FormOrJson<TokenInput>) -> Result<AccessToken> {
     let input = body.input?.without_empty();
     let (token, issued_token_type) = match input.grant_type.as_deref() {
         Some(CLIENT_CREDENTIALS) => (client_credentials(at, input).await?, None),
+        Some(PASSWORD) => (password(at, input).await?, None),
+        Some(REFRESH_TOKEN) => (refresh_token(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
         Some(_) => return Err(Error::UnsupportedGrantType.into()),
         None => return Err(ApiError::invalid("grant_type", "is required")),
@@ -76,6 +75,46 @@ async fn client_credentials(at: &Unproven, input: TokenInput) -> Result<tenantry
             let admitted = at.registry.authenticate(Some(&token), at.account, demand, origin(&at.request)).await?;
             let token = admitted.account.redeem_exchange(admitted.caller, &audience, scope).await?;
             Ok(tenantry_accounts::AccessToken { allowance: admitted.allowance, ..token })
+        }
+    }
+}
+
+/// A person's name and password, brought by a client (contract section 4).
+async fn password(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let mut checks = Checks::default();
+    for (field, sent) in [("username", input.username.is_some()), ("audience", input.audience.is_some())] {
+        if !sent {
+            checks.fault(field, "is required");
+        }
+    }
+    let password = input.password.as_ref().ok_or("is required".to_owned());
+    let password = checks.take("password", password.and_then(|password| Password::shown(password.reveal().to_owned())));
+    let given = (|| Some((input.username.as_deref()?, password?, input.audience.as_deref()?)))();
+    let (username, password, audience) = checks.done(given)?;
+    let scope = input.scope.as_deref();
+    let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
+    let token = account.login(caller, PasswordLogin { username, password, audience, scope }).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..token })
+}
+
+/// A refresh token, brought by the client that got it.
+async fn refresh_token(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let token = input.refresh_token.as_ref().ok_or_else(|| ApiError::invalid("refresh_token", "is required"))?;
+    let scopes: &'static [&'static str] = if bearer(&at.request)?.is_some() { &PERSONS_SCOPES } else { &[] };
+    let Admitted { account, caller, allowance } = client(at, &input, scopes).await?;
+    let token = account.renew(caller, token.reveal(), input.scope.as_deref()).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..token })
+}
+
+/// The client that brings something of a person's: by its token, as our contract has it, or by its secret (RFC 6749 section 2.3).
+async fn client(at: &Unproven, input: &TokenInput, scopes: &'static [&'static str]) -> Result<Admitted> {
+    let demand = Demand { token_use: TokenUse::Access, scopes, lane: Lane::Reserved };
+    match proof(&at.request, input.client_id.clone(), input.client_secret.clone())? {
+        None => Err(Error::Unauthorized.into()),
+        Some(Proof::Bearer(token)) => Ok(at.registry.authenticate(Some(&token), at.account, demand, origin(&at.request)).await?),
+        Some(Proof::Client(secret)) => {
+            let account = at.account().await.map_err(|_| Error::InvalidClient)?;
+            Ok(account.admit_client(&secret, demand, origin(&at.request)).await?)
         }
     }
 }
@@ -117,165 +156,6 @@ async fn token_exchange(at: &Unproven, input: TokenInput) -> Result<tenantry_acc
     Ok(at.registry.exchange_at_once(at.account, request, demand, origin(&at.request)).await?)
 }
 
-/// Whether a caller speaks the form of RFC 6749, and is to be answered so.
-pub(crate) fn is_form(request: &HttpRequest) -> bool {
-    request.content_type().eq_ignore_ascii_case(FORM)
-}
-
-/// The body of a token request, whatever its form. Reading it never fails, so that the refusal takes the caller's form.
-struct TokenBody {
-    form: bool,
-    input: Result<TokenInput>,
-}
-
-#[derive(Deserialize)]
-struct TokenInput {
-    grant_type: Option<String>,
-    audience: Option<String>,
-    scope: Option<String>,
-    client_id: Option<String>,
-    #[serde(default, deserialize_with = "secret")]
-    client_secret: Option<Secret>,
-    #[serde(default, deserialize_with = "secret")]
-    subject_token: Option<Secret>,
-    subject_token_type: Option<String>,
-    requested_token_type: Option<String>,
-    resource: Option<String>,
-    #[serde(default, deserialize_with = "secret")]
-    actor_token: Option<Secret>,
-    actor_token_type: Option<String>,
-}
-
-impl TokenInput {
-    /// A parameter without a value counts as left out (RFC 6749 section 3.2).
-    fn without_empty(self) -> Self {
-        let some = |text: Option<String>| text.filter(|text| !text.is_empty());
-        let secret = |text: Option<Secret>| text.filter(|text| !text.reveal().is_empty());
-        Self {
-            grant_type: some(self.grant_type),
-            audience: some(self.audience),
-            scope: some(self.scope),
-            client_id: some(self.client_id),
-            client_secret: secret(self.client_secret),
-            subject_token: secret(self.subject_token),
-            subject_token_type: some(self.subject_token_type),
-            requested_token_type: some(self.requested_token_type),
-            resource: some(self.resource),
-            actor_token: secret(self.actor_token),
-            actor_token_type: some(self.actor_token_type),
-        }
-    }
-}
-
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<Secret>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.map(Secret::new))
-}
-
-impl FromRequest for TokenBody {
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, Infallible>>>>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let form = is_form(request);
-        let known = form || body::is_json(request);
-        let bytes = body::read(request, payload);
-        Box::pin(async move {
-            let input = match bytes.await {
-                _ if !known => Err(ApiError::UnsupportedMediaType("application/json or application/x-www-form-urlencoded")),
-                Ok(bytes) if form => query::parse(&bytes),
-                Ok(bytes) => body::parse(&bytes),
-                Err(error) => Err(error),
-            };
-            Ok(Self { form, input })
-        })
-    }
-}
-
-impl Describe for TokenBody {
-    fn describe(operation: &mut Operation<'_>) {
-        for content_type in ["application/json", FORM] {
-            operation.body::<TokenClientCredentials>(content_type, true);
-            operation.or_body::<TokenExchangeRequest>(content_type);
-        }
-    }
-}
-
-/// A client asks for a token for itself (RFC 6749 section 4.4), or a partner trades an exchange token on a sub-account.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
-#[schema(example = json!({"grant_type": "client_credentials", "audience": "https://api.example.com/v1/accounts/T11200000"}))]
-struct TokenClientCredentials {
-    /// The kind of request.
-    grant_type: GrantTypeName,
-    /// Whom the token is for; a live grant must tie it to the client.
-    #[schema(format = "uri")]
-    audience: String,
-    /// Fewer scopes than the grant gives, blank-separated; all of them if left out.
-    scope: Option<String>,
-    /// The client, where it is not named by HTTP Basic.
-    client_id: Option<String>,
-    /// Its secret, where it is not sent by HTTP Basic.
-    #[schema(write_only)]
-    client_secret: Option<String>,
-}
-
-/// The kind of token request.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
-#[schema(as = TokenGrantType, rename_all = "snake_case")]
-enum GrantTypeName {
-    ClientCredentials,
-}
-
-/// A partner trades its token for one on this account, in one step (RFC 8693 section 2.1). The client may say who it is;
-/// then it must be the one that the subject token belongs to.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
-#[schema(example = json!({
-    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-    "subject_token": "eyJ...",
-    "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
-}))]
-struct TokenExchangeRequest {
-    /// The kind of request.
-    grant_type: ExchangeGrantTypeName,
-    /// The partner's access token.
-    #[schema(write_only)]
-    subject_token: String,
-    /// What it is.
-    subject_token_type: TokenTypeName,
-    /// What is wanted; the same.
-    requested_token_type: Option<TokenTypeName>,
-    /// Whom the token is for: the account that is asked, also if left out.
-    #[schema(format = "uri")]
-    audience: Option<String>,
-    /// The same, as RFC 8707 names it.
-    #[schema(format = "uri")]
-    resource: Option<String>,
-    /// Fewer scopes than the partner has there, blank-separated; all of them if left out.
-    scope: Option<String>,
-}
-
-/// The kind of token request.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
-#[schema(as = TokenExchangeGrantType)]
-enum ExchangeGrantTypeName {
-    #[schema(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
-    TokenExchange,
-}
-
-/// A kind of token (RFC 8693 section 3). Access tokens are JWTs here.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
-#[schema(as = TokenTypeIdentifier)]
-enum TokenTypeName {
-    #[schema(rename = "urn:ietf:params:oauth:token-type:access_token")]
-    AccessToken,
-    #[schema(rename = "urn:ietf:params:oauth:token-type:jwt")]
-    Jwt,
-}
-
 /// An access token (RFC 6749 section 5.1).
 #[expect(clippy::struct_field_names, reason = "names of RFC 6749")]
 #[derive(Serialize, ToSchema)]
@@ -313,7 +193,7 @@ impl AccessToken {
             token_type: TokenType::Bearer,
             expires_in: token.expires_in,
             scope: token.scope.claim(),
-            refresh_token: None,
+            refresh_token: token.refresh_token.as_ref().map(|token| token.reveal().to_owned()),
             issued_token_type: None,
         }
     }
@@ -343,13 +223,16 @@ impl Describe for TokenReply {
     }
 }
 
+/// Codes of ours that are also those of the standards.
+const STANDARD: [&str; 4] = ["unsupported_grant_type", "invalid_scope", "invalid_target", "invalid_grant"];
 /// Headers of a refusal that its form does not change.
 const KEPT: [&str; 4] = ["www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
 /// A refusal as RFC 6749 section 5.2 has it.
 pub(crate) fn refuse_form(error: ApiError) -> HttpResponse {
     let (status, code) = match error.status_code() {
-        status if matches!(error.code(), "unsupported_grant_type" | "invalid_scope" | "invalid_target") => (status, error.code()),
+        _ if error.code() == "invalid_credentials" => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        status if STANDARD.contains(&error.code()) => (status, error.code()),
         status @ StatusCode::UNAUTHORIZED => (status, "invalid_client"),
         StatusCode::FORBIDDEN => (StatusCode::BAD_REQUEST, "unauthorized_client"),
         status @ (StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) => (status, "temporarily_unavailable"),

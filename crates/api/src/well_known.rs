@@ -1,7 +1,6 @@
 //! What receivers of tokens look up, without a token: keys (RFC 7517) and server metadata (RFC 8414).
 
 use serde::Serialize;
-use tenantry_domain::Error;
 use utoipa::ToSchema;
 
 use crate::call::Unproven;
@@ -30,15 +29,17 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 async fn get_jwks(at: Unproven) -> Result<Cached<JwkSet>> {
-    let account = live(&at).await?;
+    let account = at.account().await?;
     Ok(Cached(JwkSet { keys: account.public_keys().iter().map(|key| Jwk::new(key)).collect() }))
 }
 
 async fn get_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
-    let account = live(&at).await?;
+    let account = at.account().await?;
     let issuer = at.registry.platform().public().account(account.id());
     Ok(Cached(ServerMetadata {
         token_endpoint: format!("{issuer}/auth/token"),
+        revocation_endpoint: format!("{issuer}/auth/oauth/revoke"),
+        introspection_endpoint: format!("{issuer}/auth/oauth/introspect"),
         jwks_uri: format!("{issuer}/.well-known/jwks.json"),
         service_documentation: format!("{}/docs/", at.registry.platform().public()),
         grant_types_supported: GRANT_TYPES.to_vec(),
@@ -50,11 +51,6 @@ async fn get_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
 
 async fn find_server_metadata(at: Unproven) -> Result<Cached<ServerMetadata>> {
     get_server_metadata(at).await
-}
-
-async fn live(at: &Unproven) -> Result<tenantry_accounts::Account> {
-    let account = at.registry.get(at.account).await?;
-    if account.directory().account.stamp.deleted.is_some() { Err(Error::NotFound.into()) } else { Ok(account) }
 }
 
 /// A JWK set (RFC 7517 section 5).
@@ -71,6 +67,10 @@ struct ServerMetadata {
     issuer: String,
     /// Where to ask for tokens.
     token_endpoint: String,
+    /// Where clients end sessions (RFC 7009).
+    revocation_endpoint: String,
+    /// Where resource servers ask what a token is worth (RFC 7662).
+    introspection_endpoint: String,
     /// Where the keys are.
     jwks_uri: String,
     /// Where people read on.

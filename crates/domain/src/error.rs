@@ -46,6 +46,18 @@ pub enum Error {
     /// Client authentication failed (RFC 6749 section 5.2).
     #[error("Client authentication failed.")]
     InvalidClient,
+    /// What was to be traded for a token is unknown, used, expired, or somebody else's (RFC 6749 section 5.2).
+    #[error("The grant is invalid, expired, revoked or was issued to another client.")]
+    InvalidGrant,
+    /// The name and the password do not belong together.
+    #[error("The username or the password is wrong.")]
+    InvalidCredentials,
+    /// A second factor has to be shown, too.
+    #[error("A second factor is required.")]
+    MfaRequired,
+    /// So many attempts have failed that the next has to wait.
+    #[error("Too many failed attempts; try again in {0} s.")]
+    TooManyAttempts(crate::Seconds),
     /// The token does not carry any of the scopes that the operation lists.
     #[error("The token lacks the scope for this operation.")]
     InsufficientScope,
@@ -102,13 +114,16 @@ impl Error {
             Self::InvalidTarget(_) => "invalid_target",
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::MfaRequired => "mfa_required",
             Self::InsufficientScope => "insufficient_scope",
             Self::GrantMissing => "grant_missing",
             Self::ScopeNotDelegable(_) => "scope_not_delegable",
             Self::NotASubAccount => "not_a_sub_account",
             Self::AccountSuspended => "account_suspended",
             Self::NotFound => "not_found",
-            Self::RateLimited(_) | Self::Busy => "too_many_requests",
+            Self::RateLimited(_) | Self::TooManyAttempts(_) | Self::Busy => "too_many_requests",
             Self::Unavailable => "unavailable",
             Self::OutcomeUnknown | Self::Unchanged | Self::Internal(_) => "internal_error",
         }

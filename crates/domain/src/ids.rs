@@ -232,6 +232,10 @@ uuid_id! {
     KeyId
     /// An event in an account's log.
     EventId
+    /// An auth user.
+    AuthUserId
+    /// A session: what a person's tokens live by.
+    SessionId
 }
 
 #[cfg(test)]

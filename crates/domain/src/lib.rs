@@ -7,6 +7,7 @@ mod accounts;
 mod audience;
 mod change;
 mod clients;
+mod email;
 mod error;
 mod grants;
 mod ids;
@@ -14,26 +15,31 @@ mod instant;
 mod keys;
 mod last_use;
 mod limits;
+mod password;
 mod roles;
 mod scope;
 mod secret;
 mod text;
+mod users;
 
 pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Settings};
 pub use audience::{Audience, PublicUrl};
 pub use change::Change;
 pub use clients::{Client, ClientInput, KeptSecret};
+pub use email::{Email, Phone};
 pub use error::{Checks, Error, Fault, Result};
 pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
-pub use ids::{AccountId, ClientId, ClientKey, EventId, GrantId, KeyId, Mode, RoleId};
+pub use ids::{AccountId, AuthUserId, ClientId, ClientKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId};
 pub use instant::{Instant, Seconds};
 pub use keys::{Algorithm, Rotation};
 pub use last_use::LastUse;
 pub use limits::{Allowance, Limit, Quota};
+pub use password::{Password, PasswordHash};
 pub use roles::{Role, RoleInput};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use text::{Text, fold};
+pub use users::{AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Username, check_channels};
 
 /// Who made a record, and when; who deleted it, and when (contract section 8, `Entity`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -50,6 +50,8 @@ pub(crate) struct Config {
     metrics_token_file: Option<PathBuf>,
     /// How long access tokens live where an account says nothing, in seconds.
     pub(crate) token_lifetime: i64,
+    /// How long a person's session lives at most, however often it is renewed, in seconds.
+    pub(crate) session_lifetime: i64,
     /// When an unused account leaves memory, in seconds.
     pub(crate) account_idle: i64,
     /// How long /readyz says no before the listener closes, in seconds.
@@ -96,6 +98,7 @@ impl Default for Config {
             metrics_token: None,
             metrics_token_file: None,
             token_lifetime: 14_400,
+            session_lifetime: 2_592_000,
             account_idle: 900,
             shutdown_delay: 0,
             shutdown_timeout: 30,
@@ -152,6 +155,9 @@ impl Config {
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
         }
+        if !(600..=31_536_000).contains(&config.session_lifetime) {
+            bail!("session_lifetime must be between 600 and 31536000 seconds");
+        }
         for origin in &config.cors_origins {
             PublicUrl::parse(origin).map_err(|fault| anyhow!("cors_origins: {origin} {fault}; leave the list empty for all"))?;
         }
@@ -178,7 +184,12 @@ impl Config {
     /// What the runtime is to do.
     pub(crate) fn choices(&self) -> Result<Choices> {
         let quotas = self.quotas()?;
-        Ok(Choices { token_lifetime: self.token_lifetime, quotas: self.limits_enabled.then_some(quotas) })
+        Ok(Choices {
+            token_lifetime: self.token_lifetime,
+            session_lifetime: self.session_lifetime,
+            quotas: self.limits_enabled.then_some(quotas),
+            ..Choices::default()
+        })
     }
 
     fn quotas(&self) -> Result<Quotas> {

@@ -15,6 +15,8 @@ use crate::{metrics, vault};
 
 /// How often idle accounts are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often ended sessions and old attempts are removed.
+const PRUNE: Duration = Duration::from_mins(5);
 /// How often it is written down when secrets were last used.
 const STORE_USES: Duration = Duration::from_mins(1);
 /// How often the lock of this process is looked at.
@@ -65,6 +67,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     actix_rt::spawn(metrics);
     actix_rt::spawn(sweep(registry.clone(), config.account_idle));
     actix_rt::spawn(store_uses(registry.clone()));
+    actix_rt::spawn(prune(registry.clone()));
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
@@ -105,6 +108,15 @@ async fn sweep(registry: Registry, idle: i64) {
     loop {
         tokio::time::sleep(SWEEP).await;
         registry.sweep(idle);
+    }
+}
+
+async fn prune(registry: Registry) {
+    loop {
+        tokio::time::sleep(PRUNE).await;
+        if let Err(error) = registry.platform().prune().await {
+            tracing::warn!(%error, "what has served its time cannot be removed now");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sea_orm::{ConnectionTrait, Database};
+use sea_orm::{ConnectionTrait, Database, Statement};
 use tempfile::TempDir;
 
 /// A database, and a directory that lasts as long as it.
@@ -34,6 +34,13 @@ impl TestDatabase {
     /// Whether tests run on PostgreSQL.
     pub fn is_postgres() -> bool {
         server().is_some()
+    }
+
+    /// The first column of what a query yields, as text.
+    pub async fn column(&self, sql: &str) -> Vec<String> {
+        let db = Database::connect(&self.url).await.expect("the test's database");
+        let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.expect("an answer");
+        rows.iter().map(|row| row.try_get_by_index(0).expect("text")).collect()
     }
 
     /// A directory of this test's own.

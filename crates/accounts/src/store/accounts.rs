@@ -8,7 +8,7 @@ use sea_orm::{
 use tenantry_domain::{AccountId, AccountRecord, Error, Result, fold};
 use tenantry_entity::account::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, json, stamp, stamped, storage, taken, to_json};
+use super::{begins_with, corrupt, json, stamp, stamped, storage, taken, to_json};
 
 /// The account and the version of its configuration.
 pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId) -> Result<Option<(AccountRecord, i64)>> {
@@ -80,32 +80,14 @@ pub(crate) async fn children(
 ) -> Result<Vec<AccountRecord>> {
     let mut query = Entity::find().filter(Column::Parent.eq(parent.as_str())).filter(Column::DeletedAt.is_null());
     if let Some(search) = search {
-        let begins = |column: Column, prefix: String| {
-            let from = Condition::all().add(column.gte(prefix.clone()));
-            after_prefix(&prefix).map_or_else(|| from.clone(), |end| from.clone().add(column.lt(end)))
-        };
-        let id = begins(Column::Id, search.trim().to_uppercase());
-        query = query.filter(Condition::any().add(id).add(begins(Column::NameKey, fold(search))));
+        let id = begins_with(Column::Id, &search.trim().to_uppercase());
+        query = query.filter(Condition::any().add(id).add(begins_with(Column::NameKey, &fold(search))));
     }
     if let Some(after) = after {
         query = query.filter(Column::Id.gt(after.as_str()));
     }
     let rows = query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?;
     rows.into_iter().map(record).collect()
-}
-
-/// The least text that is greater than every text beginning with `prefix`.
-fn after_prefix(prefix: &str) -> Option<String> {
-    let mut chars: Vec<char> = prefix.chars().collect();
-    while let Some(last) = chars.pop() {
-        // The gap of surrogates is not made of characters.
-        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
-        if let Some(next) = next {
-            chars.push(next);
-            return Some(chars.into_iter().collect());
-        }
-    }
-    None
 }
 
 fn columns(account: &AccountRecord) -> ActiveModel {
@@ -139,17 +121,4 @@ fn record(row: Model) -> Result<AccountRecord> {
         client_limits: row.client_limits.as_deref().map(json).transpose()?,
         budget: row.budget.as_deref().map(json).transpose()?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::after_prefix;
-
-    #[test]
-    fn a_prefix_ends_where_the_next_one_begins() {
-        assert_eq!(after_prefix("foo").as_deref(), Some("fop"));
-        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(after_prefix(""), None);
-    }
 }

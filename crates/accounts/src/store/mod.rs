@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveModelTrait, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection,
-    DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryTrait, RuntimeErr, SqlErr, Statement, TransactionTrait,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend,
+    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryTrait, RuntimeErr, SqlErr, Statement,
+    TransactionTrait,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -18,6 +19,7 @@ use crate::catalogue::Catalogue;
 use crate::measures::Measures;
 
 pub(crate) mod accounts;
+pub(crate) mod attempts;
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod grants;
@@ -27,8 +29,10 @@ pub(crate) mod keys;
 mod pool;
 pub(crate) mod roles;
 mod schema;
+pub(crate) mod sessions;
 mod turns;
 mod tx;
+pub(crate) mod users;
 mod wal;
 
 pub(crate) use journal::{Entry, Journal};
@@ -228,6 +232,22 @@ impl Store {
     }
 }
 
+/// Removes up to `limit` rows of `table` whose `column` is before `before`, whosesoever they are; how many it were.
+pub(crate) async fn prune(
+    db: &impl ConnectionTrait,
+    (table, column): (&str, &str),
+    before: Instant,
+    limit: u32,
+) -> Result<usize> {
+    let sql = format!(
+        "DELETE FROM {table} WHERE (account_id, id) IN (SELECT account_id, id FROM {table} WHERE {column} < {} LIMIT {limit}) \
+         RETURNING id",
+        before.micros()
+    );
+    let gone = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.map_err(storage)?;
+    Ok(gone.len())
+}
+
 /// What a database failure means to a caller. The text goes to the log and never into an answer.
 pub(crate) fn storage(error: DbErr) -> Error {
     match error {
@@ -267,6 +287,26 @@ pub(crate) fn taken(duplicate: &'static str) -> impl Fn(DbErr) -> Error {
         Some(SqlErr::UniqueConstraintViolation(_)) => Error::Duplicate(duplicate),
         _ => storage(error),
     }
+}
+
+/// Whether a column's text begins with `prefix`: a range, which an index serves on both databases.
+fn begins_with(column: impl ColumnTrait, prefix: &str) -> Condition {
+    let from = Condition::all().add(column.gte(prefix));
+    after_prefix(prefix).map_or_else(|| from.clone(), |end| from.clone().add(column.lt(end)))
+}
+
+/// The least text that is greater than every text beginning with `prefix`.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut chars: Vec<char> = prefix.chars().collect();
+    while let Some(last) = chars.pop() {
+        // The gap of surrogates is not made of characters.
+        let next = if last == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(u32::from(last) + 1) };
+        if let Some(next) = next {
+            chars.push(next);
+            return Some(chars.into_iter().collect());
+        }
+    }
+    None
 }
 
 /// How many rows one statement writes at most. Few, so that there are few different statements, and each is prepared once.
@@ -328,7 +368,7 @@ pub(crate) use stamped;
 
 #[cfg(test)]
 mod tests {
-    use super::Database;
+    use super::{Database, after_prefix};
 
     #[test]
     fn a_database_is_named_by_its_url() {
@@ -340,5 +380,13 @@ mod tests {
             let told = Database::parse(bad).unwrap_err();
             assert!(!told.contains("hush"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_prefix_ends_where_the_next_one_begins() {
+        assert_eq!(after_prefix("foo").as_deref(), Some("fop"));
+        assert_eq!(after_prefix("a\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(after_prefix("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(after_prefix(""), None);
     }
 }

@@ -46,7 +46,7 @@ async fn registry(database: &Database, clock: &Arc<AtomicI64>) -> Registry {
     let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = PublicUrl::parse("https://id.example.com").unwrap();
     let store = database.open(4, true, &mut Catalogue::default()).await.unwrap();
-    Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices { token_lifetime: 14_400, quotas: None })), 2)
+    Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices { quotas: None, ..Choices::default() })), 2)
 }
 
 pub(crate) fn operator() -> AccountId {

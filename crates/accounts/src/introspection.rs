@@ -1,0 +1,58 @@
+//! What a token is worth now, for resource servers elsewhere (RFC 7662).
+
+use tenantry_domain::{Audience, Error, Result, Scopes};
+
+use crate::account::Account;
+use crate::caller::standing;
+use crate::tokens::{Claims, TokenUse};
+
+/// A live token.
+pub enum Introspection {
+    /// An access token: what it says, and which of its scopes still count.
+    Access(Box<Claims>, Scopes),
+    /// A refresh token.
+    Refresh {
+        /// Whose it is.
+        client_id: String,
+        /// The person.
+        subject: String,
+        /// What it is good for.
+        scope: Scopes,
+        /// When its session ends, in seconds since 1970.
+        expires: i64,
+    },
+}
+
+impl Account {
+    /// What a token of this account is worth at this moment; `None` for every text that is worth nothing.
+    ///
+    /// Errors: only those of the database.
+    pub async fn introspect(&self, token: &str) -> Result<Option<Introspection>> {
+        if let Some(session) = self.session(token).await? {
+            let (client_id, subject) = (session.client_id.to_string(), session.subject.clone());
+            let grant = self.directory().grant(&session.client_id, &session.audience, session.kind).cloned();
+            let expires = session.expires_at.seconds();
+            return Ok(grant.map(|grant| {
+                let scope = session.scope.held_by(&grant.scope);
+                Introspection::Refresh { client_id, subject, scope, expires }
+            }));
+        }
+        match self.worth(token).await {
+            Ok(live) => Ok(Some(live)),
+            Err(error @ (Error::Unavailable | Error::Internal(_))) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn worth(&self, token: &str) -> Result<Introspection> {
+        let (directory, above) = (self.directory(), self.parent().map(Self::directory));
+        let verified = self.open(token, &directory)?;
+        self.check_time(&verified, TokenUse::Access)?;
+        let audience = Audience::parse(&verified.claims.aud, &self.platform().public).map_err(|_| Error::Unauthorized)?;
+        let scopes = standing(&verified, &directory, above.as_deref(), &audience, self.now())?;
+        if let Some(session) = verified.claims.sid {
+            self.check_session(session).await?;
+        }
+        Ok(Introspection::Access(Box::new(verified.claims), scopes))
+    }
+}

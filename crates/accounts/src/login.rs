@@ -1,0 +1,107 @@
+//! Logging in with a name and a password (contract no. 8, `password`).
+
+use tenantry_domain::{AuthUser, Error, GrantType, Password, Result, SessionId, Username};
+
+use crate::account::Account;
+use crate::caller::Caller;
+use crate::events::Content;
+use crate::measures::Issued;
+use crate::sessions::{REFRESH, Session};
+use crate::store;
+use crate::tokens::{AccessToken, narrowed};
+
+/// The scope that lets a client skip the second factor.
+const NO_MFA: &str = "write:accounts:/auth/users/no-mfa";
+
+/// A person's word, brought by a client.
+pub struct PasswordLogin<'r> {
+    /// What the person calls itself.
+    pub username: &'r str,
+    /// What it proves that with.
+    pub password: Password,
+    /// Whom the token is for.
+    pub audience: &'r str,
+    /// Fewer scopes than the client's grant gives, blank-separated.
+    pub scope: Option<&'r str>,
+}
+
+impl Account {
+    /// A token for the person who knows a user's password. A name that nobody has, a user that is shut out and a wrong
+    /// password take the same time and are refused in the same words.
+    ///
+    /// Errors: `InvalidCredentials`; `TooManyAttempts`; `GrantMissing` where the client has no grant for passwords and this
+    /// audience; `MfaRequired` where a second factor is needed; `Busy` and `Unavailable` where too many passwords wait.
+    pub async fn login(&self, caller: Caller, login: PasswordLogin<'_>) -> Result<AccessToken> {
+        let (directory, platform) = (self.directory(), self.platform());
+        let (client, held) = (self.calling_client(&caller)?, caller.scopes(self, &directory)?);
+        let client_id = caller.claims().ok_or(Error::Unauthorized)?.client_id.clone();
+        let audience = self.own_audience(login.audience)?;
+        let grant = directory.grant(&client_id, &audience, GrantType::Password).ok_or(Error::GrantMissing)?;
+        let scope = narrowed(&grant.scope, login.scope)?;
+
+        // What cannot be a name is nobody's.
+        let name = login.username.parse::<Username>().ok();
+        let key = name.as_ref().map_or_else(|| login.username.to_owned(), Username::key);
+        let attempt = self.attempt(&key, caller.origin.ip);
+        self.count(attempt).await?;
+        let user = match &name {
+            Some(name) => store::users::find(&platform.store.read, self.id(), name).await?,
+            None => None,
+        };
+        let kept = user.as_ref().filter(|user| user.enabled).map(|user| user.password.clone());
+        let checked = platform.hashes.check(self.id(), login.password, kept, platform.source.bytes()).await?;
+        if !checked.right {
+            let (account, by) = (self.clone(), caller.clone());
+            // Told, and thereby written, for whomever it was: one refusal takes as long as another.
+            let known = user.map(|user| user.id.to_string());
+            let tell = async move |tx: &store::Tx<'_>| {
+                account.tell(tx, &Content { target: known, ..account.activity("login.refused", &by, "") });
+                Ok(())
+            };
+            self.write_rows(&caller, tell).await?;
+            return Err(Error::InvalidCredentials);
+        }
+        let user = user.ok_or(Error::InvalidCredentials)?;
+        if user.mfa.is_some() && !held.has(NO_MFA) {
+            return Err(Error::MfaRequired);
+        }
+
+        let now = self.now();
+        let refreshable = held.has(REFRESH);
+        let lives = if refreshable { platform.session_lifetime } else { self.token_lifetime(&directory) };
+        let session = Session {
+            id: SessionId(platform.source.id(now)),
+            person: user.id.0,
+            subject: user.subject(),
+            client,
+            client_id,
+            audience,
+            kind: GrantType::Password,
+            scope,
+            generation: 0,
+            rotated_at: now,
+            expires_at: now.plus(lives),
+        };
+        let (account, by, opened) = (self.clone(), caller.clone(), session.clone());
+        let open = async move |tx: &store::Tx<'_>| {
+            attempt.succeeded(tx, &account).await?;
+            // Whoever was shut out, or got another password, since it was compared, stays out.
+            let now_kept = store::users::lock(tx, account.id(), &user.username).await;
+            let now_kept = now_kept.map_err(|error| if error == Error::NotFound { Error::InvalidCredentials } else { error })?;
+            if now_kept.id != user.id || now_kept.password != user.password || !now_kept.enabled {
+                return Err(Error::InvalidCredentials);
+            }
+            if let Some(better) = checked.better {
+                store::users::update(tx, account.id(), &AuthUser { password: better, ..now_kept }).await?;
+            }
+            store::sessions::insert(tx, account.id(), &opened).await?;
+            account.tell(tx, &account.activity("user.logged_in", &by, user.id));
+            Ok(())
+        };
+        self.write_rows(&caller, open).await?;
+        let issued = self.session_token(&session).await?;
+        platform.measures.issued(Issued::Password);
+        let refresh_token = refreshable.then(|| self.refresh_token(&session));
+        Ok(AccessToken { refresh_token, ..issued })
+    }
+}

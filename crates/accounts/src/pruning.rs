@@ -1,0 +1,29 @@
+//! What has served its time is removed, a little at a time, so that tables stay bounded.
+
+use tenantry_domain::{Result, Seconds};
+
+use crate::platform::Platform;
+use crate::store;
+
+/// Rows that go, and how long after the moment in their column.
+const PRUNED: [(&str, &str, Seconds); 2] = [("session", "expires_at", 0), ("attempt", "at", store::attempts::MEMORY)];
+/// How many go in one turn.
+const BATCH: u32 = 500;
+
+impl Platform {
+    /// Removes sessions that have ended and attempts that count no more. Returns how many rows went.
+    pub async fn prune(&self) -> Result<usize> {
+        let mut gone = 0;
+        for (table, column, after) in PRUNED {
+            let before = self.source.now().plus(-after);
+            loop {
+                let batch = self.store.turns.take(async move |tx| store::prune(tx, (table, column), before, BATCH).await).await?;
+                gone += batch;
+                if batch < BATCH as usize {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+}

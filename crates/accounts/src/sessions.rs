@@ -1,0 +1,176 @@
+//! Sessions: what the tokens of a person live by. A refresh token names a session and its generation; using it moves the
+//! session on. Who shows an older one, once the grace is over, has a copy: the session ends (RFC 9700 section 4.14.2).
+
+use std::sync::Arc;
+
+use tenantry_domain::{
+    Audience, Client, ClientId, ClientKey, Error, GrantType, Instant, Result, Scopes, Seconds, Secret, SessionId,
+};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::caller::{Caller, Origin};
+use crate::derived::Ticket;
+use crate::measures::Issued;
+use crate::store::{self, Tx};
+use crate::tokens::{AccessToken, ClientSecret};
+
+/// The scope that a client needs to get refresh tokens.
+pub(crate) const REFRESH: &str = "create:accounts:auth:refresh_token";
+/// How refresh tokens are told from all other opaque values.
+const TICKET: &str = "refresh";
+/// So long after its use a refresh token still yields the same successor, for a client that saw no answer.
+const GRACE: Seconds = 10;
+
+/// A person who has proven itself to a client of an account.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    /// The record of the person.
+    pub(crate) person: Uuid,
+    /// The subject of its tokens.
+    pub(crate) subject: String,
+    pub(crate) client: ClientKey,
+    pub(crate) client_id: ClientId,
+    pub(crate) audience: Audience,
+    /// How the person proved itself, and thereby which grant of the client counts.
+    pub(crate) kind: GrantType,
+    /// What was asked for of that grant's scopes.
+    pub(crate) scope: Scopes,
+    pub(crate) generation: u32,
+    pub(crate) rotated_at: Instant,
+    pub(crate) expires_at: Instant,
+}
+
+impl Account {
+    /// The refresh token of a session as it is now.
+    pub(crate) fn refresh_token(&self, session: &Session) -> Secret {
+        let Session { id, generation, .. } = session;
+        self.platform().vault.hand_out(Ticket { account: self.id(), kind: TICKET, id: id.0, generation: *generation })
+    }
+
+    /// The access token of a session as it is now: what its client's grant gives today of what was asked for.
+    ///
+    /// Errors: `GrantMissing` where the client has no such grant any more.
+    pub(crate) async fn session_token(&self, session: &Session) -> Result<AccessToken> {
+        let directory = self.directory();
+        let grant = directory.grant(&session.client_id, &session.audience, session.kind).ok_or(Error::GrantMissing)?;
+        let (scope, now) = (session.scope.held_by(&grant.scope), self.now());
+        let lifetime = self.token_lifetime(&directory).min(session.expires_at.seconds() - now.seconds());
+        let mut claims = self.claims(&session.client_id, session.audience.text(&self.platform().public), &scope, lifetime);
+        claims.sub.clone_from(&session.subject);
+        claims.sid = Some(session.id);
+        claims.gty = Some(session.kind);
+        let token = self.sign(&claims).await?;
+        Ok(AccessToken { token, expires_in: lifetime, scope, refresh_token: None, allowance: None })
+    }
+
+    /// A new access token, and the next refresh token, for the client that has this one (RFC 6749 section 6). `wanted`: fewer
+    /// scopes than the session has, for this access token.
+    ///
+    /// Errors: `InvalidGrant` for a token that is none, has ended, is another client's, or was used before; then, after
+    /// the grace, the session has ended, too. `GrantMissing`; `InvalidScope`.
+    pub async fn renew(&self, caller: Caller, token: &str, wanted: Option<&str>) -> Result<AccessToken> {
+        let ticket = self.platform().vault.take_back(self.id(), TICKET, token).ok_or(Error::InvalidGrant)?;
+        let (id, generation) = (SessionId(ticket.id), ticket.generation);
+        let client = self.calling_client(&caller)?;
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        let moved = self.write_rows(&caller, async move |tx| {
+            let moved = store::sessions::rotate(tx, account.id(), (id, generation), client, now).await?;
+            match moved {
+                Some(session) => Ok(Some(session)),
+                None => account.used_again(tx, &by, (id, generation), client, now).await,
+            }
+        });
+        let session = moved.await?.ok_or(Error::InvalidGrant)?;
+        let narrowed = Session { scope: crate::tokens::narrowed(&session.scope, wanted)?, ..session.clone() };
+        let issued = self.session_token(&narrowed).await?;
+        self.platform().measures.issued(Issued::Refresh);
+        Ok(AccessToken { refresh_token: Some(self.refresh_token(&session)), ..issued })
+    }
+
+    /// A refresh token that is not the latest of its session: within the grace the same successor, else its end.
+    async fn used_again(
+        &self,
+        tx: &Tx<'_>,
+        by: &Caller,
+        (id, generation): (SessionId, u32),
+        client: ClientKey,
+        now: Instant,
+    ) -> Result<Option<Session>> {
+        let session = store::sessions::find(tx, self.id(), id, now).await?;
+        // Another client's token proves nothing about this one.
+        let Some(session) = session.filter(|session| session.client == client) else { return Ok(None) };
+        let retried = session.generation == generation + 1 && now < session.rotated_at.plus(GRACE);
+        if retried {
+            return Ok(Some(session));
+        }
+        if store::sessions::end(tx, self.id(), id, now).await? {
+            self.tell(tx, &self.activity("session.refresh_reused", by, id));
+        }
+        Ok(None)
+    }
+
+    /// Ends the session behind a refresh token (contract no. 7), if there is one. Whatever else the text may be, nothing
+    /// happens.
+    pub async fn revoke(&self, caller: Caller, token: &str) -> Result<()> {
+        match self.platform().vault.take_back(self.id(), TICKET, token) {
+            Some(ticket) => self.end_session(caller, SessionId(ticket.id), None).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A client that knows its secret ends a session of its own, by its refresh token or by an access token of it
+    /// (RFC 7009). Whatever else the text may be, nothing happens.
+    ///
+    /// Errors: `InvalidClient`.
+    pub async fn revoke_for(&self, proof: &ClientSecret, token: &str, origin: Origin) -> Result<()> {
+        let client = self.prove(proof)?;
+        let refresh = self.platform().vault.take_back(self.id(), TICKET, token).map(|ticket| SessionId(ticket.id));
+        let access = || self.open(token, &self.directory()).ok().and_then(|verified| verified.claims.sid);
+        match refresh.or_else(access) {
+            Some(session) => self.end_session(Caller::at(origin), session, Some(client)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends one session; where a client is given, only if it is that one's.
+    async fn end_session(&self, caller: Caller, id: SessionId, of: Option<Arc<Client>>) -> Result<()> {
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        self.write_rows(&caller, async move |tx| {
+            let mut told = account.activity("session.ended", &by, id);
+            if let Some(client) = of {
+                let session = store::sessions::find(tx, account.id(), id, now).await?;
+                if session.is_none_or(|session| session.client != client.key) {
+                    return Ok(());
+                }
+                told.subject = client.client_id.to_string();
+            }
+            if store::sessions::end(tx, account.id(), id, now).await? {
+                account.tell(tx, &told);
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The live session behind a refresh token.
+    pub(crate) async fn session(&self, token: &str) -> Result<Option<Session>> {
+        let Some(ticket) = self.platform().vault.take_back(self.id(), TICKET, token) else { return Ok(None) };
+        let session = store::sessions::find(&self.platform().store.read, self.id(), SessionId(ticket.id), self.now()).await?;
+        Ok(session.filter(|session| session.generation == ticket.generation))
+    }
+
+    /// Refuses where the session of a token has ended.
+    pub(crate) async fn check_session(&self, id: SessionId) -> Result<()> {
+        let lives = store::sessions::lives(&self.platform().store.read, self.id(), id, self.now()).await?;
+        if lives { Ok(()) } else { Err(Error::Unauthorized) }
+    }
+
+    /// The client that calls for itself: no person and no partner can vouch for a login.
+    pub(crate) fn calling_client(&self, caller: &Caller) -> Result<ClientKey> {
+        let claims = caller.claims().filter(|claims| claims.sid.is_none() && claims.act.is_none());
+        let client = claims.and_then(|claims| self.directory().clients.get(&claims.client_id).map(|client| client.key));
+        client.ok_or(Error::InsufficientScope)
+    }
+}

@@ -1,0 +1,107 @@
+//! Rows of `auth_user`.
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
+use serde::{Deserialize, Serialize};
+use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, Error, Link, Result, Username, fold};
+use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
+
+use super::{begins_with, corrupt, json, stamp, stamped, storage, taken, to_json};
+
+/// A link as it is stored: a customer by its id, since the public URL may change.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "rel", content = "to", rename_all = "snake_case")]
+enum Stored {
+    CustomersUser(String),
+    PhoneNumber(String),
+    Email(String),
+}
+
+fn live(account: AccountId) -> Select<Entity> {
+    Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::DeletedAt.is_null())
+}
+
+/// The live user of this name.
+pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<Option<AuthUser>> {
+    let row = live(account).filter(Column::UsernameKey.eq(name.key())).one(db).await.map_err(storage)?;
+    row.map(record).transpose()
+}
+
+/// The same, to change it: nobody else changes it before the end of the transaction.
+pub(crate) async fn lock(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<AuthUser> {
+    let row = live(account).filter(Column::UsernameKey.eq(name.key())).lock_exclusive().one(db).await.map_err(storage)?;
+    record(row.ok_or(Error::NotFound)?)
+}
+
+/// Users of an account by id, after `after`: those whose name begins with `search`.
+pub(crate) async fn page(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    search: Option<&str>,
+    after: Option<AuthUserId>,
+    limit: u64,
+) -> Result<Vec<AuthUser>> {
+    let mut query = live(account);
+    if let Some(search) = search {
+        query = query.filter(begins_with(Column::UsernameKey, &fold(search)));
+    }
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after.0));
+    }
+    query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?.into_iter().map(record).collect()
+}
+
+/// A new user; `duplicate` if another live one has its name.
+pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, user: &AuthUser) -> Result<()> {
+    Entity::insert(columns(account, user)).exec_without_returning(db).await.map_err(taken("username"))?;
+    Ok(())
+}
+
+/// Replaces a user; `duplicate` if another live one has its name.
+pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, user: &AuthUser) -> Result<()> {
+    columns(account, user).update(db).await.map_err(taken("username"))?;
+    Ok(())
+}
+
+fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
+    let links: Vec<Stored> = user
+        .links
+        .iter()
+        .map(|link| match link {
+            Link::Customer(id) => Stored::CustomersUser(id.to_string()),
+            Link::Phone(phone) => Stored::PhoneNumber(phone.as_str().to_owned()),
+            Link::Email(email) => Stored::Email(email.as_str().to_owned()),
+        })
+        .collect();
+    let mut row = ActiveModel {
+        account_id: Set(account.into()),
+        id: Set(user.id.0),
+        username: Set(user.username.as_str().to_owned()),
+        username_key: Set(user.username.key()),
+        password: Set(user.password.as_str().to_owned()),
+        links: Set(to_json(&links)),
+        mfa: Set(user.mfa.as_ref().map(to_json)),
+        enabled: Set(user.enabled),
+        ..Default::default()
+    };
+    stamped!(row, &user.stamp);
+    row
+}
+
+fn record(row: Model) -> Result<AuthUser> {
+    let link = |stored| {
+        Ok(match stored {
+            Stored::CustomersUser(id) => Link::Customer(id.into()),
+            Stored::PhoneNumber(phone) => Link::Phone(phone.parse().map_err(corrupt)?),
+            Stored::Email(email) => Link::Email(email.parse().map_err(corrupt)?),
+        })
+    };
+    Ok(AuthUser {
+        id: AuthUserId(row.id),
+        stamp: stamp(row.created_at, row.created_by, row.updated_at, row.deleted_at, row.deleted_by),
+        username: row.username.parse().map_err(corrupt)?,
+        password: row.password.into(),
+        links: json::<Vec<Stored>>(&row.links)?.into_iter().map(link).collect::<Result<_>>()?,
+        mfa: row.mfa.as_deref().map(json::<Vec<Channel>>).transpose()?,
+        enabled: row.enabled,
+    })
+}

@@ -1,0 +1,179 @@
+//! Auth users: people who prove who they are with a name and a password in one account (contract nos. 24-29).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::email::is_hidden;
+use crate::{AccountId, AuthUserId, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+
+/// What an auth user is called: 1 to 255 characters, compared without regard to case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Username(Box<str>);
+
+impl Username {
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The form in which names are compared.
+    #[must_use]
+    pub fn key(&self) -> String {
+        fold(&self.0)
+    }
+}
+
+impl FromStr for Username {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !(1..=255).contains(&text.chars().count()) || fold(text).is_empty() {
+            Err("must be 1 to 255 characters".to_owned())
+        } else if text.chars().any(is_hidden) {
+            Err("must not contain characters that cannot be seen".to_owned())
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a code goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// To a telephone.
+    Sms,
+    /// To a mailbox.
+    Email,
+}
+
+/// What belongs to an auth user elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// The customer that this user is, by `customer_id`.
+    Customer(Box<str>),
+    /// `tel:`
+    Phone(Phone),
+    /// `mailto:`
+    Email(Email),
+}
+
+impl Link {
+    /// A customer, named by its address in this account.
+    pub fn customer(href: &str, public: &PublicUrl, account: AccountId) -> Result<Self, String> {
+        let at = format!("{}/customers/users/", public.account(account));
+        let id = href.strip_prefix(&at).filter(|id| !id.is_empty() && id.len() <= 255 && !id.contains(['/', '?', '#']));
+        id.map(|id| Self::Customer(id.into())).ok_or_else(|| format!("must be {at} and a customer_id"))
+    }
+
+    /// `tel:` and a number.
+    pub fn phone(href: &str) -> Result<Self, String> {
+        href.strip_prefix("tel:").ok_or("must begin with tel:")?.parse().map(Self::Phone)
+    }
+
+    /// `mailto:` and an address.
+    pub fn email(href: &str) -> Result<Self, String> {
+        href.strip_prefix("mailto:").ok_or("must begin with mailto:")?.parse().map(Self::Email)
+    }
+
+    /// Its address.
+    #[must_use]
+    pub fn href(&self, public: &PublicUrl, account: AccountId) -> String {
+        match self {
+            Self::Customer(id) => format!("{}/customers/users/{id}", public.account(account)),
+            Self::Phone(phone) => format!("tel:{}", phone.as_str()),
+            Self::Email(email) => format!("mailto:{email}"),
+        }
+    }
+
+    /// The channel that leads there.
+    #[must_use]
+    pub const fn channel(&self) -> Option<Channel> {
+        match self {
+            Self::Customer(_) => None,
+            Self::Phone(_) => Some(Channel::Sms),
+            Self::Email(_) => Some(Channel::Email),
+        }
+    }
+}
+
+/// How a new user's password is known.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// It was chosen here.
+    Password(Password),
+    /// It was hashed elsewhere.
+    Imported(PasswordHash),
+}
+
+/// A change of an auth user: a new password, and what else was given.
+#[derive(Debug, Clone)]
+pub struct AuthUserChange {
+    /// What the user proves itself with.
+    pub password: Password,
+    /// All links, if they were given.
+    pub links: Option<Vec<Link>>,
+    /// The channels of its second factor, if they were given.
+    pub mfa: Option<Vec<Channel>>,
+}
+
+/// What is said of a new auth user.
+#[derive(Debug, Clone)]
+pub struct AuthUserInput {
+    /// What it is called.
+    pub username: Username,
+    /// What it proves itself with.
+    pub credential: Credential,
+    /// What belongs to it.
+    pub links: Vec<Link>,
+    /// The channels of its second factor, if it has one.
+    pub mfa: Option<Vec<Channel>>,
+}
+
+/// An auth user as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthUser {
+    /// The record.
+    pub id: AuthUserId,
+    /// Who made it, and when.
+    pub stamp: Stamp,
+    /// What it is called.
+    pub username: Username,
+    /// How its password is kept.
+    pub password: PasswordHash,
+    /// What belongs to it.
+    pub links: Vec<Link>,
+    /// The channels of its second factor, if it has one.
+    pub mfa: Option<Vec<Channel>>,
+    /// Whether it may prove itself at all.
+    pub enabled: bool,
+}
+
+impl AuthUser {
+    /// The subject of its tokens: the customer that it is, else itself (contract section 3.4).
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let customer = self.links.iter().find_map(|link| if let Link::Customer(id) = link { Some(id) } else { None });
+        customer.map_or_else(|| format!("auth-user:{}", self.id), |id| format!("customer:{id}"))
+    }
+}
+
+/// Whether each channel of a second factor leads somewhere; else what is wrong.
+pub fn check_channels(mfa: &[Channel], links: &[Link]) -> Result<(), String> {
+    let lacking = mfa.iter().find(|channel| !links.iter().any(|link| link.channel() == Some(**channel)));
+    match lacking {
+        Some(Channel::Sms) => Err("sms needs a link with rel phone_number".to_owned()),
+        Some(Channel::Email) => Err("email needs a link with rel email".to_owned()),
+        None if mfa.is_empty() => Err("must have at least one entry".to_owned()),
+        None => Ok(()),
+    }
+}
