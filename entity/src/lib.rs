@@ -8,10 +8,12 @@
 pub mod account;
 pub mod attempt;
 pub mod auth_user;
+pub mod challenge;
 pub mod client;
 pub mod event;
 pub mod grant;
 pub mod instance;
 pub mod key;
+pub mod outbox;
 pub mod role;
 pub mod session;

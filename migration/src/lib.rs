@@ -20,6 +20,8 @@ mod m0010_lean_indexes;
 mod m0011_auth_users;
 mod m0012_sessions;
 mod m0013_attempts;
+mod m0014_challenges;
+mod m0015_outbox;
 
 /// All steps in order.
 pub struct Migrator;
@@ -41,6 +43,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_auth_users::Migration),
             Box::new(m0012_sessions::Migration),
             Box::new(m0013_attempts::Migration),
+            Box::new(m0014_challenges::Migration),
+            Box::new(m0015_outbox::Migration),
         ]
     }
 }

@@ -15,7 +15,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("until").big_integer().not_null());
         manager.create_table(attempt).await?;
         // For pruning, which goes through all accounts.
-        manager.create_index(Index::create().name("attempt_by_time").table("attempt").col("at").to_owned()).await
+        manager.create_index(Index::create().name("attempt_by_end").table("attempt").col("until").to_owned()).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {

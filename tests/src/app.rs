@@ -1,13 +1,14 @@
 //! A server in this process: real HTTP, a database of its own, a clock that stands still.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use actix_web::{HttpServer, web};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
 use tenantry_accounts::{Catalogue, Choices, Database, Platform, Quotas, Registry, Schema, Source, Vault};
 use tenantry_api::{Options, State, app};
+use tenantry_delivery::{Delivery, Ways};
 use tenantry_domain::PublicUrl;
 
 use crate::TestDatabase;
@@ -29,6 +30,7 @@ pub struct TestApp {
     /// The database behind it.
     pub database: TestDatabase,
     metrics: prometheus::Registry,
+    delivery: Delivery,
     operator: [(String, String); 2],
 }
 
@@ -62,13 +64,15 @@ impl TestApp {
         let platform = Arc::new(Platform::new(store, source, vault, public, choices));
         let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
         let registry = Registry::new(platform, 2);
+        let ways = Ways { directory: database.file("outbox"), ..Ways::default() };
+        let delivery = Delivery::new(registry.clone(), ways, &mut catalogue).expect("a delivery");
         let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
         let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
         let server = server.bind(("127.0.0.1", 0)).expect("a port");
         let base = format!("http://{}", server.addrs()[0]);
         actix_rt::spawn(server.run());
         let operator = [made.production, made.test].map(|made| (made.client_id, made.client_secret));
-        Self { base, http: Client::new(), clock, registry, database, metrics: catalogue.registry().clone(), operator }
+        Self { base, http: http(), clock, registry, database, metrics: catalogue.registry().clone(), delivery, operator }
     }
 
     /// Where it listens.
@@ -84,6 +88,29 @@ impl TestApp {
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// The messages that were put out since somebody last asked, as they are delivered to files; by address.
+    pub async fn messages(&self) -> Vec<Value> {
+        while self.delivery.deliver().await.expect("the outbox") > 0 {}
+        let Ok(directory) = std::fs::read_dir(self.database.file("outbox")) else { return Vec::new() };
+        let mut messages = Vec::new();
+        for file in directory.map(|file| file.expect("a file").path()) {
+            messages.push(serde_json::from_slice(&std::fs::read(&file).expect("a file")).expect("JSON"));
+            std::fs::remove_file(file).expect("it can go");
+        }
+        messages.sort_by_key(|message: &Value| message["to"].to_string());
+        messages
+    }
+
+    /// The code in the one message that was put out since somebody last asked, and where it went.
+    pub async fn code(&self) -> (String, String) {
+        let messages = self.messages().await;
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        let digits = |word: &&str| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let text = member(&messages[0], "text");
+        let code = text.split_whitespace().find(digits).expect("a code").to_owned();
+        (code, member(&messages[0], "to"))
     }
 
     /// How often a histogram was fed.
@@ -153,6 +180,12 @@ impl TestApp {
     pub fn holder(&self, account: &str, token: &str) -> Tenant<'_> {
         Tenant { app: self, account: account.to_owned(), token: token.to_owned() }
     }
+}
+
+/// The HTTP client of this process: to make one takes longer than a round of most tests.
+pub fn http() -> Client {
+    static HTTP: OnceLock<Client> = OnceLock::new();
+    HTTP.get_or_init(Client::new).clone()
 }
 
 /// The audience of an account.

@@ -8,7 +8,7 @@ mod tenant;
 
 pub use answer::Answer;
 pub use app::PUBLIC;
-pub use app::TestApp;
+pub use app::{TestApp, http};
 pub use process::{Program, bootstrap, program, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::Client;
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestDatabase, bootstrap, program, stderr};
+use tenantry_tests::{Program, TestDatabase, bootstrap, http, program, stderr};
 
 use crate::processes::token;
 
@@ -20,7 +19,7 @@ async fn kill_under_load_loses_nothing_acknowledged() {
     for side in sides.iter().cycle().take(16) {
         let token = token(&server, side).await.expect("a token");
         let roles = format!("/v1/accounts/{}/auth/roles", side["account_id"].as_str().unwrap());
-        let request = Client::new().post(format!("{}{roles}", server.base)).bearer_auth(&token);
+        let request = http().post(format!("{}{roles}", server.base)).bearer_auth(&token);
         let role: Value = request.json(&json!({"scope": []})).send().await.unwrap().json().await.unwrap();
         counters.push((format!("{roles}/{}", role["id"].as_str().unwrap()), token, 0_u64));
     }
@@ -40,7 +39,7 @@ async fn kill_under_load_loses_nothing_acknowledged() {
     let total: u64 = counters.iter().map(|(_, _, told)| told).sum();
     assert!(total > 100, "only {total} writes were acknowledged");
     for (path, token, told) in counters {
-        let answer = Client::new().get(format!("{}{path}", server.base)).bearer_auth(&token).send().await.unwrap();
+        let answer = http().get(format!("{}{path}", server.base)).bearer_auth(&token).send().await.unwrap();
         let role: Value = answer.json().await.unwrap();
         let stored: u64 = role["description"].as_str().unwrap_or("0").parse().unwrap();
         assert!(stored >= told, "{path}: {told} was acknowledged, {stored} is stored");
@@ -49,7 +48,7 @@ async fn kill_under_load_loses_nothing_acknowledged() {
 
 /// Writes 1, 2, 3, .. into a role until the server goes away; yields the last number that was acknowledged.
 async fn count_up(url: String, path: String, token: String, mut told: u64) -> (String, String, u64) {
-    let http = Client::new();
+    let http = http();
     for number in told + 1.. {
         let request = http.put(&url).bearer_auth(&token).json(&json!({"scope": [], "description": number.to_string()}));
         match request.send().await {
@@ -91,7 +90,7 @@ async fn sigterm_drops_nothing_that_was_begun() {
 
     server.signal("TERM");
     let ready = loop {
-        let answer = Client::new().get(format!("{}/readyz", server.base)).send().await.unwrap();
+        let answer = http().get(format!("{}/readyz", server.base)).send().await.unwrap();
         if answer.status() != 200 {
             break answer;
         }
@@ -101,7 +100,7 @@ async fn sigterm_drops_nothing_that_was_begun() {
     let second = program(&database, &["serve"]).output().unwrap();
     assert!(stderr(&second).contains("serves this database already"), "{}", stderr(&second));
     // The listener closes; the request that was begun goes on.
-    while Client::new().get(format!("{}/livez", server.base)).send().await.is_ok() {
+    while http().get(format!("{}/livez", server.base)).send().await.is_ok() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     begun.write_all(&body.as_bytes()[10..]).await.unwrap();

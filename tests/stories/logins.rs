@@ -202,7 +202,8 @@ async fn a_user_with_a_second_factor_needs_it_unless_the_client_may_skip_it() {
         "mfa": {"challenge_type": "oob", "oob_channels": ["sms"]}});
     shop.post("auth/users", body).await.ok();
     let client = shop.app_client(BRINGS, &["read:accounts"]).await;
-    client.bring("ola", PASSWORD).await.refused(403, "mfa_required");
+    let asked = client.bring("ola", PASSWORD).await;
+    assert!(asked.refused(403, "mfa_required").json()["mfa_token"].is_string());
     client.bring("ola", "wrong").await.refused(401, "invalid_credentials");
     // Broad scopes cover the narrow one where scopes are handed out, never where a call is authorised.
     let broad = shop.app_client(&["admin:accounts"], &["read:accounts"]).await;

@@ -12,6 +12,7 @@ mod limits;
 mod logins;
 mod management;
 mod metrics;
+mod mfa;
 mod neighbours;
 mod openapi;
 mod policies;

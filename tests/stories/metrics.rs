@@ -3,9 +3,8 @@
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use reqwest::Client;
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestDatabase, bootstrap, program};
+use tenantry_tests::{Program, TestDatabase, bootstrap, http, program};
 
 use crate::processes::token;
 
@@ -20,8 +19,8 @@ async fn the_page_lists_every_metric() {
     bootstrap(&database);
     let server = Program::serve(&database);
     token(&server, &Value::Null).await; // any request makes the series of HTTP
-    Client::new().get(format!("{}/livez", server.base)).send().await.unwrap();
-    let scraped = Client::new().get(&server.metrics).send().await.unwrap().text().await.unwrap();
+    http().get(format!("{}/livez", server.base)).send().await.unwrap();
+    let scraped = http().get(&server.metrics).send().await.unwrap().text().await.unwrap();
     for family in scraped.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = family.split_once(' ').unwrap();
         assert!(include_str!("../../docs/metrics.md").contains(&format!("| `{name}` | {kind} |")), "{family}");
@@ -41,7 +40,7 @@ async fn a_scrape_without_the_bearer_is_refused() {
     let database = TestDatabase::create().await;
     bootstrap(&database);
     let server = guarded(&database);
-    let scrape = || Client::new().get(&server.metrics);
+    let scrape = || http().get(&server.metrics);
     for refused in [scrape(), scrape().bearer_auth("another-that-is-as-long"), scrape().basic_auth(BEARER, None::<&str>)] {
         let answer = refused.send().await.unwrap();
         assert_eq!(
@@ -91,7 +90,7 @@ impl Prometheus {
         let (begun, mut value) = (Instant::now(), String::new());
         while value != expected && begun.elapsed() < Duration::from_secs(30) {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            let asked = Client::new().post(format!("{}/api/v1/query", self.base)).form(&[("query", query)]).send().await;
+            let asked = http().post(format!("{}/api/v1/query", self.base)).form(&[("query", query)]).send().await;
             let Ok(answer) = asked else { continue };
             let answer: Value = answer.json().await.unwrap_or_default();
             answer["data"]["result"][0]["value"][1].as_str().unwrap_or("none").clone_into(&mut value);
@@ -115,7 +114,7 @@ async fn prometheus_itself_counts_what_a_story_did() {
     let prometheus = Prometheus::scraping(&database, &server);
     let token = token(&server, &credentials).await.unwrap();
     let at = |path: &str| format!("{}/v1/accounts/T000/{path}", server.base);
-    let http = Client::new();
+    let http = http();
     for name in ["one", "two", "three"] {
         let created = http.post(at("auth/roles")).bearer_auth(&token).json(&json!({"name": name, "scope": []})).send().await;
         assert_eq!(created.unwrap().status(), 200);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::{join, join_all};
 use reqwest::Client;
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestDatabase, bootstrap};
+use tenantry_tests::{Program, TestDatabase, bootstrap, http};
 
 use crate::processes::token;
 
@@ -22,7 +22,7 @@ struct Somebody<'s> {
 
 impl<'s> Somebody<'s> {
     fn new(server: &'s Program, account: &str, token: String) -> Self {
-        Self { server, http: Client::new(), account: account.to_owned(), token }
+        Self { server, http: http(), account: account.to_owned(), token }
     }
 
     async fn send(&self, method: &str, path: &str, body: Option<Value>) -> reqwest::Response {

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use reqwest::Client;
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestDatabase, bootstrap, program, stderr};
+use tenantry_tests::{Program, TestDatabase, bootstrap, http, program, stderr};
 
 /// A command that fails with one line on stderr that holds `reason`.
 #[track_caller]
@@ -22,7 +21,7 @@ fn fails(mut command: impl std::borrow::BorrowMut<Command>, reason: &str) {
 /// The operator's token on one side, asked of a running server.
 pub(crate) async fn token(server: &Program, credentials: &Value) -> Option<String> {
     let body = json!({"grant_type": "client_credentials", "audience": credentials["audience"]});
-    let request = Client::new()
+    let request = http()
         .post(format!("{}/v1/accounts/{}/auth/token", server.base, credentials["account_id"].as_str()?))
         .basic_auth(credentials["client_id"].as_str()?, credentials["client_secret"].as_str())
         .json(&body);
@@ -43,7 +42,7 @@ async fn the_first_start_prints_credentials_once_and_they_work() {
     for side in [&made, &made["test"]] {
         assert!(token(&server, side).await.is_some());
     }
-    assert_eq!(Client::new().get(format!("{}/readyz", server.base)).send().await.unwrap().status(), 200);
+    assert_eq!(http().get(format!("{}/readyz", server.base)).send().await.unwrap().status(), 200);
 }
 
 /// Credentials that were lost can be made anew by whoever has the machine, while nobody serves.
@@ -167,7 +166,7 @@ async fn what_cannot_work_is_refused_in_one_line() {
     assert!(program(&database, &["migrate", "down", "--yes"]).status().unwrap().success());
     fails(program(&database, &["serve"]), "run `tenantry migrate up`");
     let status = program(&database, &["migrate", "status"]).output().unwrap();
-    assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0013_attempts"));
+    assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0015_outbox"));
     assert!(program(&database, &["migrate", "up"]).status().unwrap().success());
     execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
     for refused in [vec!["serve"], vec!["migrate", "up"], vec!["migrate", "down", "--yes"], vec!["bootstrap"]] {
@@ -185,7 +184,7 @@ async fn execute(database: &TestDatabase, sql: &str) {
 async fn the_whole_schema_can_be_undone_and_made_again() {
     let database = TestDatabase::create().await;
     bootstrap(&database);
-    assert!(program(&database, &["migrate", "down", "--steps", "13", "--yes"]).status().unwrap().success());
+    assert!(program(&database, &["migrate", "down", "--steps", "15", "--yes"]).status().unwrap().success());
     bootstrap(&database);
 }
 
@@ -215,7 +214,7 @@ async fn no_secret_is_in_the_log_or_the_metrics_and_the_metrics_are_clean() {
     command.env("TENANTRY_LOG", "trace");
     let server = Program::start(command);
     let token = token(&server, &credentials).await.expect("a token");
-    let http = Client::new();
+    let http = http();
     let at = |path: &str| format!("{}/v1/accounts/T000/{path}", server.base);
     let client: Value =
         http.post(at("auth/clients")).bearer_auth(&token).json(&json!({})).send().await.unwrap().json().await.unwrap();

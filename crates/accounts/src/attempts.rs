@@ -47,13 +47,13 @@ impl Account {
             if let Some(address) = attempt.address {
                 match store::attempts::count(tx, id, address, OF_ADDRESS, now).await? {
                     Some(failures) => clean = failures <= CLEAN,
-                    None => return Err(wait(tx, &account, address, now).await?),
+                    None => return Err(account.wait(tx, address, now).await?),
                 }
             }
             if store::attempts::count(tx, id, attempt.name, OF_NAME, now).await?.is_none()
                 && !(clean && attempt.address.is_some())
             {
-                return Err(wait(tx, &account, attempt.name, now).await?);
+                return Err(account.wait(tx, attempt.name, now).await?);
             }
             Ok(())
         });
@@ -62,6 +62,12 @@ impl Account {
             self.platform().measures.refused(Refusal::Attempts);
         }
         counted
+    }
+
+    /// How long whoever is counted so has to wait.
+    pub(crate) async fn wait(&self, tx: &Tx<'_>, counted: Uuid, now: Instant) -> Result<Error> {
+        let until = store::attempts::barred(tx, self.id(), counted).await?;
+        Ok(Error::TooManyAttempts(((until.micros() - now.micros() + 999_999) / 1_000_000).max(1)))
     }
 }
 
@@ -74,9 +80,4 @@ impl Attempt {
             None => Ok(()),
         }
     }
-}
-
-async fn wait(tx: &Tx<'_>, account: &Account, counted: Uuid, now: Instant) -> Result<Error> {
-    let until = store::attempts::barred(tx, account.id(), counted).await?;
-    Ok(Error::TooManyAttempts(((until.micros() - now.micros() + 999_999) / 1_000_000).max(1)))
 }

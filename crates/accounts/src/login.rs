@@ -1,14 +1,14 @@
 //! Logging in with a name and a password (contract no. 8, `password`).
 
-use tenantry_domain::{AuthUser, Error, GrantType, Password, Result, SessionId, Username};
+use tenantry_domain::{AuthUser, Error, GrantType, Password, Result, Username};
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::challenges::Kind;
 use crate::events::Content;
-use crate::measures::Issued;
-use crate::sessions::{REFRESH, Session};
+use crate::sessions::Login;
 use crate::store;
-use crate::tokens::{AccessToken, narrowed};
+use crate::tokens::narrowed;
 
 /// The scope that lets a client skip the second factor.
 const NO_MFA: &str = "write:accounts:/auth/users/no-mfa";
@@ -26,12 +26,12 @@ pub struct PasswordLogin<'r> {
 }
 
 impl Account {
-    /// A token for the person who knows a user's password. A name that nobody has, a user that is shut out and a wrong
+    /// A token for the person who knows a user's password, or the handle of a challenge where that is not enough. A name that nobody has, a user that is shut out and a wrong
     /// password take the same time and are refused in the same words.
     ///
     /// Errors: `InvalidCredentials`; `TooManyAttempts`; `GrantMissing` where the client has no grant for passwords and this
-    /// audience; `MfaRequired` where a second factor is needed; `Busy` and `Unavailable` where too many passwords wait.
-    pub async fn login(&self, caller: Caller, login: PasswordLogin<'_>) -> Result<AccessToken> {
+    /// audience; `Busy` and `Unavailable` where too many passwords wait.
+    pub async fn login(&self, caller: Caller, login: PasswordLogin<'_>) -> Result<Login> {
         let (directory, platform) = (self.directory(), self.platform());
         let (client, held) = (self.calling_client(&caller)?, caller.scopes(self, &directory)?);
         let client_id = caller.claims().ok_or(Error::Unauthorized)?.client_id.clone();
@@ -62,26 +62,18 @@ impl Account {
             return Err(Error::InvalidCredentials);
         }
         let user = user.ok_or(Error::InvalidCredentials)?;
+        let grant = (audience, scope);
         if user.mfa.is_some() && !held.has(NO_MFA) {
-            return Err(Error::MfaRequired);
+            let challenge = self.challenge(Kind::SecondFactor, Some(user.id), (client, client_id), grant);
+            let (account, kept) = (self.clone(), challenge.clone());
+            let begin = async move |tx: &store::Tx<'_>| {
+                attempt.succeeded(tx, &account).await?;
+                store::challenges::insert(tx, account.id(), &kept, account.now()).await
+            };
+            self.write_rows(&caller, begin).await?;
+            return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
-
-        let now = self.now();
-        let refreshable = held.has(REFRESH);
-        let lives = if refreshable { platform.session_lifetime } else { self.token_lifetime(&directory) };
-        let session = Session {
-            id: SessionId(platform.source.id(now)),
-            person: user.id.0,
-            subject: user.subject(),
-            client,
-            client_id,
-            audience,
-            kind: GrantType::Password,
-            scope,
-            generation: 0,
-            rotated_at: now,
-            expires_at: now.plus(lives),
-        };
+        let session = self.session_of(&caller, &user, (client, client_id), grant)?;
         let (account, by, opened) = (self.clone(), caller.clone(), session.clone());
         let open = async move |tx: &store::Tx<'_>| {
             attempt.succeeded(tx, &account).await?;
@@ -99,9 +91,6 @@ impl Account {
             Ok(())
         };
         self.write_rows(&caller, open).await?;
-        let issued = self.session_token(&session).await?;
-        platform.measures.issued(Issued::Password);
-        let refresh_token = refreshable.then(|| self.refresh_token(&session));
-        Ok(AccessToken { refresh_token, ..issued })
+        self.open_session(&caller, &session).await.map(Login::Done)
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tenantry_domain::{Allowance, PublicUrl, Result, Seconds};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::hashing::Hashes;
 use crate::limits::{Limits, Quotas};
@@ -27,6 +27,8 @@ pub struct Platform {
     pub(crate) token_lifetime: Seconds,
     pub(crate) session_lifetime: Seconds,
     pub(crate) hashes: Hashes,
+    /// Told when something was put out.
+    pub(crate) mail: Notify,
     pub(crate) signatures: Signatures,
     /// Leave to make an RSA key.
     pub(crate) key_making: Semaphore,
@@ -68,6 +70,7 @@ impl Platform {
         Self {
             limits: Limits::new(choices.quotas, source.clone(), measures.clone()),
             hashes: Hashes::start(choices.hash_threads, source.bytes(), measures.clone()),
+            mail: Notify::new(),
             uses: Uses::default(),
             store,
             source,

@@ -6,7 +6,13 @@ use crate::platform::Platform;
 use crate::store;
 
 /// Rows that go, and how long after the moment in their column.
-const PRUNED: [(&str, &str, Seconds); 2] = [("session", "expires_at", 0), ("attempt", "at", store::attempts::MEMORY)];
+const PRUNED: [(&str, &str, Seconds); 4] = [
+    ("session", "expires_at", 0),
+    ("challenge", "expires_at", 0),
+    ("attempt", "until", store::attempts::MEMORY),
+    // What could not be delivered can be looked at for a day.
+    ("outbox", "expires_at", 86_400),
+];
 /// How many go in one turn.
 const BATCH: u32 = 500;
 

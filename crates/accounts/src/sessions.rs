@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use tenantry_domain::{
-    Audience, Client, ClientId, ClientKey, Error, GrantType, Instant, Result, Scopes, Seconds, Secret, SessionId,
+    Audience, AuthUser, AuthUserId, Client, ClientId, ClientKey, Error, GrantType, Instant, Result, Scopes, Seconds, Secret,
+    SessionId,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::caller::{Caller, Origin};
+use crate::challenges::Challenge;
 use crate::derived::Ticket;
 use crate::measures::Issued;
 use crate::store::{self, Tx};
@@ -42,7 +44,57 @@ pub(crate) struct Session {
     pub(crate) expires_at: Instant,
 }
 
+/// What became of a login.
+pub enum Login {
+    /// A token.
+    Done(AccessToken),
+    /// Something more has to be shown: the handle for it.
+    SecondFactor(Secret),
+}
+
 impl Account {
+    /// A session for a person who has passed a challenge, of what its client asked for. Written by the caller.
+    pub(crate) async fn new_session(&self, caller: &Caller, person: AuthUserId, challenge: &Challenge) -> Result<Session> {
+        let user = store::users::get(&self.platform().store.read, self.id(), person).await?;
+        let user = user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
+        let Challenge { client, client_id, audience, scope, .. } = challenge.clone();
+        self.session_of(caller, &user, (client, client_id), (audience, scope))
+    }
+
+    /// A session of a user, for a client and what it asked for. Written by the caller.
+    pub(crate) fn session_of(
+        &self,
+        caller: &Caller,
+        user: &AuthUser,
+        (client, client_id): (ClientKey, ClientId),
+        (audience, scope): (Audience, Scopes),
+    ) -> Result<Session> {
+        let (directory, now) = (self.directory(), self.now());
+        let refreshable = caller.scopes(self, &directory)?.has(REFRESH);
+        let lives = if refreshable { self.platform().session_lifetime } else { self.token_lifetime(&directory) };
+        Ok(Session {
+            id: SessionId(self.platform().source.id(now)),
+            person: user.id.0,
+            subject: user.subject(),
+            client,
+            client_id,
+            audience,
+            kind: GrantType::Password,
+            scope,
+            generation: 0,
+            rotated_at: now,
+            expires_at: now.plus(lives),
+        })
+    }
+
+    /// The first tokens of a session that was written.
+    pub(crate) async fn open_session(&self, caller: &Caller, session: &Session) -> Result<AccessToken> {
+        let issued = self.session_token(session).await?;
+        self.platform().measures.issued(Issued::Password);
+        let refreshable = caller.scopes(self, &self.directory())?.has(REFRESH);
+        Ok(AccessToken { refresh_token: refreshable.then(|| self.refresh_token(session)), ..issued })
+    }
+
     /// The refresh token of a session as it is now.
     pub(crate) fn refresh_token(&self, session: &Session) -> Secret {
         let Session { id, generation, .. } = session;

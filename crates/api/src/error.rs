@@ -7,7 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
-use tenantry_domain::{Error, Fault};
+use tenantry_domain::{Error, Fault, Secret};
 use utoipa::ToSchema;
 
 use crate::limits;
@@ -20,6 +20,8 @@ pub(crate) enum ApiError {
     MethodNotAllowed(String),
     PayloadTooLarge,
     UnsupportedMediaType(&'static str),
+    /// A second factor has to be shown, too: the handle of its challenge.
+    MfaRequired(Secret),
 }
 
 /// What handlers return.
@@ -36,6 +38,7 @@ impl ApiError {
             Self::MethodNotAllowed(_) => "method_not_allowed",
             Self::PayloadTooLarge => "payload_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
+            Self::MfaRequired(_) => "mfa_required",
         }
     }
 
@@ -62,6 +65,7 @@ impl fmt::Display for ApiError {
             Self::MethodNotAllowed(allowed) => write!(f, "This address knows only {allowed}."),
             Self::PayloadTooLarge => write!(f, "The body is larger than 256 KiB."),
             Self::UnsupportedMediaType(expected) => write!(f, "The content type must be {expected}."),
+            Self::MfaRequired(_) => write!(f, "A second factor is required."),
         }
     }
 }
@@ -72,6 +76,7 @@ impl ResponseError for ApiError {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MfaRequired(_) => StatusCode::FORBIDDEN,
             Self::Domain(error) => match error {
                 Error::Invalid(_)
                 | Error::Duplicate(_)
@@ -82,7 +87,7 @@ impl ResponseError for ApiError {
                 | Error::InvalidGrant => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
-                | Error::MfaRequired
+                | Error::MfaTokenInvalid
                 | Error::GrantMissing
                 | Error::ScopeNotDelegable(_)
                 | Error::NotASubAccount
@@ -96,7 +101,13 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response = HttpResponse::build(self.status_code()).json(ErrorBody::from(self));
+        let mut response = HttpResponse::build(self.status_code());
+        let mut response = match self {
+            Self::MfaRequired(token) => {
+                response.json(MfaRequiredBody { body: ErrorBody::from(self), mfa_token: Some(token.reveal().to_owned()) })
+            }
+            _ => response.json(ErrorBody::from(self)),
+        };
         let headers = response.headers_mut();
         match self {
             Self::Domain(Error::Unauthorized) => {
@@ -131,6 +142,17 @@ impl ResponseError for ApiError {
 pub(crate) struct ErrorBody {
     /// What went wrong.
     error: ErrorDetail,
+}
+
+/// The body of a refusal that a second factor may mend.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MfaRequiredError)]
+pub(crate) struct MfaRequiredBody {
+    #[serde(flatten)]
+    body: ErrorBody,
+    /// The handle of the challenge; only with `mfa_required`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<String>,
 }
 
 /// What went wrong.

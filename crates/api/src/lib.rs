@@ -17,6 +17,7 @@ mod keys;
 mod limits;
 mod management;
 mod metrics;
+mod mfa;
 mod oauth;
 mod observe;
 mod openapi;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::error::ErrorBody;
+use crate::error::{ErrorBody, MfaRequiredBody};
 use crate::route::{Access, Route, routes};
 use crate::tokens::PERSONS_SCOPES;
 
@@ -156,6 +156,10 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         operation.error(401, "Missing, invalid or expired credentials.");
         operation.error(403, "Known caller, not allowed.");
         operation.error(429, "The account has too much under way.");
+    }
+    if route.policy.access == Access::TokenEndpoint {
+        let schema = operation.schema::<MfaRequiredBody>();
+        operation.responses.entry(403).and_modify(|response| response["content"]["application/json"]["schema"] = schema);
     }
     let not_found = if operation.has_record { "No such record in this account." } else { "No such account for this token." };
     operation.error(404, not_found);

@@ -96,6 +96,7 @@ pub fn routes() -> Vec<Route> {
         crate::oauth::routes(),
         crate::exchange::routes(),
         crate::users::routes(),
+        crate::mfa::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
         crate::roles::routes(),

@@ -54,6 +54,12 @@ pub(crate) struct TokenInput {
     pub(crate) password: Option<Secret>,
     #[serde(default, deserialize_with = "secret")]
     pub(crate) refresh_token: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) oob_code: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) binding_code: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) mfa_token: Option<Secret>,
 }
 
 impl TokenInput {
@@ -76,6 +82,9 @@ impl TokenInput {
             username: some(self.username),
             password: secret(self.password),
             refresh_token: secret(self.refresh_token),
+            oob_code: secret(self.oob_code),
+            binding_code: secret(self.binding_code),
+            mfa_token: secret(self.mfa_token),
         }
     }
 }
@@ -129,6 +138,7 @@ impl Describe for TokenBody {
             operation.body::<TokenClientCredentials>(content_type, true);
             operation.or_body::<TokenPassword>(content_type);
             operation.or_body::<TokenRefresh>(content_type);
+            operation.or_body::<TokenMfaOob>(content_type);
             operation.or_body::<TokenExchangeRequest>(content_type);
         }
     }
@@ -214,6 +224,40 @@ struct TokenRefresh {
 #[schema(as = TokenRefreshGrantType, rename_all = "snake_case")]
 enum RefreshGrantTypeName {
     RefreshToken,
+}
+
+/// A client brings the code that a person was sent. Halfway through a recovery the answer is 403 `mfa_required` again.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({
+    "grant_type": "mfa_oob",
+    "oob_code": "T11200000.oob....",
+    "binding_code": "123456",
+    "mfa_token": "T11200000.mfa....",
+}))]
+struct TokenMfaOob {
+    /// The kind of request; both spellings are understood.
+    grant_type: MfaOobGrantTypeName,
+    /// Names the code.
+    #[schema(write_only)]
+    oob_code: String,
+    /// What the person typed.
+    #[schema(write_only)]
+    binding_code: String,
+    /// The handle of the challenge.
+    #[schema(write_only)]
+    mfa_token: String,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenMfaOobGrantType)]
+enum MfaOobGrantTypeName {
+    #[schema(rename = "mfa_oob")]
+    MfaOob,
+    #[schema(rename = "mfa-oob")]
+    MfaOobHyphenated,
 }
 
 /// A partner trades its token for one on this account, in one step (RFC 8693 section 2.1). The client may say who it is;

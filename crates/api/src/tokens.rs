@@ -8,8 +8,8 @@ use actix_web::http::header::PRAGMA;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 use serde_json::json;
-use tenantry_accounts::{Admitted, Demand, Lane, PasswordLogin, TokenExchange, TokenUse};
-use tenantry_domain::{Checks, Error, Password};
+use tenantry_accounts::{Admitted, Demand, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
+use tenantry_domain::{Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
 use crate::call::{Unproven, bearer, origin};
@@ -34,9 +34,12 @@ async fn create_token(at: Unproven, TokenBody(body): TokenBody) -> TokenReply {
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
 const REFRESH_TOKEN: &str = "refresh_token";
+const MFA_OOB: &str = "mfa_oob";
+/// The other spelling of the seed.
+const MFA_OOB_HYPHENATED: &str = "mfa-oob";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked here.
-pub(crate) const GRANT_TYPES: [&str; 4] = [CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, TOKEN_EXCHANGE];
+pub(crate) const GRANT_TYPES: [&str; 5] = [CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, MFA_OOB, TOKEN_EXCHANGE];
 /// Scopes of which a client needs one to bring something of a person's (contract no. 8).
 pub(crate) const PERSONS_SCOPES: [&str; 4] =
     ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
@@ -49,6 +52,7 @@ async fn issue(at: &Unproven, body: FormOrJson<TokenInput>) -> Result<AccessToke
         Some(CLIENT_CREDENTIALS) => (client_credentials(at, input).await?, None),
         Some(PASSWORD) => (password(at, input).await?, None),
         Some(REFRESH_TOKEN) => (refresh_token(at, input).await?, None),
+        Some(MFA_OOB | MFA_OOB_HYPHENATED) => (mfa_oob(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
         Some(_) => return Err(Error::UnsupportedGrantType.into()),
         None => return Err(ApiError::invalid("grant_type", "is required")),
@@ -93,8 +97,32 @@ async fn password(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts:
     let (username, password, audience) = checks.done(given)?;
     let scope = input.scope.as_deref();
     let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
-    let token = account.login(caller, PasswordLogin { username, password, audience, scope }).await?;
-    Ok(tenantry_accounts::AccessToken { allowance, ..token })
+    let login = account.login(caller, PasswordLogin { username, password, audience, scope }).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
+}
+
+/// A code that a person was sent, brought by a client.
+async fn mfa_oob(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let mut checks = Checks::default();
+    let given = [("oob_code", &input.oob_code), ("binding_code", &input.binding_code), ("mfa_token", &input.mfa_token)];
+    let [oob_code, binding_code, mfa_token] = given.map(|(field, value)| {
+        if value.is_none() {
+            checks.fault(field, "is required");
+        }
+        value.as_ref().map(Secret::reveal).unwrap_or_default()
+    });
+    checks.done(Some(()))?;
+    let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
+    let login = account.redeem_code(caller, Redeemed { oob_code, binding_code, mfa_token }).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
+}
+
+/// A token, or what is to be shown first.
+fn done(login: Login) -> Result<tenantry_accounts::AccessToken> {
+    match login {
+        Login::Done(token) => Ok(token),
+        Login::SecondFactor(handle) => Err(ApiError::MfaRequired(handle)),
+    }
 }
 
 /// A refresh token, brought by the client that got it.
@@ -223,8 +251,8 @@ impl Describe for TokenReply {
     }
 }
 
-/// Codes of ours that are also those of the standards.
-const STANDARD: [&str; 4] = ["unsupported_grant_type", "invalid_scope", "invalid_target", "invalid_grant"];
+/// Codes of ours that are also those of the standards, or have no equal there.
+const STANDARD: [&str; 5] = ["unsupported_grant_type", "invalid_scope", "invalid_target", "invalid_grant", "mfa_required"];
 /// Headers of a refusal that its form does not change.
 const KEPT: [&str; 4] = ["www-authenticate", "retry-after", "ratelimit", "ratelimit-policy"];
 
@@ -250,7 +278,11 @@ pub(crate) fn refuse_form(error: ApiError) -> HttpResponse {
     for (name, value) in in_seed_form.headers().iter().filter(|(name, _)| KEPT.contains(&name.as_str())) {
         response.insert_header((name, value));
     }
-    let mut response = response.json(json!({"error": code, "error_description": description}));
+    let mut body = json!({"error": code, "error_description": description});
+    if let ApiError::MfaRequired(token) = &error {
+        body["mfa_token"] = token.reveal().into();
+    }
+    let mut response = response.json(body);
     response.extensions_mut().insert(error);
     response
 }

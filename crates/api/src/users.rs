@@ -254,14 +254,16 @@ struct AuthUserMfa {
 /// How a second factor is shown: out of band.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum ChallengeType {
+pub(crate) enum ChallengeType {
     Oob,
 }
 
 /// Where a code goes.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum OobChannel {
+#[schema(default = "sms")]
+pub(crate) enum OobChannel {
+    #[default]
     Sms,
     Email,
 }

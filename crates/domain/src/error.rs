@@ -52,9 +52,9 @@ pub enum Error {
     /// The name and the password do not belong together.
     #[error("The username or the password is wrong.")]
     InvalidCredentials,
-    /// A second factor has to be shown, too.
-    #[error("A second factor is required.")]
-    MfaRequired,
+    /// The handle of a challenge is none, has expired, is used up, or is another client's.
+    #[error("The mfa_token is not valid, or not valid any more.")]
+    MfaTokenInvalid,
     /// So many attempts have failed that the next has to wait.
     #[error("Too many failed attempts; try again in {0} s.")]
     TooManyAttempts(crate::Seconds),
@@ -116,7 +116,7 @@ impl Error {
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::InvalidCredentials => "invalid_credentials",
-            Self::MfaRequired => "mfa_required",
+            Self::MfaTokenInvalid => "mfa_token_invalid",
             Self::InsufficientScope => "insufficient_scope",
             Self::GrantMissing => "grant_missing",
             Self::ScopeNotDelegable(_) => "scope_not_delegable",

@@ -12,6 +12,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tenantry_accounts::{Choices, Database, Quotas};
+use tenantry_delivery::{Sms, Smtp, Ways};
 use tenantry_domain::{PublicUrl, Secret};
 
 /// Every setting there is.
@@ -52,6 +53,22 @@ pub(crate) struct Config {
     pub(crate) token_lifetime: i64,
     /// How long a person's session lives at most, however often it is renewed, in seconds.
     pub(crate) session_lifetime: i64,
+    /// The mail server, `smtp(s)://[USER:PASSWORD@]HOST[:PORT][?tls=required]`; mail goes to files if unset.
+    smtp_url: Option<String>,
+    /// A file that holds it.
+    smtp_url_file: Option<PathBuf>,
+    /// Who sends mail, `Name <address>`.
+    mail_from: String,
+    /// An SMS gateway that speaks Twilio's API; text messages go to files if unset.
+    sms_url: Option<String>,
+    /// The account there.
+    sms_account: Option<String>,
+    /// Its secret.
+    sms_token: Option<String>,
+    /// A file that holds it.
+    sms_token_file: Option<PathBuf>,
+    /// Who sends text messages: a number or a name.
+    sms_from: Option<String>,
     /// When an unused account leaves memory, in seconds.
     pub(crate) account_idle: i64,
     /// How long /readyz says no before the listener closes, in seconds.
@@ -99,6 +116,14 @@ impl Default for Config {
             metrics_token_file: None,
             token_lifetime: 14_400,
             session_lifetime: 2_592_000,
+            smtp_url: None,
+            smtp_url_file: None,
+            mail_from: "Tenantry <no-reply@localhost.localdomain>".to_owned(),
+            sms_url: None,
+            sms_account: None,
+            sms_token: None,
+            sms_token_file: None,
+            sms_from: None,
             account_idle: 900,
             shutdown_delay: 0,
             shutdown_timeout: 30,
@@ -152,6 +177,7 @@ impl Config {
         config.public_url()?;
         config.quotas()?;
         config.metrics_token()?;
+        config.ways()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
         }
@@ -204,11 +230,8 @@ impl Config {
 
     /// What a scrape of the metrics must show, if anything.
     pub(crate) fn metrics_token(&self) -> Result<Option<Secret>> {
-        let token = match (&self.metrics_token, &self.metrics_token_file) {
-            (Some(_), Some(_)) => bail!("set metrics_token or metrics_token_file, not both"),
-            (Some(token), None) => token.clone(),
-            (None, Some(file)) => read(file)?,
-            (None, None) => return Ok(None),
+        let Some(token) = either("metrics_token", self.metrics_token.as_ref(), self.metrics_token_file.as_deref())? else {
+            return Ok(None);
         };
         if token.len() < 16 || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             bail!("metrics_token must be at least 16 printable ASCII characters without blanks");
@@ -216,14 +239,27 @@ impl Config {
         Ok(Some(Secret::new(token)))
     }
 
+    /// Where messages to people go.
+    pub(crate) fn ways(&self) -> Result<Ways> {
+        let smtp = either("smtp_url", self.smtp_url.as_ref(), self.smtp_url_file.as_deref())?;
+        let smtp = smtp.map(|url| Smtp { url: Secret::new(url), from: self.mail_from.clone() });
+        let token = either("sms_token", self.sms_token.as_ref(), self.sms_token_file.as_deref())?;
+        let sms = match (&self.sms_url, &self.sms_account, token, &self.sms_from) {
+            (None, None, None, None) => None,
+            (Some(url), Some(account), Some(token), Some(from)) => {
+                Some(Sms { url: url.clone(), account: account.clone(), token: Secret::new(token), from: from.clone() })
+            }
+            _ => bail!("sms_url, sms_account, sms_token and sms_from belong together"),
+        };
+        let ways = Ways { smtp, sms, directory: self.data_dir.join("outbox") };
+        ways.check()?;
+        Ok(ways)
+    }
+
     /// Which database to use.
     pub(crate) fn database(&self) -> Result<Database> {
-        let url = match (&self.database_url, &self.database_url_file) {
-            (Some(_), Some(_)) => bail!("set database_url or database_url_file, not both"),
-            (Some(url), None) => url.clone(),
-            (None, Some(file)) => read(file)?,
-            (None, None) => format!("sqlite://{}", self.data_dir.join("tenantry.db").display()),
-        };
+        let url = either("database_url", self.database_url.as_ref(), self.database_url_file.as_deref())?;
+        let url = url.unwrap_or_else(|| format!("sqlite://{}", self.data_dir.join("tenantry.db").display()));
         Database::parse(&url).map_err(|fault| anyhow!("database_url {fault}"))
     }
 
@@ -251,7 +287,9 @@ impl Config {
             Database::Sqlite(path) => Some(format!("sqlite://{}", path.display())),
             Database::Postgres(_) => Some("postgres://***".to_owned()),
         };
-        shown.metrics_token = shown.metrics_token.map(|_| "***".to_owned());
+        for secret in [&mut shown.metrics_token, &mut shown.smtp_url, &mut shown.sms_token] {
+            *secret = secret.take().map(|_| "***".to_owned());
+        }
         Ok(toml::to_string(&shown)?)
     }
 }
@@ -264,6 +302,16 @@ fn is_setting(key: &str) -> bool {
     let kubernetes = key.starts_with("service_") || key == "port" || key.starts_with("port_");
     let empty = std::env::var(format!("TENANTRY_{}", key.to_uppercase())).is_ok_and(|value| value.is_empty());
     key != "config" && !kubernetes && !empty
+}
+
+/// A secret that is set, or stands in a file.
+fn either(name: &str, set: Option<&String>, file: Option<&Path>) -> Result<Option<String>> {
+    match (set, file) {
+        (Some(_), Some(_)) => bail!("set {name} or {name}_file, not both"),
+        (Some(set), None) => Ok(Some(set.clone())),
+        (None, Some(file)) => read(file).map(Some),
+        (None, None) => Ok(None),
+    }
 }
 
 /// The text of a file without its last line break.

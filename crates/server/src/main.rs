@@ -59,6 +59,9 @@ enum Command {
     Openapi,
     /// Print docs/metrics.md: every metric there is.
     Metrics,
+    /// Look at messages to people.
+    #[command(subcommand)]
+    Mail(Mail),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -79,6 +82,21 @@ enum Migrate {
     },
     /// Show which steps the database has.
     Status,
+}
+
+#[derive(Subcommand)]
+enum Mail {
+    /// Print a message with made-up values, as JSON.
+    Preview {
+        /// Which: code.
+        template: String,
+        /// In which language: en, nb.
+        #[arg(long, default_value = "en")]
+        language: String,
+        /// Print only its HTML, for a browser.
+        #[arg(long)]
+        html: bool,
+    },
 }
 
 #[derive(Subcommand)]
@@ -114,6 +132,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
         Command::Metrics => print!("{}", metrics::page()),
+        Command::Mail(Mail::Preview { template, language, html }) => {
+            let letter = tenantry_delivery::preview(&template, &language);
+            let letter = letter.ok_or_else(|| anyhow!("there is no message {template} in {language}"))?;
+            if html { print!("{}", letter.html) } else { println!("{:#}", letter.json()) }
+        }
         Command::Config(ConfigCommand::Check) => println!("the configuration is valid"),
         Command::Config(ConfigCommand::Print) => print!("{}", config.shown()?),
     }

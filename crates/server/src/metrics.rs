@@ -18,6 +18,7 @@ pub(crate) fn page() -> String {
     let mut all = Catalogue::default();
     tenantry_accounts::Store::describe(&mut all);
     tenantry_api::describe_metrics(&mut all);
+    tenantry_delivery::Delivery::describe(&mut all);
     of_process(&mut all);
     format!("{INTRODUCTION}\n{}", all.markdown())
 }

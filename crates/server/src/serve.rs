@@ -8,6 +8,7 @@ use actix_web::{HttpServer, web};
 use anyhow::{Context, Result, anyhow};
 use tenantry_accounts::{Catalogue, Lock, Platform, Registry, Schema, Source};
 use tenantry_api::{Options, State, app, metrics_app};
+use tenantry_delivery::Delivery;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
@@ -47,6 +48,13 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         https: public.to_string().starts_with("https:"),
     };
     let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
+    let ways = config.ways()?;
+    for (files, what) in [(ways.smtp.is_none(), "mail"), (ways.sms.is_none(), "text messages")] {
+        if files {
+            tracing::info!(directory = %ways.directory.display(), "{what} goes to files: no server for it is set");
+        }
+    }
+    let delivery = Delivery::new(registry.clone(), ways, &mut catalogue)?;
     metrics::of_process(&mut catalogue);
     let (prometheus, bearer) = (catalogue.registry().clone(), config.metrics_token()?);
 
@@ -68,6 +76,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     actix_rt::spawn(sweep(registry.clone(), config.account_idle));
     actix_rt::spawn(store_uses(registry.clone()));
     actix_rt::spawn(prune(registry.clone()));
+    actix_rt::spawn(delivery.run());
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 

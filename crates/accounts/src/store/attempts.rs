@@ -22,7 +22,6 @@ pub(crate) async fn count(
     free: i64,
     now: Instant,
 ) -> Result<Option<i64>> {
-    // Numbered parameters: ?1 in SQLite, $1 in PostgreSQL.
     const COUNT: &str = "INSERT INTO attempt (account_id, id, failures, at, until) VALUES (?1, ?2, 1, ?3, ?3) \
         ON CONFLICT (account_id, id) DO UPDATE SET at = excluded.at, \
         failures = CASE WHEN attempt.at < ?4 THEN 1 ELSE attempt.failures + 1 END, \
@@ -30,8 +29,6 @@ pub(crate) async fn count(
             WHEN attempt.failures + 1 - ?5 > 9 THEN ?6 \
             ELSE 1000000 * (CAST(1 AS BIGINT) << CAST(attempt.failures + 1 - ?5 AS INTEGER)) END \
         WHERE attempt.until <= excluded.at RETURNING failures";
-    let backend = db.get_database_backend();
-    let sql = if backend == DatabaseBackend::Postgres { COUNT.replace('?', "$") } else { COUNT.to_owned() };
     let values: [Value; 6] = [
         account.as_str().into(),
         id.into(),
@@ -40,6 +37,32 @@ pub(crate) async fn count(
         free.into(),
         (LONGEST * 1_000_000).into(),
     ];
+    returned(db, COUNT, values).await
+}
+
+/// Counts one more of at most `most` within a `window` that begins with the first; `false`: there were as many.
+pub(crate) async fn within(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: Uuid,
+    most: i64,
+    window: Seconds,
+    now: Instant,
+) -> Result<bool> {
+    const COUNT: &str = "INSERT INTO attempt (account_id, id, failures, at, until) VALUES (?1, ?2, 1, ?3, ?4) \
+        ON CONFLICT (account_id, id) DO UPDATE SET at = excluded.at, \
+        failures = CASE WHEN attempt.until <= excluded.at THEN 1 ELSE attempt.failures + 1 END, \
+        until = CASE WHEN attempt.until <= excluded.at THEN excluded.until ELSE attempt.until END \
+        WHERE attempt.until <= excluded.at OR attempt.failures < ?5 RETURNING failures";
+    let values: [Value; 5] =
+        [account.as_str().into(), id.into(), now.micros().into(), now.plus(window).micros().into(), most.into()];
+    Ok(returned(db, COUNT, values).await?.is_some())
+}
+
+/// What a statement with numbered parameters yields: `?1` in SQLite, `$1` in PostgreSQL.
+async fn returned<const N: usize>(db: &impl ConnectionTrait, sql: &str, values: [Value; N]) -> Result<Option<i64>> {
+    let backend = db.get_database_backend();
+    let sql = if backend == DatabaseBackend::Postgres { sql.replace('?', "$") } else { sql.to_owned() };
     let row = db.query_one_raw(Statement::from_sql_and_values(backend, sql, values)).await.map_err(storage)?;
     row.map(|row| row.try_get_by_index(0).map_err(storage)).transpose()
 }
@@ -57,7 +80,7 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, id: Uu
     Ok(())
 }
 
-/// Takes one attempt back: it had not failed.
+/// Takes one attempt back: it had not failed. What bars a window stays.
 pub(crate) async fn take_back(db: &impl ConnectionTrait, account: AccountId, id: Uuid) -> Result<()> {
     let one = Entity::update_many()
         .col_expr(Column::Failures, Expr::col(Column::Failures).sub(1))

@@ -20,12 +20,14 @@ use crate::measures::Measures;
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+pub(crate) mod challenges;
 pub(crate) mod clients;
 pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod instance;
 mod journal;
 pub(crate) mod keys;
+pub(crate) mod outbox;
 mod pool;
 pub(crate) mod roles;
 mod schema;

@@ -26,7 +26,12 @@ pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId, name: &U
     row.map(record).transpose()
 }
 
-/// The same, to change it: nobody else changes it before the end of the transaction.
+/// The live user with this record.
+pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: AuthUserId) -> Result<Option<AuthUser>> {
+    live(account).filter(Column::Id.eq(id.0)).one(db).await.map_err(storage)?.map(record).transpose()
+}
+
+/// The live user of a name, to change it: nobody else changes it before the end of the transaction.
 pub(crate) async fn lock(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<AuthUser> {
     let row = live(account).filter(Column::UsernameKey.eq(name.key())).lock_exclusive().one(db).await.map_err(storage)?;
     record(row.ok_or(Error::NotFound)?)

@@ -1,0 +1,291 @@
+//! Codes that are sent to people, as a second factor and to recover a lost password (contract nos. 28 and 29, security A7
+//! and A8). What a challenge is, what it is about and whether it was used stands in its row; its code is derived.
+
+use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq;
+use tenantry_domain::{
+    Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Error, GrantType, Instant, Link, Result, Scopes, Seconds,
+    Secret, Username,
+};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::caller::Caller;
+use crate::derived::Ticket;
+use crate::outbox::{Letter, Template};
+use crate::sessions::Login;
+use crate::store::{self, Tx};
+
+/// How long a challenge lives, its codes with it.
+const LIFETIME: Seconds = 600;
+/// How often one code may be tried.
+const TRIES: i64 = 5;
+/// How often anybody may fail for one person in an hour, over all challenges.
+const FAILURES: i64 = 10;
+/// How many codes one target is sent in ten minutes.
+const SENT: i64 = 3;
+/// How many an account sends in a day.
+const SENT_A_DAY: i64 = 10_000;
+/// The ticket that names a challenge.
+const MFA: &str = "mfa";
+/// The ticket that names one of its codes.
+const OOB: &str = "oob";
+
+/// What a challenge is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Kind {
+    /// The password was right; one code.
+    SecondFactor,
+    /// The password is lost; two codes, over two channels.
+    Recovery,
+}
+
+/// A challenge as it is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Challenge {
+    pub(crate) id: Uuid,
+    pub(crate) kind: Kind,
+    /// `None`: nobody, for a name that nobody has.
+    pub(crate) person: Option<AuthUserId>,
+    pub(crate) client: ClientKey,
+    pub(crate) client_id: ClientId,
+    pub(crate) audience: Audience,
+    pub(crate) scope: Scopes,
+    /// How many channels were passed.
+    pub(crate) step: u32,
+    /// The one that was passed first.
+    pub(crate) passed: Option<Channel>,
+    /// Where the latest code went.
+    pub(crate) sent: Option<(Channel, String)>,
+    /// The number of the latest code.
+    pub(crate) code: u32,
+    pub(crate) expires_at: Instant,
+}
+
+/// A code that is on its way.
+pub struct Sent {
+    /// Names the code when it comes back.
+    pub oob_code: Secret,
+    /// Names the challenge.
+    pub mfa_token: Secret,
+}
+
+/// A code that came back.
+pub struct Redeemed<'r> {
+    /// Which code.
+    pub oob_code: &'r str,
+    /// What the person typed.
+    pub binding_code: &'r str,
+    /// Which challenge.
+    pub mfa_token: &'r str,
+}
+
+/// Who lost a password.
+pub struct Recovery<'r> {
+    /// What the person calls itself.
+    pub username: &'r str,
+    /// Whom the token is to be for.
+    pub audience: &'r str,
+    /// Where the first code goes.
+    pub channel: Channel,
+}
+
+/// Where a channel of a user's second factor leads.
+fn target(user: &AuthUser, channel: Channel) -> Option<String> {
+    user.mfa.as_ref().filter(|channels| user.enabled && channels.contains(&channel))?;
+    user.links.iter().find_map(|link| match (link, channel) {
+        (Link::Phone(phone), Channel::Sms) => Some(format!("+{}", phone.key())),
+        (Link::Email(email), Channel::Email) => Some(email.as_str().to_owned()),
+        _ => None,
+    })
+}
+
+impl Account {
+    fn ticket(&self, kind: &'static str, id: Uuid, generation: u32) -> Secret {
+        self.platform().vault.hand_out(Ticket { account: self.id(), kind, id, generation })
+    }
+
+    /// The handle of a challenge at its present step.
+    pub(crate) fn mfa_token(&self, challenge: &Challenge) -> Secret {
+        self.ticket(MFA, challenge.id, challenge.step)
+    }
+
+    /// A challenge of `kind`, for this client and what it asked for.
+    pub(crate) fn challenge(
+        &self,
+        kind: Kind,
+        person: Option<AuthUserId>,
+        for_whom: (ClientKey, ClientId),
+        grant: (Audience, Scopes),
+    ) -> Challenge {
+        let now = self.now();
+        let ((client, client_id), (audience, scope)) = (for_whom, grant);
+        let (id, expires_at) = (self.platform().source.id(now), now.plus(LIFETIME));
+        Challenge { id, kind, person, client, client_id, audience, scope, step: 0, passed: None, sent: None, code: 0, expires_at }
+    }
+
+    /// Sends the code of a challenge, or another one, which ends the one before (contract no. 28).
+    ///
+    /// Errors: `MfaTokenInvalid` for a handle that is none, has expired, is used up or is another client's; `Invalid` for a
+    /// channel that the user has not, or has passed already; `TooManyAttempts` where the target was sent too many.
+    pub async fn send_code(&self, caller: Caller, mfa_token: &str, channel: Channel) -> Result<Sent> {
+        let (client, now) = (self.calling_client(&caller)?, self.now());
+        let ticket = self.platform().vault.take_back(self.id(), MFA, mfa_token).ok_or(Error::MfaTokenInvalid)?;
+        let read = &self.platform().store.read;
+        let challenge = store::challenges::find(read, self.id(), ticket.id, now).await?;
+        let challenge = challenge.filter(|challenge| challenge.client == client && challenge.step == ticket.generation);
+        let challenge = challenge.ok_or(Error::MfaTokenInvalid)?;
+        if challenge.passed == Some(channel) {
+            return Err(Error::invalid("oob_channel", "must differ from the first one"));
+        }
+        let user = match challenge.person {
+            Some(person) => store::users::get(read, self.id(), person).await?,
+            None => None,
+        };
+        let user = user.filter(|user| user.enabled).ok_or(Error::MfaTokenInvalid)?;
+        let target = target(&user, channel).ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
+        let (account, by) = (self.clone(), caller.clone());
+        let sent = self.write_rows(&caller, async move |tx| {
+            account.allow_sending(tx, Some(&target)).await?;
+            let at = (challenge.id, challenge.step);
+            let sent = store::challenges::send(tx, account.id(), at, (channel, &target), account.now()).await?;
+            let challenge = sent.ok_or(Error::MfaTokenInvalid)?;
+            account.put_out(tx, &account.letter(&challenge, channel, Some(target))).await?;
+            account.tell(tx, &account.activity("code.sent", &by, user.id));
+            Ok(challenge)
+        });
+        let challenge = sent.await?;
+        self.platform().mail.notify_one();
+        Ok(Sent { oob_code: self.ticket(OOB, challenge.id, challenge.code), mfa_token: self.mfa_token(&challenge) })
+    }
+
+    /// Sends the first code to somebody who lost a password (contract no. 29). A name that nobody has, and one whose owner
+    /// has no such channel, is answered alike.
+    ///
+    /// Errors: `GrantMissing`; `TooManyAttempts`.
+    pub async fn recover(&self, caller: Caller, recovery: Recovery<'_>) -> Result<Sent> {
+        let (client, directory) = (self.calling_client(&caller)?, self.directory());
+        let client_id = caller.claims().ok_or(Error::Unauthorized)?.client_id.clone();
+        let audience = self.own_audience(recovery.audience)?;
+        let grant = directory.grant(&client_id, &audience, GrantType::Password).ok_or(Error::GrantMissing)?;
+        let name = recovery.username.parse::<Username>().ok();
+        let user = match &name {
+            Some(name) => store::users::find(&self.platform().store.read, self.id(), name).await?,
+            None => None,
+        };
+        let channel = recovery.channel;
+        let found = user.and_then(|user| Some((user.id, target(&user, channel)?)));
+        let (person, target) = found.unzip();
+        let mut challenge = self.challenge(Kind::Recovery, person, (client, client_id), (audience, grant.scope.clone()));
+        // Nobody's goes to a place that no one has.
+        let key = name.map_or_else(|| recovery.username.to_owned(), |name| name.key());
+        let place = target.clone().unwrap_or_else(|| format!("nobody:{key}"));
+        (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
+        let (account, by, kept) = (self.clone(), caller.clone(), challenge.clone());
+        let send = async move |tx: &Tx<'_>| {
+            account.allow_sending(tx, Some(&place)).await?;
+            store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
+            account.put_out(tx, &account.letter(&kept, channel, target)).await?;
+            account.tell(
+                tx,
+                &crate::events::Content {
+                    target: person.map(|person| person.to_string()),
+                    ..account.activity("recovery.begun", &by, "")
+                },
+            );
+            Ok(())
+        };
+        self.write_rows(&caller, send).await?;
+        self.platform().mail.notify_one();
+        Ok(Sent { oob_code: self.ticket(OOB, challenge.id, challenge.code), mfa_token: self.mfa_token(&challenge) })
+    }
+
+    /// Takes a code back (contract no. 8, `mfa_oob`): a token, or, halfway through a recovery, the handle for the other
+    /// channel.
+    ///
+    /// Errors: `InvalidGrant` for a wrong, used or expired code; `MfaTokenInvalid`; `TooManyAttempts` where too many have
+    /// failed for this person.
+    pub async fn redeem_code(&self, caller: Caller, redeemed: Redeemed<'_>) -> Result<Login> {
+        let (client, now, vault) = (self.calling_client(&caller)?, self.now(), &self.platform().vault);
+        let challenge = vault.take_back(self.id(), MFA, redeemed.mfa_token).ok_or(Error::MfaTokenInvalid)?;
+        let code = vault.take_back(self.id(), OOB, redeemed.oob_code).ok_or(Error::InvalidGrant)?;
+        if challenge.id != code.id {
+            return Err(Error::MfaTokenInvalid);
+        }
+        let at = (code.id, code.generation);
+        // Counted first, and kept, whatever comes of it.
+        let account = self.clone();
+        let tried = self.write_rows(&caller, async move |tx| {
+            let Some(tried) = store::challenges::try_code(tx, account.id(), at, TRIES, now).await? else { return Ok(None) };
+            if tried.client != client || tried.step != challenge.generation {
+                return Err(Error::MfaTokenInvalid);
+            }
+            let person = tried.person.map_or_else(|| tried.id.to_string(), |person| person.to_string());
+            let failures = account.platform().vault.alias(account.id(), "code", &person);
+            if store::attempts::within(tx, account.id(), failures, FAILURES, 3600, now).await? {
+                Ok(Some((tried, failures)))
+            } else {
+                Err(account.wait(tx, failures, now).await?)
+            }
+        });
+        let (tried, failures) = tried.await?.ok_or(Error::InvalidGrant)?;
+        let (channel, target) = tried.sent.clone().ok_or(Error::InvalidGrant)?;
+        let expected = vault.code(self.id(), tried.id, &format!("{target}.{}", tried.code));
+        let right: bool = expected.reveal().as_bytes().ct_eq(redeemed.binding_code.as_bytes()).into();
+        let Some(person) = tried.person.filter(|_| right) else { return Err(Error::InvalidGrant) };
+
+        let (account, by) = (self.clone(), caller.clone());
+        if tried.kind == Kind::Recovery && tried.passed.is_none() {
+            let passed = self.write_rows(&caller, async move |tx| {
+                store::attempts::forget(tx, account.id(), failures).await?;
+                store::challenges::pass(tx, account.id(), at, channel, now).await
+            });
+            let challenge = passed.await?.ok_or(Error::InvalidGrant)?;
+            return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
+        }
+        let session = self.new_session(&caller, person, &tried).await?;
+        let opened = session.clone();
+        let open = async move |tx: &Tx<'_>| {
+            if !store::challenges::spend(tx, account.id(), at, now).await? {
+                return Err(Error::InvalidGrant);
+            }
+            store::attempts::forget(tx, account.id(), failures).await?;
+            let user = store::users::get(tx, account.id(), person).await?;
+            user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
+            store::sessions::insert(tx, account.id(), &opened).await?;
+            account.tell(tx, &account.activity("user.logged_in", &by, person));
+            Ok(())
+        };
+        self.write_rows(&caller, open).await?;
+        self.open_session(&caller, &session).await.map(Login::Done)
+    }
+
+    fn letter(&self, challenge: &Challenge, channel: Channel, target: Option<String>) -> Letter {
+        Letter {
+            account: self.id(),
+            id: self.platform().source.id(self.now()),
+            template: Template::Code,
+            about: challenge.id,
+            number: challenge.code,
+            channel,
+            target,
+            tries: 0,
+            expires_at: challenge.expires_at,
+        }
+    }
+
+    /// Refuses where a target, or everybody here, was sent too many messages.
+    async fn allow_sending(&self, tx: &Tx<'_>, target: Option<&str>) -> Result<()> {
+        let now = self.now();
+        let vault = &self.platform().vault;
+        let mut rates = vec![(vault.alias(self.id(), "sent", "all"), SENT_A_DAY, 86_400)];
+        rates.extend(target.map(|target| (vault.alias(self.id(), "sent to", target), SENT, 600)));
+        for (counted, most, window) in rates {
+            if !store::attempts::within(tx, self.id(), counted, most, window, now).await? {
+                return Err(self.wait(tx, counted, now).await?);
+            }
+        }
+        Ok(())
+    }
+}

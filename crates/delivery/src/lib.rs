@@ -1,0 +1,165 @@
+//! Messages to people: taken from the outbox after the commit that put them there, written in the account's language, and
+//! handed to a mail server, an SMS gateway, or, where none is configured, to a file.
+//!
+//! At least once: a message that was handed on just before a crash is handed on again, under the same id.
+
+mod file;
+mod letter;
+mod mail;
+mod sms;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use prometheus::IntCounter;
+use tenantry_accounts::{Catalogue, Message, Registry};
+use tenantry_domain::{Channel, Error, Secret};
+
+pub use letter::{Letter, preview};
+
+/// How many messages are on their way at once.
+const BATCH: u64 = 20;
+/// How often the outbox is looked at, unless somebody says that there is something in it.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where messages go.
+#[derive(Debug, Clone, Default)]
+pub struct Ways {
+    /// The mail server; without one mail goes to a file.
+    pub smtp: Option<Smtp>,
+    /// The SMS gateway; without one text messages go to a file.
+    pub sms: Option<Sms>,
+    /// Where files are put: `{directory}/{id}.json`.
+    pub directory: PathBuf,
+}
+
+impl Ways {
+    /// Whether they can work, as far as can be seen from here.
+    pub fn check(&self) -> Result<(), Failure> {
+        self.smtp.as_ref().map(mail::Server::new).transpose()?;
+        self.sms.clone().map(sms::Gateway::new).transpose()?;
+        Ok(())
+    }
+}
+
+/// A mail server.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// `smtps://USER:PASSWORD@HOST`, or `smtp://HOST:587?tls=required` for STARTTLS.
+    pub url: Secret,
+    /// Who sends, `Tenantry <no-reply@example.com>`.
+    pub from: String,
+}
+
+/// An SMS gateway that speaks Twilio's API.
+#[derive(Debug, Clone)]
+pub struct Sms {
+    /// `https://api.twilio.com`, or whoever speaks the same.
+    pub url: String,
+    /// The account there.
+    pub account: String,
+    /// Its secret.
+    pub token: Secret,
+    /// Who sends: a number or a name.
+    pub from: String,
+}
+
+/// Why a message could not be handed on. Says nothing of what is in it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// What is configured cannot work.
+    #[error("{0}")]
+    Setting(String),
+    /// The message cannot be made.
+    #[error("the message cannot be made: {0}")]
+    Letter(String),
+    /// The mail server did not take it.
+    #[error("the mail server: {0}")]
+    Mail(String),
+    /// The gateway did not take it.
+    #[error("the SMS gateway: {0}")]
+    Sms(String),
+    /// The file could not be written.
+    #[error("the file: {0}")]
+    File(#[from] std::io::Error),
+}
+
+/// Hands messages on.
+pub struct Delivery {
+    registry: Registry,
+    mail: Option<mail::Server>,
+    sms: Option<sms::Gateway>,
+    directory: PathBuf,
+    /// By channel: handed on, failed.
+    counters: [[IntCounter; 2]; 2],
+}
+
+impl Delivery {
+    /// Hands on what the accounts of `registry` put out. What happens is counted in `all`.
+    pub fn new(registry: Registry, ways: Ways, all: &mut Catalogue) -> Result<Self, Failure> {
+        let Ways { smtp, sms, directory } = ways;
+        Ok(Self {
+            mail: smtp.as_ref().map(mail::Server::new).transpose()?,
+            sms: sms.map(sms::Gateway::new).transpose()?,
+            registry,
+            directory,
+            counters: Self::describe(all),
+        })
+    }
+
+    /// Lists what is counted, for docs/metrics.md.
+    pub fn describe(all: &mut Catalogue) -> [[IntCounter; 2]; 2] {
+        let labels = [("channel", "email, sms"), ("outcome", "sent, failed")];
+        let counters = all.counter_vec("tenantry_messages_total", "Messages handed on, or not taken this time.", &labels);
+        ["email", "sms"].map(|channel| ["sent", "failed"].map(|outcome| counters.with_label_values(&[channel, outcome])))
+    }
+
+    /// Hands on whatever comes, for ever.
+    pub async fn run(self) {
+        loop {
+            match self.deliver().await {
+                Ok(0) => drop(tokio::time::timeout(PAUSE, self.registry.platform().mail_put_out()).await),
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "the outbox cannot be read now");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Hands on what is due now; how many messages that were.
+    pub async fn deliver(&self) -> Result<usize, Error> {
+        let messages = self.registry.take_messages(BATCH).await?;
+        let count = messages.len();
+        let ends = join_all(messages.into_iter().map(|message| self.hand_on(message))).await;
+        ends.into_iter().collect::<Result<(), Error>>().map(|()| count)
+    }
+
+    async fn hand_on(&self, message: Message) -> Result<(), Error> {
+        let platform = self.registry.platform();
+        let Message { account, id, channel, tries, .. } = message;
+        let [sent, failed] = &self.counters[usize::from(channel == Channel::Sms)];
+        match self.send(&message).await {
+            Ok(()) => {
+                sent.inc();
+                platform.delivered(account, id).await
+            }
+            Err(failure) => {
+                failed.inc();
+                tracing::warn!(%failure, message = %id, tries, "a message was not taken");
+                platform.not_delivered(account, id, tries).await
+            }
+        }
+    }
+
+    async fn send(&self, message: &Message) -> Result<(), Failure> {
+        let letter = Letter::new(message)?;
+        match (message.channel, &self.mail, &self.sms) {
+            (Channel::Email, Some(server), _) => server.send(&letter, message.id).await,
+            (Channel::Sms, _, Some(gateway)) => gateway.send(&letter).await,
+            _ => file::write(&self.directory, &letter, message.id).await,
+        }
+    }
+}
