@@ -90,6 +90,12 @@ impl TestApp {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
+    /// Hands on what is due now, by these ways; how many messages that were.
+    pub async fn deliver(&self, ways: Ways) -> usize {
+        let delivery = Delivery::new(self.registry.clone(), ways, &mut Catalogue::default()).expect("a delivery");
+        delivery.deliver().await.expect("the outbox")
+    }
+
     /// The messages that were put out since somebody last asked, as they are delivered to files; by address.
     pub async fn messages(&self) -> Vec<Value> {
         while self.delivery.deliver().await.expect("the outbox") > 0 {}

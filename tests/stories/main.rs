@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod clients;
+mod delivery;
 mod exchange;
 mod grants;
 mod http;

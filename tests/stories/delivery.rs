@@ -1,0 +1,156 @@
+//! Messages reach people: through a real mail server, through a gateway's API, and after failures.
+
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex};
+
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use serde_json::{Value, json};
+use tenantry_delivery::{Sms, Smtp, Ways};
+use tenantry_domain::Secret;
+use tenantry_tests::{AppClient, PASSWORD, TestApp};
+
+/// A real mail server, aiosmtpd.
+struct MailServer {
+    process: Child,
+    messages: Lines<BufReader<ChildStdout>>,
+    url: String,
+}
+
+impl MailServer {
+    /// One that refuses so many messages before it takes any.
+    fn start(refuses: u32) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/smtp-sink");
+        let mut process = Command::new(script).arg(refuses.to_string()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut messages = BufReader::new(process.stdout.take().unwrap()).lines();
+        let told: Value = serde_json::from_str(&messages.next().unwrap().unwrap()).unwrap();
+        Self { process, messages, url: format!("smtp://127.0.0.1:{}", told["port"]) }
+    }
+
+    fn ways(&self) -> Ways {
+        let from = "Example <no-reply@example.com>".to_owned();
+        Ways { smtp: Some(Smtp { url: Secret::new(self.url.clone()), from }), ..Ways::default() }
+    }
+
+    fn message(&mut self) -> Value {
+        serde_json::from_str(&self.messages.next().unwrap().unwrap()).unwrap()
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// A client, and the handle of a challenge of `ola`'s, whose channels are a telephone and `mail`.
+async fn challenged<'a>(app: &'a TestApp, mail: &str) -> (AppClient<'a>, String) {
+    let shop = app.partner("T11200000").await;
+    let client = shop.app_client(&["write:accounts:/auth/users", "write:accounts:/auth/mfa"], &["read:accounts"]).await;
+    let links = json!([{"rel": "phone_number", "href": "tel:4712345678"}, {"rel": "email", "href": format!("mailto:{mail}")}]);
+    let mfa = json!({"challenge_type": "oob", "oob_channels": ["sms", "email"]});
+    shop.post("auth/users", json!({"username": "ola", "password": PASSWORD, "links": links, "mfa": mfa})).await.ok();
+    let asked = client.bring("ola", PASSWORD).await.json();
+    (client, asked["mfa_token"].as_str().unwrap().to_owned())
+}
+
+/// Has a code sent and yields its name.
+async fn send(client: &AppClient<'_>, mfa_token: &str, channel: &str) -> String {
+    let body = json!({"challenge_type": "oob", "oob_channel": channel, "mfa_token": mfa_token});
+    client.tenant.post("auth/mfa/challenge", body).await.ok()["oob_code"].as_str().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_code_goes_through_a_mail_server_and_back() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "Ola.Blåbær@example.com").await;
+    let mut server = MailServer::start(0);
+    let oob_code = send(&client, &mfa_token, "email").await;
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    let message = server.message();
+    assert_eq!(message["from"], "no-reply@example.com");
+    assert_eq!(message["to"], json!(["Ola.Blåbær@example.com"]), "as it was given");
+    let code = message["subject"].as_str().unwrap().split(' ').next().unwrap();
+    assert!(message["text"].as_str().unwrap().contains(code) && message["html"].as_str().unwrap().contains(code));
+    let body = json!({"grant_type": "mfa_oob", "oob_code": oob_code, "binding_code": code, "mfa_token": mfa_token});
+    client.tenant.post("auth/token", body).await.ok();
+    assert_eq!(app.deliver(server.ways()).await, 0, "what was taken is not sent again");
+}
+
+#[actix_web::test]
+async fn what_a_mail_server_refuses_is_tried_again_later_and_never_after_it_is_of_use() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "ola@example.com").await;
+    let mut server = MailServer::start(2);
+    send(&client, &mfa_token, "email").await;
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    assert_eq!(app.deliver(server.ways()).await, 0, "not at once");
+    app.pass(5);
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    app.pass(9);
+    assert_eq!(app.deliver(server.ways()).await, 0, "the pause doubles");
+    app.pass(1);
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    assert!(server.message()["id"].as_str().unwrap().ends_with("@example.com>"));
+    // Nobody there at all.
+    let ways = server.ways();
+    drop(server);
+    send(&client, &mfa_token, "email").await;
+    assert_eq!(app.deliver(ways.clone()).await, 1);
+    app.pass(601);
+    assert_eq!(app.deliver(ways).await, 0, "a code that has expired is not sent");
+    app.pass(86_400);
+    app.registry.platform().prune().await.unwrap();
+    assert!(app.database.column("SELECT template FROM outbox").await.is_empty());
+}
+
+#[actix_web::test]
+async fn two_who_deliver_at_once_send_a_message_once() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "ola@example.com").await;
+    let server = MailServer::start(0);
+    send(&client, &mfa_token, "email").await;
+    let (one, other) = futures_util::future::join(app.deliver(server.ways()), app.deliver(server.ways())).await;
+    assert_eq!(one + other, 1);
+}
+
+/// What the gateway was sent: path, credentials, form.
+type Posted = Arc<Mutex<Vec<(String, String, Vec<(String, String)>)>>>;
+
+#[actix_web::test]
+async fn a_code_goes_through_the_gateways_api() {
+    let posted = Posted::default();
+    let kept = posted.clone();
+    let gateway = HttpServer::new(move || {
+        let kept = kept.clone();
+        let take = move |request: HttpRequest, form: web::Form<Vec<(String, String)>>| {
+            let credentials = request.headers().get("authorization").unwrap().to_str().unwrap().to_owned();
+            let mut posted = kept.lock().unwrap();
+            posted.push((request.path().to_owned(), credentials, form.into_inner()));
+            let answer = if posted.len() == 1 { HttpResponse::InternalServerError() } else { HttpResponse::Created() };
+            std::future::ready({ answer }.finish())
+        };
+        App::new().default_service(web::post().to(take))
+    });
+    let gateway = gateway.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("http://{}/", gateway.addrs()[0]);
+    actix_web::rt::spawn(gateway.run());
+    let sms = Sms { url, account: "AC1".to_owned(), token: Secret::new("hush".to_owned()), from: "Example".to_owned() };
+    let ways = Ways { sms: Some(sms), ..Ways::default() };
+
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "ola@example.com").await;
+    send(&client, &mfa_token, "sms").await;
+    assert_eq!(app.deliver(ways.clone()).await, 1);
+    app.pass(5);
+    assert_eq!(app.deliver(ways.clone()).await, 1);
+    assert_eq!(app.deliver(ways).await, 0);
+    let posted = posted.lock().unwrap();
+    assert_eq!(posted.len(), 2, "a failure of the gateway is tried again");
+    let (path, credentials, form) = &posted[1];
+    assert_eq!((path.as_str(), credentials.as_str()), ("/2010-04-01/Accounts/AC1/Messages.json", "Basic QUMxOmh1c2g="));
+    let value = |name: &str| form.iter().find(|(key, _)| key == name).unwrap().1.clone();
+    assert_eq!((value("To").as_str(), value("From").as_str()), ("+4712345678", "Example"));
+    assert!(value("Body").contains("Partner T11200000"));
+}
