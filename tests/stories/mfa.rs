@@ -148,13 +148,19 @@ async fn one_target_is_sent_three_codes_in_ten_minutes() {
 #[actix_web::test]
 async fn of_fifty_who_show_a_code_at_once_one_gets_a_token() {
     let app = TestApp::start().await;
-    let (_, client) = world(&app).await;
-    let mfa_token = challenged(&client).await;
-    let (oob_code, code) = sent(&client, &mfa_token, "sms").await;
-    let answers = join_all((0..50).map(|_| redeem(&client, &oob_code, &code, &mfa_token))).await;
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
-    assert!(statuses.iter().all(|status| matches!(status, 200 | 400 | 429)), "{statuses:?}");
+    let (_, mut client) = world(&app).await;
+    for _ in 0..5 {
+        let mfa_token = challenged(&client).await;
+        let (oob_code, code) = sent(&client, &mfa_token, "sms").await;
+        // Connections are opened before, so that all come at once.
+        join_all((0..50).map(|_| client.tenant.get("auth/roles"))).await;
+        let answers = join_all((0..50).map(|_| redeem(&client, &oob_code, &code, &mfa_token))).await;
+        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 400 | 429)), "{statuses:?}");
+        app.pass(3601);
+        client = fresh(&client).await.0;
+    }
 }
 
 #[actix_web::test]
