@@ -15,6 +15,7 @@ pub struct Model {
     pub client_id: String,
     pub audience: String,
     pub scope: String,
+    pub counted: Uuid,
     pub step: i64,
     pub passed: Option<String>,
     pub channel: Option<String>,

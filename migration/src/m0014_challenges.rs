@@ -16,6 +16,7 @@ impl MigrationTrait for Migration {
             .col(key(manager, "client_id").not_null())
             .col(ColumnDef::new("audience").text().not_null())
             .col(ColumnDef::new("scope").text().not_null())
+            .col(ColumnDef::new("counted").uuid().not_null())
             .col(ColumnDef::new("step").big_integer().not_null())
             .col(ColumnDef::new("passed").text())
             .col(ColumnDef::new("channel").text())
@@ -26,6 +27,14 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("expires_at").big_integer().not_null())
             .col(ColumnDef::new("used_at").big_integer());
         manager.create_table(challenge).await?;
+        let of_person = Index::create()
+            .name("challenge_of_person")
+            .table("challenge")
+            .col("account_id")
+            .col("person")
+            .and_where(Expr::col("used_at").is_null())
+            .to_owned();
+        manager.create_index(of_person).await?;
         // For pruning, which goes through all accounts.
         manager.create_index(Index::create().name("challenge_by_end").table("challenge").col("expires_at").to_owned()).await
     }

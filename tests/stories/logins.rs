@@ -126,7 +126,7 @@ async fn only_a_client_with_the_scope_and_a_grant_for_passwords_may_bring_one() 
 
 #[actix_web::test]
 async fn after_four_failures_a_name_has_to_wait_however_it_is_spelled() {
-    let app = TestApp::start_with(trusting()).await;
+    let app = TestApp::start().await;
     let shop = app.partner("T11200000").await;
     let client = shop.app_client(BRINGS, &["read:accounts"]).await;
     shop.user("Ola").await;
@@ -151,7 +151,7 @@ async fn after_four_failures_a_name_has_to_wait_however_it_is_spelled() {
 
 #[actix_web::test]
 async fn an_address_that_guesses_many_names_has_to_wait() {
-    let app = TestApp::start_with(trusting()).await;
+    let app = TestApp::start().await;
     let shop = app.partner("T11200000").await;
     let client = shop.app_client(BRINGS, &["read:accounts"]).await;
     shop.user("ola").await;
@@ -163,6 +163,40 @@ async fn an_address_that_guesses_many_names_has_to_wait() {
     from(&client, "2001:db8:0:1::1", "ola", PASSWORD).await.ok();
     app.pass(3601);
     from(&client, "2001:db8::1", "ola", PASSWORD).await.ok();
+}
+
+#[actix_web::test]
+async fn the_address_of_a_server_that_brings_everybodys_passwords_bars_nobody() {
+    let app = TestApp::start().await;
+    let shop = app.partner("T11200000").await;
+    let client = shop.app_client(BRINGS, &["read:accounts"]).await;
+    shop.user("ola").await;
+    for nth in 0..30 {
+        client.bring(&format!("name-{nth}"), "wrong").await.refused(401, "invalid_credentials");
+    }
+    client.log_in("ola").await;
+    let audience = format!("{PUBLIC}/v1/accounts/T11200000");
+    let body = json!({"grant_type": "password", "username": "ola", "password": PASSWORD, "audience": audience});
+    let request = app.request(Method::POST, "/v1/accounts/T11200000/auth/token").bearer_auth(&client.tenant.token);
+    app.send(request.header("Tenantry-Forwarded-For", "everywhere").json(&body)).await.names("tenantry-forwarded-for");
+}
+
+#[actix_web::test]
+async fn a_password_that_nobody_had_time_for_counts_as_none() {
+    let app = TestApp::start().await;
+    let shop = app.partner("T11200000").await;
+    let client = shop.app_client(BRINGS, &["read:accounts"]).await;
+    let names: Vec<String> = (0..30).map(|nth| format!("user-{nth}")).collect();
+    for name in &names {
+        shop.user(name).await;
+    }
+    for _ in 0..4 {
+        let answers = join_all(names.iter().map(|name| client.bring(name, PASSWORD))).await;
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 429)));
+    }
+    for name in &names {
+        client.log_in(name).await;
+    }
 }
 
 #[actix_web::test]
@@ -212,14 +246,10 @@ async fn a_user_with_a_second_factor_needs_it_unless_the_client_may_skip_it() {
     skipping.log_in("ola").await;
 }
 
-fn trusting() -> tenantry_api::Options {
-    tenantry_api::Options { trusted_proxies: vec!["127.0.0.0/8".parse().unwrap()], ..Default::default() }
-}
-
 async fn from(client: &tenantry_tests::AppClient<'_>, address: &str, name: &str, password: &str) -> tenantry_tests::Answer {
     let app = client.tenant.app;
     let audience = format!("{PUBLIC}/v1/accounts/T11200000");
     let body = json!({"grant_type": "password", "username": name, "password": password, "audience": audience});
     let request = app.request(Method::POST, "/v1/accounts/T11200000/auth/token").bearer_auth(&client.tenant.token);
-    app.send(request.header("X-Forwarded-For", address).json(&body)).await
+    app.send(request.header("Tenantry-Forwarded-For", address).json(&body)).await
 }

@@ -208,11 +208,33 @@ async fn recovery_answers_alike_whoever_is_meant() {
             begun.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value).len())).collect();
         let mut headers: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
         headers.sort();
-        shapes.push((members, headers));
-        redeem(&client, text(&begun["oob_code"]), "000000", text(&begun["mfa_token"])).await.refused(400, "invalid_grant");
+        let (oob_code, mfa_token) = (text(&begun["oob_code"]), text(&begun["mfa_token"]));
+        let sent_again = send(&client, mfa_token, "sms").await;
+        let mut statuses = vec![sent_again.refused(403, "mfa_token_invalid").status];
+        for _ in 0..6 {
+            statuses.push(redeem(&client, oob_code, "no code", mfa_token).await.status);
+        }
+        // A second one over another channel; then what anybody may have sent, and may get wrong, is used up alike.
+        for channel in ["sms", "email", "sms", "sms"] {
+            let body = json!({"challenge_type": "oob", "username": name, "audience": audience, "oob_channel": channel});
+            let again = client.tenant.post("auth/mfa/recovery", body).await;
+            statuses.push(again.status);
+            if again.status == 200 {
+                let again = again.json();
+                for _ in 0..6 {
+                    statuses.push(redeem(&client, text(&again["oob_code"]), "no code", text(&again["mfa_token"])).await.status);
+                }
+            }
+        }
+        assert!(statuses.contains(&429), "{statuses:?}");
+        shapes.push((members, headers, statuses));
     }
     assert!(shapes.iter().all(|shape| *shape == shapes[0]), "{shapes:#?}");
-    assert_eq!(app.messages().await.len(), 1, "only one of them has a telephone that may be used");
+    assert_eq!(app.messages().await.len(), 4, "only one of them has channels that may be used");
+    // Whoever knows no more than a name has kept its owner, who knows the password, from nothing.
+    let mfa_token = challenged(&client).await;
+    let (oob_code, code) = sent(&client, &mfa_token, "sms").await;
+    redeem(&client, &oob_code, &code, &mfa_token).await.ok();
 }
 
 #[actix_web::test]
@@ -259,6 +281,67 @@ async fn handles_and_codes_are_good_only_where_they_belong() {
     app.pass(601);
     redeem(&client, &oob_code, &code, &mfa_token).await.refused(400, "invalid_grant");
     send(&client, &mfa_token, "sms").await.refused(403, "mfa_token_invalid");
+}
+
+#[actix_web::test]
+async fn what_was_begun_before_a_change_of_the_user_ends_with_it() {
+    let app = TestApp::start().await;
+    let (shop, client) = world(&app).await;
+    let mfa_token = challenged(&client).await;
+    let (oob_code, code) = sent(&client, &mfa_token, "sms").await;
+    // The old telephone was stolen, and the password with it.
+    let links = json!([{"rel": "phone_number", "href": "tel:+4711111111"}]);
+    let mfa = json!({"challenge_type": "oob", "oob_channels": ["sms"]});
+    shop.put("auth/users/ola", json!({"password": PASSWORD, "links": links, "mfa": mfa})).await.ok();
+    redeem(&client, &oob_code, &code, &mfa_token).await.refused(400, "invalid_grant");
+    send(&client, &mfa_token, "sms").await.refused(403, "mfa_token_invalid");
+    let mfa_token = challenged(&client).await;
+    send(&client, &mfa_token, "sms").await.ok();
+    assert_eq!(app.code().await.1, "+4711111111");
+    // The second factor can be turned off.
+    let kept = shop.put("auth/users/ola", json!({"password": PASSWORD})).await.ok();
+    assert_eq!(kept["mfa"], mfa);
+    assert!(shop.put("auth/users/ola", json!({"password": PASSWORD, "mfa": null})).await.ok().get("mfa").is_none());
+    client.log_in("ola").await;
+}
+
+#[actix_web::test]
+async fn a_first_code_buys_no_more_tries_of_the_second() {
+    let app = TestApp::start().await;
+    let (_, client) = world(&app).await;
+    let audience = format!("{PUBLIC}/v1/accounts/T11200000");
+    let mut judged = 0;
+    for _ in 0..3 {
+        let body = json!({"challenge_type": "oob", "username": "ola", "audience": audience, "oob_channel": "email"});
+        let begun = client.tenant.post("auth/mfa/recovery", body).await.ok();
+        let (code, _) = app.code().await;
+        let halfway = redeem(&client, text(&begun["oob_code"]), &code, text(&begun["mfa_token"])).await;
+        if halfway.status == 429 {
+            break;
+        }
+        let next = text(&halfway.json()["mfa_token"]).to_owned();
+        let (oob_code, _) = sent(&client, &next, "sms").await;
+        for _ in 0..5 {
+            judged += usize::from(redeem(&client, &oob_code, "no code", &next).await.status == 400);
+        }
+    }
+    assert!(judged <= 10, "{judged} guesses were judged");
+}
+
+#[actix_web::test]
+async fn of_fifty_who_pass_the_first_step_at_once_one_goes_on() {
+    let app = TestApp::start().await;
+    let (_, client) = world(&app).await;
+    let audience = format!("{PUBLIC}/v1/accounts/T11200000");
+    let body = json!({"challenge_type": "oob", "username": "ola", "audience": audience, "oob_channel": "email"});
+    let begun = client.tenant.post("auth/mfa/recovery", body).await.ok();
+    let (code, _) = app.code().await;
+    join_all((0..50).map(|_| client.tenant.get("auth/roles"))).await;
+    let (oob_code, mfa_token) = (text(&begun["oob_code"]), text(&begun["mfa_token"]));
+    let answers = join_all((0..50).map(|_| redeem(&client, oob_code, &code, mfa_token))).await;
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 403).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 403 | 400 | 429)), "{statuses:?}");
 }
 
 #[actix_web::test]

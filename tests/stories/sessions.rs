@@ -36,9 +36,20 @@ async fn a_refresh_token_is_used_once_and_yields_the_next() {
     assert_eq!(fourth["scope"], "read:accounts");
     let fifth = client.renew(&refresh_token(&fourth)).await.ok();
     assert_eq!(fifth["scope"], "read:accounts write:accounts");
+    // What is refused in any case uses nothing up.
+    let wide = json!({"grant_type": "refresh_token", "refresh_token": refresh_token(&fifth), "scope": "admin:accounts"});
+    client.tenant.post("auth/token", wide).await.refused(400, "invalid_scope");
+    app.pass(11);
     // What the grant loses, the next token lacks.
     shop.patch(&format!("auth/client-grants/{}", client.grant), json!({"scope": ["read:accounts"]})).await.ok();
-    assert_eq!(client.renew(&refresh_token(&fifth)).await.ok()["scope"], "read:accounts");
+    let sixth = client.renew(&refresh_token(&fifth)).await.ok();
+    assert_eq!(sixth["scope"], "read:accounts");
+    // A client that may not have refresh tokens any more has none.
+    let grants = shop.get(&format!("auth/client-grants?client_id={}", client.id)).await.ok();
+    let own = grants.as_array().unwrap().iter().find(|grant| grant["type"] == "client_credentials").unwrap();
+    let own = format!("auth/client-grants/{}", own["id"].as_str().unwrap());
+    shop.patch(&own, json!({"scope": ["write:accounts:/auth/users"]})).await.ok();
+    client.renew(&refresh_token(&sixth)).await.refused(403, "insufficient_scope");
 }
 
 #[actix_web::test]

@@ -96,6 +96,7 @@ async fn what_is_wrong_with_a_user_is_named() {
     ] {
         with(field, value).await.names(field);
     }
+    shop.post("auth/users", json!({"username": "Ola.Nordmann@x.no", "password": "ola.nordmann@X.no"})).await.names("password");
     with("username", json!("a\0b")).await.refused(400, "invalid_request");
     with("password", json!("a\0bcdefgh")).await.refused(400, "invalid_request");
     shop.post("auth/users", json!({"username": "ola"})).await.names("password");
@@ -137,6 +138,11 @@ async fn a_password_that_was_hashed_elsewhere_logs_in_and_is_hashed_anew() {
         client.log_in(name).await;
         client.log_in(name).await;
     }
+    // Also where a second factor follows.
+    let body = json!({"username": "careful", "password_hash": ELSEWHERE[0].1, "links": [{"rel": "email", "href": "mailto:a@b.no"}],
+        "mfa": {"challenge_type": "oob", "oob_channels": ["email"]}});
+    shop.post("auth/users:import", body).await.ok();
+    client.bring("careful", PASSWORD).await.refused(403, "mfa_required");
     for kept in app.database.column("SELECT password FROM auth_user").await {
         assert!(kept.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{kept}");
     }
@@ -147,6 +153,7 @@ async fn a_password_that_was_hashed_elsewhere_logs_in_and_is_hashed_anew() {
         "$argon2id$v=19$m=4194304,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b7dWRWJTmaaxObG",
         "$md5$abc",
         "$argon2id$v=19$m=65536,t=3,p=4",
+        "$argon2id$v=19$m=131072,t=10,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b7dWRWJTmaaxObG",
     ] {
         shop.post("auth/users:import", json!({"username": "x", "password_hash": bad})).await.names("password_hash");
     }

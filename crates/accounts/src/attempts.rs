@@ -23,17 +23,21 @@ const CLEAN: i64 = 3;
 pub(crate) struct Attempt {
     name: Uuid,
     address: Option<Uuid>,
+    /// Whether the address is the person's own, and not that of a server that brings many people's passwords.
+    own: bool,
 }
 
 impl Account {
-    /// The attempt of somebody at `address` who says to be `name`.
-    pub(crate) fn attempt(&self, name: &str, address: Option<IpAddr>) -> Attempt {
+    /// The attempt of somebody who says to be `name`. Where the client says at which address the `person` is, that one may have
+    /// to wait; else the client's own is counted, behind which everybody is, and bars nobody.
+    pub(crate) fn attempt(&self, name: &str, person: Option<IpAddr>, client: Option<IpAddr>) -> Attempt {
         let alias = |kind: &str, text: &str| self.platform().vault.alias(self.id(), kind, text);
         let network = |address: IpAddr| match address.to_canonical() {
             IpAddr::V4(address) => Ipv4Net::new_assert(address, 32).to_string(),
             IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
         };
-        Attempt { name: alias("name", name), address: address.map(|address| alias("address", &network(address))) }
+        let address = person.or(client).map(|address| alias("address", &network(address)));
+        Attempt { name: alias("name", name), address, own: person.is_some() }
     }
 
     /// Counts an attempt as failed, before anybody knows. Parallel attempts are counted one by one.
@@ -45,7 +49,7 @@ impl Account {
             let id = account.id();
             let mut clean = true;
             if let Some(address) = attempt.address {
-                match store::attempts::count(tx, id, address, OF_ADDRESS, now).await? {
+                match store::attempts::count(tx, id, address, if attempt.own { OF_ADDRESS } else { i64::MAX }, now).await? {
                     Some(failures) => clean = failures <= CLEAN,
                     None => return Err(account.wait(tx, address, now).await?),
                 }
@@ -74,10 +78,18 @@ impl Account {
 impl Attempt {
     /// It had not failed: those of the name are forgotten, that of the address is taken back.
     pub(crate) async fn succeeded(self, tx: &Tx<'_>, account: &Account) -> Result<()> {
-        store::attempts::forget(tx, account.id(), self.name).await?;
-        match self.address {
-            Some(address) => store::attempts::take_back(tx, account.id(), address).await,
-            None => Ok(()),
+        // In the order in which they were counted: rows are locked in one order only.
+        if let Some(address) = self.address {
+            store::attempts::take_back(tx, account.id(), address).await?;
         }
+        store::attempts::forget(tx, account.id(), self.name).await
+    }
+
+    /// Nobody compared the password: it counts as if it had not been shown.
+    pub(crate) async fn untried(self, tx: &Tx<'_>, account: &Account) -> Result<()> {
+        for counted in self.address.into_iter().chain([self.name]) {
+            store::attempts::take_back(tx, account.id(), counted).await?;
+        }
+        Ok(())
     }
 }

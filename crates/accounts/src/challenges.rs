@@ -41,6 +41,24 @@ pub(crate) enum Kind {
     Recovery,
 }
 
+impl Kind {
+    /// What is counted for one kind bars no other: whoever knows no more than a name must not keep its owner, who knows the
+    /// password, from a code.
+    const fn failures(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "code",
+            Self::Recovery => "recovery code",
+        }
+    }
+
+    const fn sent(self) -> &'static str {
+        match self {
+            Self::SecondFactor => "code sent",
+            Self::Recovery => "recovery code sent",
+        }
+    }
+}
+
 /// A challenge as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Challenge {
@@ -52,6 +70,8 @@ pub(crate) struct Challenge {
     pub(crate) client_id: ClientId,
     pub(crate) audience: Audience,
     pub(crate) scope: Scopes,
+    /// Under what failures are counted: the name that was said, and what the challenge is for.
+    pub(crate) counted: Uuid,
     /// How many channels were passed.
     pub(crate) step: u32,
     /// The one that was passed first.
@@ -111,18 +131,30 @@ impl Account {
         self.ticket(MFA, challenge.id, challenge.step)
     }
 
-    /// A challenge of `kind`, for this client and what it asked for.
+    /// A challenge of `kind` for whoever is called `key`, for this client and what it asked for.
     pub(crate) fn challenge(
         &self,
         kind: Kind,
-        person: Option<AuthUserId>,
-        for_whom: (ClientKey, ClientId),
-        grant: (Audience, Scopes),
+        (person, key): (Option<AuthUserId>, &str),
+        (client, client_id): (ClientKey, ClientId),
+        (audience, scope): (Audience, Scopes),
     ) -> Challenge {
         let now = self.now();
-        let ((client, client_id), (audience, scope)) = (for_whom, grant);
-        let (id, expires_at) = (self.platform().source.id(now), now.plus(LIFETIME));
-        Challenge { id, kind, person, client, client_id, audience, scope, step: 0, passed: None, sent: None, code: 0, expires_at }
+        Challenge {
+            id: self.platform().source.id(now),
+            kind,
+            person,
+            client,
+            client_id,
+            audience,
+            scope,
+            counted: self.platform().vault.alias(self.id(), kind.failures(), key),
+            step: 0,
+            passed: None,
+            sent: None,
+            code: 0,
+            expires_at: now.plus(LIFETIME),
+        }
     }
 
     /// Sends the code of a challenge, or another one, which ends the one before (contract no. 28).
@@ -136,6 +168,10 @@ impl Account {
         let challenge = store::challenges::find(read, self.id(), ticket.id, now).await?;
         let challenge = challenge.filter(|challenge| challenge.client == client && challenge.step == ticket.generation);
         let challenge = challenge.ok_or(Error::MfaTokenInvalid)?;
+        // The first code of a recovery went out when it was begun, or nowhere: which of the two, nobody learns here.
+        if challenge.kind == Kind::Recovery && challenge.passed.is_none() {
+            return Err(Error::MfaTokenInvalid);
+        }
         if challenge.passed == Some(channel) {
             return Err(Error::invalid("oob_channel", "must differ from the first one"));
         }
@@ -147,7 +183,7 @@ impl Account {
         let target = target(&user, channel).ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
         let (account, by) = (self.clone(), caller.clone());
         let sent = self.write_rows(&caller, async move |tx| {
-            account.allow_sending(tx, Some(&target)).await?;
+            account.allow_sending(tx, challenge.kind, &target).await?;
             let at = (challenge.id, challenge.step);
             let sent = store::challenges::send(tx, account.id(), at, (channel, &target), account.now()).await?;
             let challenge = sent.ok_or(Error::MfaTokenInvalid)?;
@@ -177,14 +213,15 @@ impl Account {
         let channel = recovery.channel;
         let found = user.and_then(|user| Some((user.id, target(&user, channel)?)));
         let (person, target) = found.unzip();
-        let mut challenge = self.challenge(Kind::Recovery, person, (client, client_id), (audience, grant.scope.clone()));
-        // Nobody's goes to a place that no one has.
         let key = name.map_or_else(|| recovery.username.to_owned(), |name| name.key());
-        let place = target.clone().unwrap_or_else(|| format!("nobody:{key}"));
+        let grant = (audience, grant.scope.clone());
+        let mut challenge = self.challenge(Kind::Recovery, (person, &key), (client, client_id), grant);
+        // Nobody's goes to a place that no one has, another one for each channel, as somebody's would.
+        let place = target.clone().unwrap_or_else(|| format!("nobody:{channel:?}:{key}"));
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
         let (account, by, kept) = (self.clone(), caller.clone(), challenge.clone());
         let send = async move |tx: &Tx<'_>| {
-            account.allow_sending(tx, Some(&place)).await?;
+            account.allow_sending(tx, Kind::Recovery, &place).await?;
             store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
             account.put_out(tx, &account.letter(&kept, channel, target)).await?;
             account.tell(
@@ -221,15 +258,13 @@ impl Account {
             if tried.client != client || tried.step != challenge.generation {
                 return Err(Error::MfaTokenInvalid);
             }
-            let person = tried.person.map_or_else(|| tried.id.to_string(), |person| person.to_string());
-            let failures = account.platform().vault.alias(account.id(), "code", &person);
-            if store::attempts::within(tx, account.id(), failures, FAILURES, 3600, now).await? {
-                Ok(Some((tried, failures)))
+            if store::attempts::within(tx, account.id(), tried.counted, FAILURES, 3600, now).await? {
+                Ok(Some(tried))
             } else {
-                Err(account.wait(tx, failures, now).await?)
+                Err(account.wait(tx, tried.counted, now).await?)
             }
         });
-        let (tried, failures) = tried.await?.ok_or(Error::InvalidGrant)?;
+        let tried = tried.await?.ok_or(Error::InvalidGrant)?;
         let (channel, target) = tried.sent.clone().ok_or(Error::InvalidGrant)?;
         let expected = vault.code(self.id(), tried.id, &format!("{target}.{}", tried.code));
         let right: bool = expected.reveal().as_bytes().ct_eq(redeemed.binding_code.as_bytes()).into();
@@ -237,21 +272,23 @@ impl Account {
 
         let (account, by) = (self.clone(), caller.clone());
         if tried.kind == Kind::Recovery && tried.passed.is_none() {
-            let passed = self.write_rows(&caller, async move |tx| {
-                store::attempts::forget(tx, account.id(), failures).await?;
-                store::challenges::pass(tx, account.id(), at, channel, now).await
-            });
+            // Failures are not forgotten before the end: else each first code would buy five more tries of the second.
+            let passed =
+                self.write_rows(&caller, async move |tx| store::challenges::pass(tx, account.id(), at, channel, now).await);
             let challenge = passed.await?.ok_or(Error::InvalidGrant)?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
+        // Nothing is used up where there is nothing to buy.
+        let grant = self.directory().grant(&tried.client_id, &tried.audience, GrantType::Password).cloned();
+        grant.ok_or(Error::GrantMissing)?;
         let session = self.new_session(&caller, person, &tried).await?;
-        let opened = session.clone();
+        let (opened, failures) = (session.clone(), tried.counted);
         let open = async move |tx: &Tx<'_>| {
             if !store::challenges::spend(tx, account.id(), at, now).await? {
                 return Err(Error::InvalidGrant);
             }
             store::attempts::forget(tx, account.id(), failures).await?;
-            let user = store::users::get(tx, account.id(), person).await?;
+            let user = store::users::lock_by_id(tx, account.id(), person).await?;
             user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
             store::sessions::insert(tx, account.id(), &opened).await?;
             account.tell(tx, &account.activity("user.logged_in", &by, person));
@@ -275,13 +312,11 @@ impl Account {
         }
     }
 
-    /// Refuses where a target, or everybody here, was sent too many messages.
-    async fn allow_sending(&self, tx: &Tx<'_>, target: Option<&str>) -> Result<()> {
+    /// Refuses where a target, or everybody here, was sent too many messages of this kind.
+    async fn allow_sending(&self, tx: &Tx<'_>, kind: Kind, target: &str) -> Result<()> {
         let now = self.now();
-        let vault = &self.platform().vault;
-        let mut rates = vec![(vault.alias(self.id(), "sent", "all"), SENT_A_DAY, 86_400)];
-        rates.extend(target.map(|target| (vault.alias(self.id(), "sent to", target), SENT, 600)));
-        for (counted, most, window) in rates {
+        let alias = |text: &str| self.platform().vault.alias(self.id(), kind.sent(), text);
+        for (counted, most, window) in [(alias("everybody"), SENT_A_DAY, 86_400), (alias(&format!("to {target}")), SENT, 600)] {
             if !store::attempts::within(tx, self.id(), counted, most, window, now).await? {
                 return Err(self.wait(tx, counted, now).await?);
             }

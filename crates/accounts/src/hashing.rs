@@ -140,24 +140,22 @@ impl Shared {
     fn put(&self, account: AccountId, job: Job) -> Result<()> {
         let mut queue = lock(&self.queue);
         let queue = &mut *queue;
-        let all: usize = queue.waiting.values().map(VecDeque::len).sum();
-        let waiting = queue.waiting.entry(account).or_default();
-        // Whoever went away makes room.
-        if waiting.len() >= ACCOUNT_WAITING {
+        if let Some(waiting) = queue.waiting.get_mut(&account).filter(|waiting| waiting.len() >= ACCOUNT_WAITING) {
+            // Whoever went away makes room.
             waiting.retain(|job| !(job.unwanted)());
+            if waiting.len() >= ACCOUNT_WAITING {
+                return Err(Error::Busy);
+            }
         }
-        if waiting.len() >= ACCOUNT_WAITING {
-            return Err(Error::Busy);
-        }
-        if all >= ALL_WAITING {
+        if queue.waiting.values().map(VecDeque::len).sum::<usize>() >= ALL_WAITING {
             return Err(Error::Unavailable);
         }
-        if waiting.is_empty() && !queue.running.contains(&account) {
+        queue.waiting.entry(account).or_default().push_back(job);
+        if !queue.running.contains(&account) && !queue.ready.contains(&account) {
             queue.ready.push_back(account);
             self.some.notify_one();
         }
-        waiting.push_back(job);
-        self.measures.hashes_waiting.inc();
+        self.count(queue);
         Ok(())
     }
 
@@ -175,6 +173,10 @@ impl Shared {
                 let run = std::panic::AssertUnwindSafe(|| (job.run)(&mut memory));
                 drop(std::panic::catch_unwind(run));
                 self.measures.hashes.observe(begun.elapsed().as_secs_f64());
+                if memory.len() > MEMORY as usize {
+                    // A hash from elsewhere wanted more than ours do.
+                    memory = Memory::new();
+                }
             }
             self.done(account);
         }
@@ -187,12 +189,14 @@ impl Shared {
             if queue.ended {
                 return None;
             }
-            if let Some(account) = queue.ready.pop_front()
-                && let Some(job) = queue.waiting.get_mut(&account).and_then(VecDeque::pop_front)
-            {
-                queue.running.insert(account);
-                self.measures.hashes_waiting.dec();
-                return Some((account, job));
+            while let Some(account) = queue.ready.pop_front() {
+                // Where everybody went away, nothing is left.
+                if let Some(job) = queue.waiting.get_mut(&account).and_then(VecDeque::pop_front) {
+                    queue.running.insert(account);
+                    self.count(&queue);
+                    return Some((account, job));
+                }
+                queue.waiting.remove(&account);
             }
             let (woken, slept) = self.some.wait_timeout(queue, REST).unwrap_or_else(PoisonError::into_inner);
             queue = woken;
@@ -200,6 +204,11 @@ impl Shared {
                 *memory = Memory::new();
             }
         }
+    }
+
+    fn count(&self, queue: &Queue) {
+        let waiting = queue.waiting.values().map(VecDeque::len).sum::<usize>();
+        self.measures.hashes_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     fn done(&self, account: AccountId) {
@@ -285,7 +294,7 @@ fn is_weak(kept: &str) -> bool {
 }
 
 /// Reads the hash of a password that was made elsewhere: argon2 (PHC), scrypt (PHC), PBKDF2 with SHA-256 or SHA-512 (PHC), or
-/// bcrypt. Refused where comparing it would cost much more than one of ours.
+/// bcrypt. Refused where comparing it would cost much more than what is usual: about seven times ours.
 pub fn imported_hash(hash: String) -> Result<PasswordHash, String> {
     let costly = || "would take too long to compare".to_owned();
     let unknown = || "must be a hash of argon2, scrypt or pbkdf2 in PHC form, or of bcrypt".to_owned();
@@ -294,7 +303,7 @@ pub fn imported_hash(hash: String) -> Result<PasswordHash, String> {
     }
     if is_bcrypt(&hash) {
         let parts: bcrypt::HashParts = hash.parse().map_err(|_| unknown())?;
-        return if parts.get_cost() <= 14 { Ok(hash.into()) } else { Err(costly()) };
+        return if parts.get_cost() <= 12 { Ok(hash.into()) } else { Err(costly()) };
     }
     let phc = phc::PasswordHash::new(&hash).map_err(|_| unknown())?;
     if phc.salt.is_none() || phc.hash.is_none() {
@@ -307,22 +316,85 @@ pub fn imported_hash(hash: String) -> Result<PasswordHash, String> {
     };
     match phc.algorithm.as_str() {
         "argon2d" | "argon2i" | "argon2id" => {
-            Params::try_from(&phc).map_err(|_| unknown())?;
-            most("m", 128 * 1024)?;
-            most("t", 10)?;
+            // The defaults of argon2-cffi and of RFC 9106's second choice fit.
+            let params = Params::try_from(&phc).map_err(|_| unknown())?;
+            if params.m_cost() > 64 * 1024 || params.m_cost().saturating_mul(params.t_cost()) > 256 * 1024 {
+                return Err(costly());
+            }
             most("p", 8)?;
         }
         "scrypt" => {
             scrypt::Params::try_from(&phc).map_err(|_| unknown())?;
             most("ln", 16)?;
             most("r", 8)?;
-            most("p", 2)?;
+            most("p", 1)?;
         }
         "pbkdf2-sha256" | "pbkdf2-sha512" => {
             pbkdf2::Params::try_from(&phc).map_err(|_| unknown())?;
-            most("i", 1_000_000)?;
+            most("i", 650_000)?;
         }
         _ => return Err(unknown()),
     }
     Ok(hash.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    /// Whoever goes away makes room, and leaves nothing behind that keeps others waiting.
+    #[actix_rt::test]
+    async fn those_who_went_away_keep_nobody_waiting() {
+        let measures = Arc::new(Measures::new(&mut Catalogue::default()));
+        let hashes = Arc::new(Hashes::start(1, [7; SALT + HASH], measures.clone()));
+        let [one, other]: [AccountId; 2] = ["T11200001", "T11200002"].map(|id| id.parse().unwrap());
+        let (go, gate) = mpsc::channel::<()>();
+        let busy = hashes.clone();
+        let held = actix_rt::spawn(async move { busy.run(other, move |_| gate.recv().is_ok()).await });
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for _ in 0..ACCOUNT_WAITING {
+            let gone = tokio::time::timeout(Duration::from_millis(1), hashes.run(one, |_| ())).await;
+            assert!(gone.is_err(), "the thread is busy");
+        }
+        let (last, next) = (hashes.clone(), hashes.clone());
+        let last = actix_rt::spawn(async move { last.run(one, |_| 1).await });
+        let next = actix_rt::spawn(async move { next.run(other, |_| 2).await });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        go.send(()).unwrap();
+        let patience = Duration::from_secs(5);
+        assert_eq!(tokio::time::timeout(patience, last).await.unwrap().unwrap(), Ok(1));
+        assert_eq!(tokio::time::timeout(patience, next).await.unwrap().unwrap(), Ok(2));
+        held.await.unwrap().unwrap();
+        assert_eq!(measures.hashes_waiting.get(), 0);
+        assert!(lock(&hashes.shared.queue).waiting.is_empty());
+    }
+
+    /// One account has one hash running and eight waiting; another's turn comes after one of them.
+    #[actix_rt::test]
+    async fn one_account_takes_its_share_and_no_more() {
+        let measures = Arc::new(Measures::new(&mut Catalogue::default()));
+        let hashes = Arc::new(Hashes::start(1, [7; SALT + HASH], measures));
+        let [one, other]: [AccountId; 2] = ["T11200001", "T11200002"].map(|id| id.parse().unwrap());
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let ask = |account: AccountId| {
+            let (hashes, order) = (hashes.clone(), order.clone());
+            let work = move |_: &mut Memory| {
+                std::thread::sleep(Duration::from_millis(10));
+                lock(&order).push(account);
+            };
+            actix_rt::spawn(async move { hashes.run(account, work).await })
+        };
+        let flood: Vec<_> = (0..20).map(|_| ask(one)).collect();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        ask(other).await.unwrap().unwrap();
+        assert!(lock(&order).iter().filter(|account| **account == one).count() <= 2, "{:?}", lock(&order));
+        let mut refused = 0;
+        for asked in flood {
+            refused += usize::from(asked.await.unwrap() == Err(Error::Busy));
+        }
+        assert!((10..=12).contains(&refused), "{refused} of 20 found no place");
+    }
 }

@@ -1,5 +1,7 @@
 //! Logging in with a name and a password (contract no. 8, `password`).
 
+use std::net::IpAddr;
+
 use tenantry_domain::{AuthUser, Error, GrantType, Password, Result, Username};
 
 use crate::account::Account;
@@ -19,6 +21,8 @@ pub struct PasswordLogin<'r> {
     pub username: &'r str,
     /// What it proves that with.
     pub password: Password,
+    /// Where the person is, if the client says so.
+    pub address: Option<IpAddr>,
     /// Whom the token is for.
     pub audience: &'r str,
     /// Fewer scopes than the client's grant gives, blank-separated.
@@ -42,14 +46,21 @@ impl Account {
         // What cannot be a name is nobody's.
         let name = login.username.parse::<Username>().ok();
         let key = name.as_ref().map_or_else(|| login.username.to_owned(), Username::key);
-        let attempt = self.attempt(&key, caller.origin.ip);
+        let attempt = self.attempt(&key, login.address, caller.origin.ip);
         self.count(attempt).await?;
         let user = match &name {
             Some(name) => store::users::find(&platform.store.read, self.id(), name).await?,
             None => None,
         };
         let kept = user.as_ref().filter(|user| user.enabled).map(|user| user.password.clone());
-        let checked = platform.hashes.check(self.id(), login.password, kept, platform.source.bytes()).await?;
+        let checked = match platform.hashes.check(self.id(), login.password, kept, platform.source.bytes()).await {
+            Ok(checked) => checked,
+            Err(full) => {
+                let account = self.clone();
+                self.write_rows(&caller, async move |tx| attempt.untried(tx, &account).await).await?;
+                return Err(full);
+            }
+        };
         if !checked.right {
             let (account, by) = (self.clone(), caller.clone());
             // Told, and thereby written, for whomever it was: one refusal takes as long as another.
@@ -63,31 +74,35 @@ impl Account {
         }
         let user = user.ok_or(Error::InvalidCredentials)?;
         let grant = (audience, scope);
+        let (account, by) = (self.clone(), caller.clone());
+        // Whoever was shut out, or got another password, since it was compared, stays out.
+        let (id, compared) = (user.id, user.password.clone());
+        let admit = async move |tx: &store::Tx<'_>| {
+            attempt.succeeded(tx, &account).await?;
+            let now_kept = store::users::lock_by_id(tx, account.id(), id).await?;
+            let now_kept = now_kept.filter(|now_kept| now_kept.password == compared && now_kept.enabled);
+            let now_kept = now_kept.ok_or(Error::InvalidCredentials)?;
+            if let Some(better) = checked.better {
+                store::users::update(tx, account.id(), &AuthUser { password: better, ..now_kept }).await?;
+            }
+            Ok(())
+        };
         if user.mfa.is_some() && !held.has(NO_MFA) {
-            let challenge = self.challenge(Kind::SecondFactor, Some(user.id), (client, client_id), grant);
+            let challenge = self.challenge(Kind::SecondFactor, (Some(user.id), &key), (client, client_id), grant);
             let (account, kept) = (self.clone(), challenge.clone());
             let begin = async move |tx: &store::Tx<'_>| {
-                attempt.succeeded(tx, &account).await?;
+                admit(tx).await?;
                 store::challenges::insert(tx, account.id(), &kept, account.now()).await
             };
             self.write_rows(&caller, begin).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
         let session = self.session_of(&caller, &user, (client, client_id), grant)?;
-        let (account, by, opened) = (self.clone(), caller.clone(), session.clone());
+        let (account, opened) = (self.clone(), session.clone());
         let open = async move |tx: &store::Tx<'_>| {
-            attempt.succeeded(tx, &account).await?;
-            // Whoever was shut out, or got another password, since it was compared, stays out.
-            let now_kept = store::users::lock(tx, account.id(), &user.username).await;
-            let now_kept = now_kept.map_err(|error| if error == Error::NotFound { Error::InvalidCredentials } else { error })?;
-            if now_kept.id != user.id || now_kept.password != user.password || !now_kept.enabled {
-                return Err(Error::InvalidCredentials);
-            }
-            if let Some(better) = checked.better {
-                store::users::update(tx, account.id(), &AuthUser { password: better, ..now_kept }).await?;
-            }
+            admit(tx).await?;
             store::sessions::insert(tx, account.id(), &opened).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, user.id));
+            account.tell(tx, &account.activity("user.logged_in", &by, id));
             Ok(())
         };
         self.write_rows(&caller, open).await?;

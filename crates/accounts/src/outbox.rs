@@ -87,7 +87,7 @@ impl Registry {
                 platform.delivered(letter.account, letter.id).await?;
                 continue;
             };
-            let account = self.get(letter.account).await?;
+            let Ok(account) = self.get(letter.account).await else { continue };
             let record = account.directory().account.clone();
             messages.push(Message {
                 account: letter.account,

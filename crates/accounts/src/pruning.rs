@@ -17,7 +17,7 @@ const PRUNED: [(&str, &str, Seconds); 4] = [
 const BATCH: u32 = 500;
 
 impl Platform {
-    /// Removes sessions that have ended and attempts that count no more. Returns how many rows went.
+    /// Removes sessions and challenges that have ended, attempts that count no more, and messages that came too late. Returns how many rows went.
     pub async fn prune(&self) -> Result<usize> {
         let mut gone = 0;
         for (table, column, after) in PRUNED {

@@ -15,7 +15,7 @@ use crate::challenges::Challenge;
 use crate::derived::Ticket;
 use crate::measures::Issued;
 use crate::store::{self, Tx};
-use crate::tokens::{AccessToken, ClientSecret};
+use crate::tokens::{AccessToken, ClientSecret, narrowed};
 
 /// The scope that a client needs to get refresh tokens.
 pub(crate) const REFRESH: &str = "create:accounts:auth:refresh_token";
@@ -109,6 +109,9 @@ impl Account {
         let grant = directory.grant(&session.client_id, &session.audience, session.kind).ok_or(Error::GrantMissing)?;
         let (scope, now) = (session.scope.held_by(&grant.scope), self.now());
         let lifetime = self.token_lifetime(&directory).min(session.expires_at.seconds() - now.seconds());
+        if lifetime < 1 {
+            return Err(Error::InvalidGrant);
+        }
         let mut claims = self.claims(&session.client_id, session.audience.text(&self.platform().public), &scope, lifetime);
         claims.sub.clone_from(&session.subject);
         claims.sid = Some(session.id);
@@ -121,11 +124,21 @@ impl Account {
     /// scopes than the session has, for this access token.
     ///
     /// Errors: `InvalidGrant` for a token that is none, has ended, is another client's, or was used before; then, after
-    /// the grace, the session has ended, too. `GrantMissing`; `InvalidScope`.
+    /// the grace, the session has ended, too. `InsufficientScope` for a client that may not have refresh tokens (any more);
+    /// `GrantMissing`; `InvalidScope`.
     pub async fn renew(&self, caller: Caller, token: &str, wanted: Option<&str>) -> Result<AccessToken> {
         let ticket = self.platform().vault.take_back(self.id(), TICKET, token).ok_or(Error::InvalidGrant)?;
         let (id, generation) = (SessionId(ticket.id), ticket.generation);
         let client = self.calling_client(&caller)?;
+        if !caller.scopes(self, &self.directory())?.has(REFRESH) {
+            return Err(Error::InsufficientScope);
+        }
+        // What would be refused in any case must not use the token up.
+        let known = store::sessions::find(&self.platform().store.read, self.id(), id, self.now()).await?;
+        let known = known.filter(|session| session.client == client).ok_or(Error::InvalidGrant)?;
+        let grant = self.directory().grant(&known.client_id, &known.audience, known.kind).cloned();
+        grant.ok_or(Error::GrantMissing)?;
+        narrowed(&known.scope, wanted)?;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let moved = self.write_rows(&caller, async move |tx| {
             let moved = store::sessions::rotate(tx, account.id(), (id, generation), client, now).await?;
@@ -135,7 +148,7 @@ impl Account {
             }
         });
         let session = moved.await?.ok_or(Error::InvalidGrant)?;
-        let narrowed = Session { scope: crate::tokens::narrowed(&session.scope, wanted)?, ..session.clone() };
+        let narrowed = Session { scope: narrowed(&session.scope, wanted)?, ..session.clone() };
         let issued = self.session_token(&narrowed).await?;
         self.platform().measures.issued(Issued::Refresh);
         Ok(AccessToken { refresh_token: Some(self.refresh_token(&session)), ..issued })

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserChange, AuthUserId, AuthUserInput, Credential, Error, Instant, Password, PasswordHash, Result, Stamp,
-    Username, check_channels,
+    AuthUser, AuthUserChange, AuthUserId, AuthUserInput, Change, Credential, Error, Instant, Password, PasswordHash, Result,
+    Stamp, Username, check_channels, fold,
 };
 
 use crate::account::Account;
@@ -40,7 +40,7 @@ impl Account {
         let AuthUserInput { username, credential, links, mfa } = input;
         check_mfa(mfa.as_deref(), &links)?;
         let password = match credential {
-            Credential::Password(password) => self.hash(password).await?,
+            Credential::Password(password) => self.hash(differing(password, &username)?).await?,
             Credential::Imported(hash) => hash,
         };
         let (source, now) = (self.platform().source.clone(), self.now());
@@ -59,15 +59,15 @@ impl Account {
     /// Sets a user's password and, where they are given, its links and second factor. Its sessions end.
     pub async fn update_user(&self, by: Caller, name: Username, change: AuthUserChange) -> Result<AuthUser> {
         let AuthUserChange { password, links, mfa } = change;
-        let fields: Vec<&str> = [("password", true), ("links", links.is_some()), ("mfa", mfa.is_some())]
+        let fields: Vec<&str> = [("password", true), ("links", links.is_some()), ("mfa", mfa != Change::Keep)]
             .into_iter()
             .filter_map(|(field, given)| given.then_some(field))
             .collect();
-        let password = self.hash(password).await?;
+        let password = self.hash(differing(password, &name)?).await?;
         self.move_user(by, name, "user.updated", fields, Sessions::End, move |mut user, _| {
             user.password = password;
             user.links = links.unwrap_or(user.links);
-            user.mfa = mfa.or(user.mfa);
+            user.mfa = mfa.apply(user.mfa);
             check_mfa(user.mfa.as_deref(), &user.links)?;
             Ok(user)
         })
@@ -118,6 +118,8 @@ impl Account {
             store::users::update(tx, account.id(), &user).await?;
             if sessions == Sessions::End {
                 store::sessions::end_all(tx, account.id(), user.id.0, now).await?;
+                // What was begun with the old password or the old telephone ends, too.
+                store::challenges::end_all(tx, account.id(), user.id, now).await?;
             }
             let told = account.activity(kind, &by_whom, user.id);
             account.tell(tx, &if fields.is_empty() { told } else { told.after(json!({"fields": fields})) });
@@ -138,6 +140,12 @@ impl Account {
 enum Sessions {
     Keep,
     End,
+}
+
+/// Refuses a password that is the user's name.
+fn differing(password: Password, name: &Username) -> Result<Password> {
+    let same = fold(password.reveal()) == name.key();
+    if same { Err(Error::invalid("password", "must not be the username")) } else { Ok(password) }
 }
 
 fn check_mfa(mfa: Option<&[tenantry_domain::Channel]>, links: &[tenantry_domain::Link]) -> Result<()> {

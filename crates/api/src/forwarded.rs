@@ -4,7 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Once;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
 
+use crate::error::{ApiError, Result};
 use crate::server::State;
 
 /// The address of the client. `X-Forwarded-For` counts only as far as trusted proxies wrote it, read from the right.
@@ -25,6 +27,17 @@ pub(crate) fn client(request: &HttpRequest) -> Option<IpAddr> {
         }
     }
     Some(client)
+}
+
+/// Where a client that brings a person's password says that the person is. Its own address says nothing of that: behind it
+/// everybody is.
+const PERSON: HeaderName = HeaderName::from_static("tenantry-forwarded-for");
+
+/// The address in that header, if it was sent. To be believed of a client that has proven who it is.
+pub(crate) fn person(request: &HttpRequest) -> Result<Option<IpAddr>> {
+    let Some(header) = request.headers().get(PERSON) else { return Ok(None) };
+    let told = header.to_str().ok().and_then(|text| address(text.trim()));
+    told.map(Some).ok_or_else(|| ApiError::invalid(PERSON.as_str(), "must be one IP address"))
 }
 
 /// An address, with or without a port.

@@ -12,9 +12,10 @@ use tenantry_accounts::{Admitted, Demand, Lane, Login, PasswordLogin, Redeemed, 
 use tenantry_domain::{Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
-use crate::call::{Unproven, bearer, origin};
+use crate::call::{Unproven, origin};
 use crate::credentials::{Proof, proof};
 use crate::error::{ApiError, Result};
+use crate::forwarded;
 use crate::openapi::{Describe, Operation};
 use crate::route::{ACCOUNTS_READERS, Policy, Route, post};
 use crate::token_request::{FormOrJson, TokenBody, TokenInput, TokenTypeName};
@@ -95,9 +96,9 @@ async fn password(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts:
     let password = checks.take("password", password.and_then(|password| Password::shown(password.reveal().to_owned())));
     let given = (|| Some((input.username.as_deref()?, password?, input.audience.as_deref()?)))();
     let (username, password, audience) = checks.done(given)?;
-    let scope = input.scope.as_deref();
+    let (scope, address) = (input.scope.as_deref(), forwarded::person(&at.request)?);
     let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
-    let login = account.login(caller, PasswordLogin { username, password, audience, scope }).await?;
+    let login = account.login(caller, PasswordLogin { username, password, address, audience, scope }).await?;
     Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
 }
 
@@ -128,8 +129,7 @@ fn done(login: Login) -> Result<tenantry_accounts::AccessToken> {
 /// A refresh token, brought by the client that got it.
 async fn refresh_token(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
     let token = input.refresh_token.as_ref().ok_or_else(|| ApiError::invalid("refresh_token", "is required"))?;
-    let scopes: &'static [&'static str] = if bearer(&at.request)?.is_some() { &PERSONS_SCOPES } else { &[] };
-    let Admitted { account, caller, allowance } = client(at, &input, scopes).await?;
+    let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
     let token = account.renew(caller, token.reveal(), input.scope.as_deref()).await?;
     Ok(tenantry_accounts::AccessToken { allowance, ..token })
 }
@@ -259,7 +259,7 @@ const KEPT: [&str; 4] = ["www-authenticate", "retry-after", "ratelimit", "rateli
 /// A refusal as RFC 6749 section 5.2 has it.
 pub(crate) fn refuse_form(error: ApiError) -> HttpResponse {
     let (status, code) = match error.status_code() {
-        _ if error.code() == "invalid_credentials" => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        _ if ["invalid_credentials", "mfa_token_invalid"].contains(&error.code()) => (StatusCode::BAD_REQUEST, "invalid_grant"),
         status if STANDARD.contains(&error.code()) => (status, error.code()),
         status @ StatusCode::UNAUTHORIZED => (status, "invalid_client"),
         StatusCode::FORBIDDEN => (StatusCode::BAD_REQUEST, "unauthorized_client"),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tenantry_accounts::{UserFilter, imported_hash};
 use tenantry_domain::{
-    AccountId, AuthUser, AuthUserChange, AuthUserInput, Channel, Checks, Credential, Link, Password, PublicUrl, Secret, Username,
+    AccountId, AuthUser, AuthUserChange, AuthUserInput, Change, Channel, Checks, Credential, Link, Password, PublicUrl, Secret,
+    Username,
 };
 use utoipa::ToSchema;
 
@@ -188,9 +189,10 @@ struct AuthUserUpdate {
     /// All links; needed for a second factor.
     #[schema(required = false)]
     links: Option<Vec<AuthUserLink>>,
-    /// The second factor.
-    #[schema(nullable = false)]
-    mfa: Option<AuthUserMfa>,
+    /// The second factor; null turns it off.
+    #[serde(default)]
+    #[schema(value_type = AuthUserMfa, required = false)]
+    mfa: Change<AuthUserMfa>,
 }
 
 /// Another name.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::email::is_hidden;
-use crate::{AccountId, AuthUserId, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+use crate::{AccountId, AuthUserId, Change, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
 
 /// What an auth user is called: 1 to 255 characters, compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,8 +122,8 @@ pub struct AuthUserChange {
     pub password: Password,
     /// All links, if they were given.
     pub links: Option<Vec<Link>>,
-    /// The channels of its second factor, if they were given.
-    pub mfa: Option<Vec<Channel>>,
+    /// The channels of its second factor; cleared, it has none.
+    pub mfa: Change<Vec<Channel>>,
 }
 
 /// What is said of a new auth user.

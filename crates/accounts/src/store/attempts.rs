@@ -80,7 +80,7 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, id: Uu
     Ok(())
 }
 
-/// Takes one attempt back: it had not failed. What bars a window stays.
+/// Takes one attempt back, and what it barred: it had not failed.
 pub(crate) async fn take_back(db: &impl ConnectionTrait, account: AccountId, id: Uuid) -> Result<()> {
     let one = Entity::update_many()
         .col_expr(Column::Failures, Expr::col(Column::Failures).sub(1))

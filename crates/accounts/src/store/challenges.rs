@@ -20,6 +20,7 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, challe
         client_id: Set(challenge.client_id.to_string()),
         audience: Set(challenge.audience.stored().to_owned()),
         scope: Set(challenge.scope.claim()),
+        counted: Set(challenge.counted),
         step: Set(challenge.step.into()),
         passed: Set(challenge.passed.as_ref().map(to_json)),
         channel: Set(challenge.sent.as_ref().map(|(channel, _)| to_json(channel))),
@@ -110,6 +111,17 @@ pub(crate) async fn pass(
     moved(db, update).await
 }
 
+/// Uses up all challenges of a person.
+pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, person: AuthUserId, now: Instant) -> Result<()> {
+    let ended = Entity::update_many()
+        .col_expr(Column::UsedAt, now.micros().into())
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Person.eq(person.0))
+        .filter(Column::UsedAt.is_null());
+    ended.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
 fn record(row: Model) -> Result<Challenge> {
     let channel = |text: String| json::<Channel>(&text);
     Ok(Challenge {
@@ -120,6 +132,7 @@ fn record(row: Model) -> Result<Challenge> {
         client_id: row.client_id.parse().map_err(corrupt)?,
         audience: Audience::from_stored(&row.audience),
         scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
+        counted: row.counted,
         step: u32::try_from(row.step).map_err(corrupt)?,
         passed: row.passed.map(channel).transpose()?,
         sent: row.channel.zip(row.target).map(|(text, target)| Ok((channel(text)?, target))).transpose()?,

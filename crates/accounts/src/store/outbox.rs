@@ -31,7 +31,10 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, letter: &Letter, now: Inst
 /// Messages that are due, the oldest first.
 pub(crate) async fn due(db: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<Vec<Letter>> {
     let rows = Entity::find().filter(Column::NextAt.lte(now.micros())).filter(Column::ExpiresAt.gt(now.micros()));
-    rows.order_by_asc(Column::NextAt).limit(limit).all(db).await.map_err(storage)?.into_iter().map(record).collect()
+    let rows = rows.order_by_asc(Column::NextAt).limit(limit).all(db).await.map_err(storage)?.into_iter();
+    // One that cannot be read stops none of the others.
+    let read = |row: Model| record(row).inspect_err(|error| tracing::error!(?error, "a message in the outbox")).ok();
+    Ok(rows.filter_map(read).collect())
 }
 
 /// Takes a message to send it now: nobody else does before `until`. `false`: somebody has it.

@@ -31,6 +31,12 @@ pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: AuthU
     live(account).filter(Column::Id.eq(id.0)).one(db).await.map_err(storage)?.map(record).transpose()
 }
 
+/// The live user with this record, to open a session for it: nobody shuts it out before the end of the transaction.
+pub(crate) async fn lock_by_id(db: &impl ConnectionTrait, account: AccountId, id: AuthUserId) -> Result<Option<AuthUser>> {
+    let row = live(account).filter(Column::Id.eq(id.0)).lock_exclusive().one(db).await.map_err(storage)?;
+    row.map(record).transpose()
+}
+
 /// The live user of a name, to change it: nobody else changes it before the end of the transaction.
 pub(crate) async fn lock(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<AuthUser> {
     let row = live(account).filter(Column::UsernameKey.eq(name.key())).lock_exclusive().one(db).await.map_err(storage)?;
