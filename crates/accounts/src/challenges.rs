@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::account::Account;
 use crate::caller::Caller;
 use crate::derived::Ticket;
+use crate::events::Content;
 use crate::outbox::{Letter, Template};
 use crate::sessions::Login;
 use crate::store::{self, Tx};
@@ -224,13 +225,8 @@ impl Account {
             account.allow_sending(tx, Kind::Recovery, &place).await?;
             store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
             account.put_out(tx, &account.letter(&kept, channel, target)).await?;
-            account.tell(
-                tx,
-                &crate::events::Content {
-                    target: person.map(|person| person.to_string()),
-                    ..account.activity("recovery.begun", &by, "")
-                },
-            );
+            let whose = person.map(|person| person.to_string());
+            account.tell(tx, &Content { target: whose, ..account.activity("recovery.begun", &by, "") });
             Ok(())
         };
         self.write_rows(&caller, send).await?;
@@ -284,12 +280,13 @@ impl Account {
         let session = self.new_session(&caller, person, &tried).await?;
         let (opened, failures) = (session.clone(), tried.counted);
         let open = async move |tx: &Tx<'_>| {
+            // The person first, as whoever changes the person has it: rows are locked in one order only.
+            let user = store::users::lock_by_id(tx, account.id(), person).await?;
+            user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
             if !store::challenges::spend(tx, account.id(), at, now).await? {
                 return Err(Error::InvalidGrant);
             }
             store::attempts::forget(tx, account.id(), failures).await?;
-            let user = store::users::lock_by_id(tx, account.id(), person).await?;
-            user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
             store::sessions::insert(tx, account.id(), &opened).await?;
             account.tell(tx, &account.activity("user.logged_in", &by, person));
             Ok(())

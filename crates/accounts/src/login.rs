@@ -30,8 +30,8 @@ pub struct PasswordLogin<'r> {
 }
 
 impl Account {
-    /// A token for the person who knows a user's password, or the handle of a challenge where that is not enough. A name that nobody has, a user that is shut out and a wrong
-    /// password take the same time and are refused in the same words.
+    /// A token for the person who knows a user's password, or the handle of a challenge where that is not enough. A name that
+    /// nobody has, a user that is shut out and a wrong password take the same time and are refused in the same words.
     ///
     /// Errors: `InvalidCredentials`; `TooManyAttempts`; `GrantMissing` where the client has no grant for passwords and this
     /// audience; `Busy` and `Unavailable` where too many passwords wait.

@@ -9,17 +9,19 @@ mod mail;
 mod sms;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use prometheus::IntCounter;
 use tenantry_accounts::{Catalogue, Message, Registry};
 use tenantry_domain::{Channel, Error, Secret};
+use tokio::sync::Semaphore;
 
 pub use letter::{Letter, preview};
 
 /// How many messages are on their way at once.
-const BATCH: u64 = 20;
+const PLACES: usize = 20;
 /// How often the outbox is looked at, unless somebody says that there is something in it.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -115,23 +117,37 @@ impl Delivery {
         ["email", "sms"].map(|channel| ["sent", "failed"].map(|outcome| counters.with_label_values(&[channel, outcome])))
     }
 
-    /// Hands on whatever comes, for ever.
+    /// Hands on whatever comes, for ever. One that waits for a slow server keeps none of the others waiting, as long as there is
+    /// a place.
     pub async fn run(self) {
+        let (this, places) = (Arc::new(self), Arc::new(Semaphore::new(PLACES)));
         loop {
-            match self.deliver().await {
-                Ok(0) => drop(tokio::time::timeout(PAUSE, self.registry.platform().mail_put_out()).await),
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(%error, "the outbox cannot be read now");
-                    tokio::time::sleep(PAUSE).await;
-                }
+            // At least one is free.
+            drop(places.acquire().await);
+            let free = places.available_permits();
+            let messages = this.registry.take_messages(free as u64).await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the outbox cannot be read now");
+                Vec::new()
+            });
+            let nothing = messages.is_empty();
+            for message in messages {
+                let (this, place) = (this.clone(), places.clone().acquire_owned().await);
+                tokio::spawn(async move {
+                    if let Err(error) = this.hand_on(message).await {
+                        tracing::warn!(%error, "what became of a message cannot be noted");
+                    }
+                    drop(place);
+                });
+            }
+            if nothing {
+                drop(tokio::time::timeout(PAUSE, this.registry.platform().mail_put_out()).await);
             }
         }
     }
 
     /// Hands on what is due now; how many messages that were.
     pub async fn deliver(&self) -> Result<usize, Error> {
-        let messages = self.registry.take_messages(BATCH).await?;
+        let messages = self.registry.take_messages(PLACES as u64).await?;
         let count = messages.len();
         let ends = join_all(messages.into_iter().map(|message| self.hand_on(message))).await;
         ends.into_iter().collect::<Result<(), Error>>().map(|()| count)

@@ -49,10 +49,14 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     };
     let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
     let ways = config.ways()?;
-    for (files, what) in [(ways.smtp.is_none(), "mail"), (ways.sms.is_none(), "text messages")] {
-        if files {
-            tracing::info!(directory = %ways.directory.display(), "{what} goes to files: no server for it is set");
+    let directory = ways.directory.display();
+    match (&ways.smtp, &ways.sms) {
+        (Some(_), Some(_)) => {}
+        (None, None) => {
+            tracing::info!(%directory, "messages to people go to files: neither a mail server nor an SMS gateway is set");
         }
+        (Some(_), None) => tracing::warn!(%directory, "text messages go to files: no SMS gateway is set"),
+        (None, Some(_)) => tracing::warn!(%directory, "mail goes to files: no mail server is set"),
     }
     let delivery = Delivery::new(registry.clone(), ways, &mut catalogue)?;
     metrics::of_process(&mut catalogue);
