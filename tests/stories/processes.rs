@@ -261,3 +261,74 @@ async fn no_secret_is_in_the_log_or_the_metrics_and_the_metrics_are_clean() {
     promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();
     assert!(promtool.wait().unwrap().success());
 }
+
+/// Invariant 10 for people: passwords, codes, handles and tokens are nowhere but where they belong.
+#[actix_web::test]
+async fn what_people_prove_themselves_with_is_in_no_log_metric_event_or_error() {
+    let database = TestDatabase::create().await;
+    let credentials = bootstrap(&database)["test"].clone();
+    let mut command = program(&database, &["serve"]);
+    command.env("TENANTRY_LOG", "trace");
+    let server = Program::start(command);
+    let token = token(&server, &credentials).await.expect("a token");
+    let post = async |token: &str, path: &str, body: Value| -> (u16, String) {
+        let request = http().post(format!("{}/v1/accounts/T00000000/{path}", server.base)).bearer_auth(token).json(&body);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let member = |(status, text): &(u16, String), name: &str| -> String {
+        let json: Value = serde_json::from_str(text).unwrap();
+        json[name].as_str().unwrap_or_else(|| panic!("{name}: {status} {text}")).to_owned()
+    };
+    let client = post(&token, "auth/clients", json!({"client_id": "app"})).await;
+    let own = json!(["write:accounts:/auth/users", "write:accounts:/auth/mfa", "create:accounts:auth:refresh_token"]);
+    for (kind, scope) in [("client_credentials", own), ("password", json!(["read:accounts"]))] {
+        let body = json!({"client_id": "app", "audience": credentials["audience"], "type": kind, "scope": scope});
+        post(&token, "auth/client-grants", body).await;
+    }
+    let app = json!({"account_id": "T00000000", "audience": credentials["audience"], "client_id": "app",
+        "client_secret": member(&client, "client_secret")});
+    let app = self::token(&server, &app).await.expect("the app's token");
+    let password = "canary horse battery staple";
+    let mfa = json!({"challenge_type": "oob", "oob_channels": ["email"]});
+    let links = json!([{"rel": "email", "href": "mailto:canary@example.com"}]);
+    let made = post(&token, "auth/users", json!({"username": "ola", "password": password, "links": links, "mfa": mfa})).await;
+    let login = |password: &str| json!({"grant_type": "password", "username": "ola", "password": password, "audience": credentials["audience"]});
+    let wrong = post(&app, "auth/token", login("canary-wrong")).await;
+    let mfa_token = member(&post(&app, "auth/token", login(password)).await, "mfa_token");
+    let challenge = json!({"challenge_type": "oob", "oob_channel": "email", "mfa_token": mfa_token});
+    let oob_code = member(&post(&app, "auth/mfa/challenge", challenge).await, "oob_code");
+    // The program itself delivers, to a file.
+    let message: Value = loop {
+        let mut files = std::fs::read_dir(database.file("outbox")).into_iter().flatten().map(|file| file.unwrap().path());
+        match files.find(|file| file.extension().is_some_and(|kind| kind == "json")) {
+            Some(file) => break serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(),
+            None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    };
+    let code = message["subject"].as_str().unwrap().split(' ').next().unwrap().to_owned();
+    let redeem =
+        |code: &str| json!({"grant_type": "mfa_oob", "oob_code": oob_code, "binding_code": code, "mfa_token": mfa_token});
+    let miss = post(&app, "auth/token", redeem("canary")).await;
+    let issued = post(&app, "auth/token", redeem(&code)).await;
+    let (access, refresh) = (member(&issued, "access_token"), member(&issued, "refresh_token"));
+    let renewed = post(&app, "auth/token", json!({"grant_type": "refresh_token", "refresh_token": refresh})).await;
+    assert_eq!((wrong.0, miss.0, renewed.0), (401, 400, 200));
+
+    let metrics = http().get(&server.metrics).send().await.unwrap().text().await.unwrap();
+    let events = format!("{}/v1/accounts/T00000000/management/events?limit=100", server.base);
+    let events = http().get(events).bearer_auth(&token).send().await.unwrap().text().await.unwrap();
+    assert!(events.contains("user.logged_in") && events.contains("login.refused"), "{events}");
+    let log = server.log();
+    // Six digits may stand in any number: a code is looked for as a word.
+    let shown = |text: &str| text.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == code);
+    let secrets =
+        [password, "canary-wrong", "canary@example.com", &mfa_token, &oob_code, &refresh, access.rsplit('.').next().unwrap()];
+    for (place, text) in [("log", &log), ("metrics", &metrics), ("events", &events), ("errors", &format!("{wrong:?}{miss:?}"))] {
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} is in the {place}");
+        }
+        assert!(!shown(text), "the code is in the {place}");
+    }
+    assert!(!made.1.contains(password) && !made.1.contains("argon2"), "{}", made.1);
+}
