@@ -218,6 +218,12 @@ async fn standard_clients_renew_revoke_and_ask_with_their_secret() {
     let refused = oauth(&app, "introspect", (own.0, "wrong"), access).await;
     assert_eq!((refused.status, refused.json()["error"].as_str()), (401, Some("invalid_client")));
 
+    // Another account's client proves nothing here, and another account's token is worth nothing here.
+    let sibling = app.partner("T11300000").await;
+    let (theirs, secret) = sibling.bare_client().await;
+    assert_eq!(oauth(&app, "introspect", (&theirs, &secret), access).await.status, 401);
+    assert_eq!(oauth(&app, "revoke", (&theirs, &secret), access).await.status, 401);
+    assert_eq!(oauth(&app, "introspect", own, &sibling.token).await.ok(), nothing);
     // Another client's session is not this one's to end, and a wrong secret ends nothing.
     let (other, secret) = shop.bare_client().await;
     oauth(&app, "revoke", (&other, &secret), access).await.ok();
