@@ -13,6 +13,7 @@ pub struct Model {
     pub username_key: String,
     pub password: String,
     pub links: String,
+    pub customer: Option<String>,
     pub mfa: Option<String>,
     pub enabled: bool,
     pub created_at: i64,

@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod auth_user;
 pub mod challenge;
 pub mod client;
+pub mod customer;
 pub mod event;
 pub mod grant;
 pub mod instance;

@@ -22,6 +22,8 @@ mod m0012_sessions;
 mod m0013_attempts;
 mod m0014_challenges;
 mod m0015_outbox;
+mod m0016_customers;
+mod m0017_logins_by_code;
 
 /// All steps in order.
 pub struct Migrator;
@@ -45,6 +47,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_attempts::Migration),
             Box::new(m0014_challenges::Migration),
             Box::new(m0015_outbox::Migration),
+            Box::new(m0016_customers::Migration),
+            Box::new(m0017_logins_by_code::Migration),
         ]
     }
 }

@@ -173,13 +173,18 @@ impl TestApp {
 
     /// A partner with a client that holds `admin:accounts`, made by the operator through exchange.
     pub async fn partner(&self, account: &str) -> Tenant<'_> {
+        self.partner_with(account, &["admin:accounts"]).await
+    }
+
+    /// The same with these scopes.
+    pub async fn partner_with(&self, account: &str, scopes: &[&str]) -> Tenant<'_> {
         let operator = if account.starts_with('P') { self.production_operator().await } else { self.operator().await };
         operator
             .create_account(serde_json::json!({"account_id": account, "display_name": format!("Partner {account}")}))
             .await
             .ok();
         let inside = operator.enter(account).await;
-        inside.client(&["admin:accounts"]).await
+        inside.client(scopes).await
     }
 
     /// Someone with any token at all, for hostile tests.
@@ -191,7 +196,8 @@ impl TestApp {
 /// The HTTP client of this process: to make one takes longer than a round of most tests.
 pub fn http() -> Client {
     static HTTP: OnceLock<Client> = OnceLock::new();
-    HTTP.get_or_init(Client::new).clone()
+    let make = || Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("an HTTP client");
+    HTTP.get_or_init(make).clone()
 }
 
 /// The audience of an account.

@@ -12,3 +12,6 @@ pub use app::{TestApp, http};
 pub use process::{Program, bootstrap, program, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;
+
+/// What a shop's administrator holds.
+pub const SHOP: &[&str] = &["admin:accounts", "admin:customers"];

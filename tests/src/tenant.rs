@@ -45,6 +45,27 @@ impl<'a> AppClient<'a> {
         self.bring(username, PASSWORD).await.ok()
     }
 
+    /// Brings a one-time code.
+    pub async fn bring_code(&self, ident_type: &str, ident: &str, code: &str) -> Answer {
+        let body = json!({"grant_type": "authorization_code", "ident_type": ident_type, "ident": ident,
+            "verification_code": code, "audience": audience(&self.tenant.account)});
+        self.tenant.post("auth/token", body).await
+    }
+
+    /// Asks for a code for a customer, with `more` beside the address.
+    pub async fn ask_code(&self, email: &str, more: Value) -> Answer {
+        let mut body = json!({"client_id": self.id, "audience": audience(&self.tenant.account), "connection": "email",
+            "email": email});
+        body.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        self.tenant.post("auth/passwordless", body).await
+    }
+
+    /// A code to hand over.
+    pub async fn hand_code(&self, user_id: &str) -> Answer {
+        let body = json!({"client_id": self.id, "audience": audience(&self.tenant.account), "user_id": user_id});
+        self.tenant.post("auth/passwordless/code", body).await
+    }
+
     /// Trades a refresh token.
     pub async fn renew(&self, refresh_token: &str) -> Answer {
         self.tenant.post("auth/token", json!({"grant_type": "refresh_token", "refresh_token": refresh_token})).await
@@ -142,11 +163,18 @@ impl<'a> Tenant<'a> {
         self.post("auth/users", json!({"username": name, "password": PASSWORD})).await.ok()
     }
 
-    /// A new client that may bring passwords, whose people get these scopes, with its own token and its secret.
+    /// Creates a customer and yields its `customer_id`.
+    pub async fn customer(&self, body: Value) -> String {
+        member(&self.post("customers/users", body).await.ok(), "customer_id")
+    }
+
+    /// A new client that may bring passwords and codes, whose people get these scopes, with its own token and its secret.
     pub async fn app_client(&self, own: &[&str], persons: &[&str]) -> AppClient<'a> {
-        let (id, secret) = self.bare_client().await;
+        let client = self.post("auth/clients", json!({"callbacks": ["https://shop.example/back?x=1"]})).await.ok();
+        let (id, secret) = (member(&client, "client_id"), member(&client, "client_secret"));
         self.grant_of("client_credentials", &id, own).await;
         let grant = self.grant_of("password", &id, persons).await;
+        self.grant_of("authorization_code", &id, persons).await;
         let tenant = self.app.login(&self.account, &id, &secret).await;
         AppClient { tenant, id, secret, grant }
     }

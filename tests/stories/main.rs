@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod clients;
+mod customers;
 mod delivery;
 mod exchange;
 mod grants;
@@ -16,6 +17,7 @@ mod metrics;
 mod mfa;
 mod neighbours;
 mod openapi;
+mod passwordless;
 mod policies;
 mod processes;
 mod roles;

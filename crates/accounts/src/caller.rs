@@ -55,7 +55,7 @@ impl Caller {
     }
 
     /// Somebody at `origin` who has no token; what it may do was shown in another way.
-    pub(crate) fn at(origin: Origin) -> Self {
+    pub fn at(origin: Origin) -> Self {
         Self { origin, ..Self::system() }
     }
 

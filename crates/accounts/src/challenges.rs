@@ -3,10 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tenantry_domain::{
-    Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Error, GrantType, Instant, Link, Result, Scopes, Seconds,
-    Secret, Username,
-};
+use tenantry_domain::{AuthUser, Channel, Error, GrantType, Instant, Link, Result, Seconds, Secret, Username};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -14,15 +11,16 @@ use crate::caller::Caller;
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::outbox::{Letter, Template};
-use crate::sessions::Login;
+use crate::people::Person;
+use crate::sessions::{Login, Wanted};
 use crate::store::{self, Tx};
 
 /// How long a challenge lives, its codes with it.
-const LIFETIME: Seconds = 600;
+pub(crate) const LIFETIME: Seconds = 600;
 /// How often one code may be tried.
-const TRIES: i64 = 5;
+pub(crate) const TRIES: i64 = 5;
 /// How often anybody may fail for one person in an hour, over all challenges.
-const FAILURES: i64 = 10;
+pub(crate) const FAILURES: i64 = 10;
 /// How many codes one target is sent in ten minutes.
 const SENT: i64 = 3;
 /// How many an account sends in a day.
@@ -40,6 +38,10 @@ pub(crate) enum Kind {
     SecondFactor,
     /// The password is lost; two codes, over two channels.
     Recovery,
+    /// A code instead of a password.
+    Login,
+    /// A value instead of a password, which whoever asked for it hands over.
+    Link,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
         match self {
             Self::SecondFactor => "code",
             Self::Recovery => "recovery code",
+            Self::Login | Self::Link => "login code",
         }
     }
 
@@ -56,6 +59,7 @@ impl Kind {
         match self {
             Self::SecondFactor => "code sent",
             Self::Recovery => "recovery code sent",
+            Self::Login | Self::Link => "login code sent",
         }
     }
 }
@@ -66,13 +70,12 @@ pub(crate) struct Challenge {
     pub(crate) id: Uuid,
     pub(crate) kind: Kind,
     /// `None`: nobody, for a name that nobody has.
-    pub(crate) person: Option<AuthUserId>,
-    pub(crate) client: ClientKey,
-    pub(crate) client_id: ClientId,
-    pub(crate) audience: Audience,
-    pub(crate) scope: Scopes,
+    pub(crate) person: Option<Uuid>,
+    pub(crate) wanted: Wanted,
     /// Under what failures are counted: the name that was said, and what the challenge is for.
     pub(crate) counted: Uuid,
+    /// What the client calls the login, if it is to be sent over another channel, too.
+    pub(crate) login_session: Option<Uuid>,
     /// How many channels were passed.
     pub(crate) step: u32,
     /// The one that was passed first.
@@ -132,24 +135,21 @@ impl Account {
         self.ticket(MFA, challenge.id, challenge.step)
     }
 
-    /// A challenge of `kind` for whoever is called `key`, for this client and what it asked for.
-    pub(crate) fn challenge(
-        &self,
-        kind: Kind,
-        (person, key): (Option<AuthUserId>, &str),
-        (client, client_id): (ClientKey, ClientId),
-        (audience, scope): (Audience, Scopes),
-    ) -> Challenge {
+    /// Under what failures of one kind are counted for whoever is called `key`.
+    pub(crate) fn counted(&self, kind: Kind, key: &str) -> Uuid {
+        self.platform().vault.alias(self.id(), kind.failures(), key)
+    }
+
+    /// A challenge of `kind` for whoever is called `key`, and what its client asked for.
+    pub(crate) fn challenge(&self, kind: Kind, (person, key): (Option<Uuid>, &str), wanted: Wanted) -> Challenge {
         let now = self.now();
         Challenge {
             id: self.platform().source.id(now),
             kind,
             person,
-            client,
-            client_id,
-            audience,
-            scope,
-            counted: self.platform().vault.alias(self.id(), kind.failures(), key),
+            wanted,
+            counted: self.counted(kind, key),
+            login_session: None,
             step: 0,
             passed: None,
             sent: None,
@@ -167,17 +167,17 @@ impl Account {
         let ticket = self.platform().vault.take_back(self.id(), MFA, mfa_token).ok_or(Error::MfaTokenInvalid)?;
         let read = &self.platform().store.read;
         let challenge = store::challenges::find(read, self.id(), ticket.id, now).await?;
-        let challenge = challenge.filter(|challenge| challenge.client == client && challenge.step == ticket.generation);
+        let challenge = challenge.filter(|challenge| challenge.wanted.client == client && challenge.step == ticket.generation);
         let challenge = challenge.ok_or(Error::MfaTokenInvalid)?;
         // The first code of a recovery went out when it was begun, or nowhere: which of the two, nobody learns here.
-        if challenge.kind == Kind::Recovery && challenge.passed.is_none() {
+        if challenge.kind != Kind::SecondFactor && challenge.passed.is_none() {
             return Err(Error::MfaTokenInvalid);
         }
         if challenge.passed == Some(channel) {
             return Err(Error::invalid("oob_channel", "must differ from the first one"));
         }
         let user = match challenge.person {
-            Some(person) => store::users::get(read, self.id(), person).await?,
+            Some(person) => store::users::get(read, self.id(), person, false).await?,
             None => None,
         };
         let user = user.filter(|user| user.enabled).ok_or(Error::MfaTokenInvalid)?;
@@ -212,11 +212,11 @@ impl Account {
             None => None,
         };
         let channel = recovery.channel;
-        let found = user.and_then(|user| Some((user.id, target(&user, channel)?)));
+        let found = user.and_then(|user| Some((user.id.0, target(&user, channel)?)));
         let (person, target) = found.unzip();
         let key = name.map_or_else(|| recovery.username.to_owned(), |name| name.key());
-        let grant = (audience, grant.scope.clone());
-        let mut challenge = self.challenge(Kind::Recovery, (person, &key), (client, client_id), grant);
+        let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope: grant.scope.clone() };
+        let mut challenge = self.challenge(Kind::Recovery, (person, &key), wanted);
         // Nobody's goes to a place that no one has, another one for each channel, as somebody's would.
         let place = target.clone().unwrap_or_else(|| format!("nobody:{channel:?}:{key}"));
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
@@ -251,7 +251,7 @@ impl Account {
         let account = self.clone();
         let tried = self.write_rows(&caller, async move |tx| {
             let Some(tried) = store::challenges::try_code(tx, account.id(), at, TRIES, now).await? else { return Ok(None) };
-            if tried.client != client || tried.step != challenge.generation {
+            if tried.wanted.client != client || tried.step != challenge.generation {
                 return Err(Error::MfaTokenInvalid);
             }
             if store::attempts::within(tx, account.id(), tried.counted, FAILURES, 3600, now).await? {
@@ -261,10 +261,10 @@ impl Account {
             }
         });
         let tried = tried.await?.ok_or(Error::InvalidGrant)?;
-        let (channel, target) = tried.sent.clone().ok_or(Error::InvalidGrant)?;
-        let expected = vault.code(self.id(), tried.id, &format!("{target}.{}", tried.code));
-        let right: bool = expected.reveal().as_bytes().ct_eq(redeemed.binding_code.as_bytes()).into();
-        let Some(person) = tried.person.filter(|_| right) else { return Err(Error::InvalidGrant) };
+        let (channel, _) = tried.sent.clone().ok_or(Error::InvalidGrant)?;
+        let Some(person) = tried.person.filter(|_| self.is_code(&tried, redeemed.binding_code)) else {
+            return Err(Error::InvalidGrant);
+        };
 
         let (account, by) = (self.clone(), caller.clone());
         if tried.kind == Kind::Recovery && tried.passed.is_none() {
@@ -275,14 +275,13 @@ impl Account {
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
         // Nothing is used up where there is nothing to buy.
-        let grant = self.directory().grant(&tried.client_id, &tried.audience, GrantType::Password).cloned();
-        grant.ok_or(Error::GrantMissing)?;
-        let session = self.new_session(&caller, person, &tried).await?;
+        self.grant_of(&tried.wanted)?;
+        let known = Person::find(&self.platform().store.read, self.id(), person, false).await?.ok_or(Error::InvalidGrant)?;
+        let session = self.new_session(&caller, &known, tried.wanted.clone())?;
         let (opened, failures) = (session.clone(), tried.counted);
         let open = async move |tx: &Tx<'_>| {
             // The person first, as whoever changes the person has it: rows are locked in one order only.
-            let user = store::users::lock_by_id(tx, account.id(), person).await?;
-            user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
+            Person::find(tx, account.id(), person, true).await?.ok_or(Error::InvalidGrant)?;
             if !store::challenges::spend(tx, account.id(), at, now).await? {
                 return Err(Error::InvalidGrant);
             }
@@ -295,7 +294,14 @@ impl Account {
         self.open_session(&caller, &session).await.map(Login::Done)
     }
 
-    fn letter(&self, challenge: &Challenge, channel: Channel, target: Option<String>) -> Letter {
+    /// Whether this is the latest code of a challenge.
+    pub(crate) fn is_code(&self, challenge: &Challenge, shown: &str) -> bool {
+        let expected = self.platform().vault.code(self.id(), challenge.id, challenge.code);
+        expected.reveal().as_bytes().ct_eq(shown.as_bytes()).into()
+    }
+
+    /// The message that brings the latest code of a challenge.
+    pub(crate) fn letter(&self, challenge: &Challenge, channel: Channel, target: Option<String>) -> Letter {
         Letter {
             account: self.id(),
             id: self.platform().source.id(self.now()),
@@ -310,7 +316,7 @@ impl Account {
     }
 
     /// Refuses where a target, or everybody here, was sent too many messages of this kind.
-    async fn allow_sending(&self, tx: &Tx<'_>, kind: Kind, target: &str) -> Result<()> {
+    pub(crate) async fn allow_sending(&self, tx: &Tx<'_>, kind: Kind, target: &str) -> Result<()> {
         let now = self.now();
         let alias = |text: &str| self.platform().vault.alias(self.id(), kind.sent(), text);
         for (counted, most, window) in [(alias("everybody"), SENT_A_DAY, 86_400), (alias(&format!("to {target}")), SENT, 600)] {

@@ -29,11 +29,10 @@ impl Account {
     /// Errors: only those of the database.
     pub async fn introspect(&self, token: &str) -> Result<Option<Introspection>> {
         if let Some(session) = self.session(token).await? {
-            let (client_id, subject) = (session.client_id.to_string(), session.subject.clone());
-            let grant = self.directory().grant(&session.client_id, &session.audience, session.kind).cloned();
+            let (client_id, subject) = (session.wanted.client_id.to_string(), session.subject.clone());
             let expires = session.expires_at.seconds();
-            return Ok(grant.map(|grant| {
-                let scope = session.scope.held_by(&grant.scope);
+            return Ok(self.grant_of(&session.wanted).ok().map(|grant| {
+                let scope = session.wanted.scope.held_by(&grant.scope);
                 Introspection::Refresh { client_id, subject, scope, expires }
             }));
         }

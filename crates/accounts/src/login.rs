@@ -8,12 +8,13 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::challenges::Kind;
 use crate::events::Content;
-use crate::sessions::Login;
+use crate::people::Person;
+use crate::sessions::{Login, Wanted};
 use crate::store;
 use crate::tokens::narrowed;
 
 /// The scope that lets a client skip the second factor.
-const NO_MFA: &str = "write:accounts:/auth/users/no-mfa";
+pub(crate) const NO_MFA: &str = "write:accounts:/auth/users/no-mfa";
 
 /// A person's word, brought by a client.
 pub struct PasswordLogin<'r> {
@@ -73,13 +74,13 @@ impl Account {
             return Err(Error::InvalidCredentials);
         }
         let user = user.ok_or(Error::InvalidCredentials)?;
-        let grant = (audience, scope);
+        let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope };
         let (account, by) = (self.clone(), caller.clone());
         // Whoever was shut out, or got another password, since it was compared, stays out.
         let (id, compared) = (user.id, user.password.clone());
         let admit = async move |tx: &store::Tx<'_>| {
             attempt.succeeded(tx, &account).await?;
-            let now_kept = store::users::lock_by_id(tx, account.id(), id).await?;
+            let now_kept = store::users::get(tx, account.id(), id.0, true).await?;
             let now_kept = now_kept.filter(|now_kept| now_kept.password == compared && now_kept.enabled);
             let now_kept = now_kept.ok_or(Error::InvalidCredentials)?;
             if let Some(better) = checked.better {
@@ -88,7 +89,7 @@ impl Account {
             Ok(())
         };
         if user.mfa.is_some() && !held.has(NO_MFA) {
-            let challenge = self.challenge(Kind::SecondFactor, (Some(user.id), &key), (client, client_id), grant);
+            let challenge = self.challenge(Kind::SecondFactor, (Some(user.id.0), &key), wanted);
             let (account, kept) = (self.clone(), challenge.clone());
             let begin = async move |tx: &store::Tx<'_>| {
                 admit(tx).await?;
@@ -97,7 +98,7 @@ impl Account {
             self.write_rows(&caller, begin).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
-        let session = self.session_of(&caller, &user, (client, client_id), grant)?;
+        let session = self.new_session(&caller, &Person::User(user), wanted)?;
         let (account, opened) = (self.clone(), session.clone());
         let open = async move |tx: &store::Tx<'_>| {
             admit(tx).await?;

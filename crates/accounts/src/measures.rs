@@ -37,6 +37,7 @@ pub(crate) enum Issued {
     /// RFC 8693.
     TokenExchange,
     Password,
+    AuthorizationCode,
     Refresh,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Measures {
     pub(crate) hashes: Histogram,
     pub(crate) hash_wait: Histogram,
     pub(crate) hashes_waiting: IntGauge,
-    tokens: [IntCounter; 5],
+    tokens: [IntCounter; 6],
     refusals: [IntCounter; 9],
     reloads: [IntCounter; 2],
     signatures: [IntCounter; 2],
@@ -100,7 +101,7 @@ impl Measures {
                 "tenantry_tokens_issued_total",
                 "Access tokens issued.",
                 "grant_type",
-                ["client_credentials", "exchange", "token_exchange", "password", "refresh_token"],
+                ["client_credentials", "exchange", "token_exchange", "password", "authorization_code", "refresh_token"],
             ),
             refusals: all.counters(
                 "tenantry_refusals_total",

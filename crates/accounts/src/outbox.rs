@@ -93,7 +93,7 @@ impl Registry {
                 account: letter.account,
                 id: letter.id,
                 channel: letter.channel,
-                code: platform.vault.code(letter.account, letter.about, &format!("{target}.{}", letter.number)),
+                code: platform.vault.code(letter.account, letter.about, letter.number),
                 target,
                 template: letter.template,
                 sender: record.display_name.as_str().to_owned(),

@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use tenantry_domain::{
-    Audience, AuthUser, AuthUserId, Client, ClientId, ClientKey, Error, GrantType, Instant, Result, Scopes, Seconds, Secret,
-    SessionId,
+    Audience, Client, ClientId, ClientKey, Error, Grant, GrantType, Instant, Result, Scopes, Seconds, Secret, SessionId,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::caller::{Caller, Origin};
-use crate::challenges::Challenge;
 use crate::derived::Ticket;
 use crate::measures::Issued;
+use crate::people::Person;
 use crate::store::{self, Tx};
 use crate::tokens::{AccessToken, ClientSecret, narrowed};
 
@@ -24,6 +23,18 @@ const TICKET: &str = "refresh";
 /// So long after its use a refresh token still yields the same successor, for a client that saw no answer.
 const GRACE: Seconds = 10;
 
+/// What a client asks for in a person's name.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Wanted {
+    pub(crate) client: ClientKey,
+    pub(crate) client_id: ClientId,
+    pub(crate) audience: Audience,
+    /// How the person proves itself, and thereby which grant of the client counts.
+    pub(crate) grant: GrantType,
+    /// What is asked for of that grant's scopes.
+    pub(crate) scope: Scopes,
+}
+
 /// A person who has proven itself to a client of an account.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Session {
@@ -32,13 +43,7 @@ pub(crate) struct Session {
     pub(crate) person: Uuid,
     /// The subject of its tokens.
     pub(crate) subject: String,
-    pub(crate) client: ClientKey,
-    pub(crate) client_id: ClientId,
-    pub(crate) audience: Audience,
-    /// How the person proved itself, and thereby which grant of the client counts.
-    pub(crate) kind: GrantType,
-    /// What was asked for of that grant's scopes.
-    pub(crate) scope: Scopes,
+    pub(crate) wanted: Wanted,
     pub(crate) generation: u32,
     pub(crate) rotated_at: Instant,
     pub(crate) expires_at: Instant,
@@ -53,34 +58,22 @@ pub enum Login {
 }
 
 impl Account {
-    /// A session for a person who has passed a challenge, of what its client asked for. Written by the caller.
-    pub(crate) async fn new_session(&self, caller: &Caller, person: AuthUserId, challenge: &Challenge) -> Result<Session> {
-        let user = store::users::get(&self.platform().store.read, self.id(), person).await?;
-        let user = user.filter(|user| user.enabled).ok_or(Error::InvalidGrant)?;
-        let Challenge { client, client_id, audience, scope, .. } = challenge.clone();
-        self.session_of(caller, &user, (client, client_id), (audience, scope))
+    /// The grant that gives a client what it asks for, as it is today.
+    pub(crate) fn grant_of(&self, wanted: &Wanted) -> Result<Arc<Grant>> {
+        let directory = self.directory();
+        directory.grant(&wanted.client_id, &wanted.audience, wanted.grant).cloned().ok_or(Error::GrantMissing)
     }
 
-    /// A session of a user, for a client and what it asked for. Written by the caller.
-    pub(crate) fn session_of(
-        &self,
-        caller: &Caller,
-        user: &AuthUser,
-        (client, client_id): (ClientKey, ClientId),
-        (audience, scope): (Audience, Scopes),
-    ) -> Result<Session> {
+    /// A session of a person, for a client and what it asked for. Written by the caller.
+    pub(crate) fn new_session(&self, caller: &Caller, person: &Person, wanted: Wanted) -> Result<Session> {
         let (directory, now) = (self.directory(), self.now());
         let refreshable = caller.scopes(self, &directory)?.has(REFRESH);
         let lives = if refreshable { self.platform().session_lifetime } else { self.token_lifetime(&directory) };
         Ok(Session {
             id: SessionId(self.platform().source.id(now)),
-            person: user.id.0,
-            subject: user.subject(),
-            client,
-            client_id,
-            audience,
-            kind: GrantType::Password,
-            scope,
+            person: person.id(),
+            subject: person.subject(),
+            wanted,
             generation: 0,
             rotated_at: now,
             expires_at: now.plus(lives),
@@ -90,7 +83,10 @@ impl Account {
     /// The first tokens of a session that was written.
     pub(crate) async fn open_session(&self, caller: &Caller, session: &Session) -> Result<AccessToken> {
         let issued = self.session_token(session).await?;
-        self.platform().measures.issued(Issued::Password);
+        self.platform().measures.issued(match session.wanted.grant {
+            GrantType::AuthorizationCode => Issued::AuthorizationCode,
+            _ => Issued::Password,
+        });
         let refreshable = caller.scopes(self, &self.directory())?.has(REFRESH);
         Ok(AccessToken { refresh_token: refreshable.then(|| self.refresh_token(session)), ..issued })
     }
@@ -105,17 +101,16 @@ impl Account {
     ///
     /// Errors: `GrantMissing` where the client has no such grant any more.
     pub(crate) async fn session_token(&self, session: &Session) -> Result<AccessToken> {
-        let directory = self.directory();
-        let grant = directory.grant(&session.client_id, &session.audience, session.kind).ok_or(Error::GrantMissing)?;
-        let (scope, now) = (session.scope.held_by(&grant.scope), self.now());
-        let lifetime = self.token_lifetime(&directory).min(session.expires_at.seconds() - now.seconds());
+        let Wanted { client_id, audience, .. } = &session.wanted;
+        let (scope, now) = (session.wanted.scope.held_by(&self.grant_of(&session.wanted)?.scope), self.now());
+        let lifetime = self.token_lifetime(&self.directory()).min(session.expires_at.seconds() - now.seconds());
         if lifetime < 1 {
             return Err(Error::InvalidGrant);
         }
-        let mut claims = self.claims(&session.client_id, session.audience.text(&self.platform().public), &scope, lifetime);
+        let mut claims = self.claims(client_id, audience.text(&self.platform().public), &scope, lifetime);
         claims.sub.clone_from(&session.subject);
         claims.sid = Some(session.id);
-        claims.gty = Some(session.kind);
+        claims.gty = Some(session.wanted.grant);
         let token = self.sign(&claims).await?;
         Ok(AccessToken { token, expires_in: lifetime, scope, refresh_token: None, allowance: None })
     }
@@ -135,10 +130,9 @@ impl Account {
         }
         // What would be refused in any case must not use the token up.
         let known = store::sessions::find(&self.platform().store.read, self.id(), id, self.now()).await?;
-        let known = known.filter(|session| session.client == client).ok_or(Error::InvalidGrant)?;
-        let grant = self.directory().grant(&known.client_id, &known.audience, known.kind).cloned();
-        grant.ok_or(Error::GrantMissing)?;
-        narrowed(&known.scope, wanted)?;
+        let known = known.filter(|session| session.wanted.client == client).ok_or(Error::InvalidGrant)?;
+        self.grant_of(&known.wanted)?;
+        let scope = narrowed(&known.wanted.scope, wanted)?;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let moved = self.write_rows(&caller, async move |tx| {
             let moved = store::sessions::rotate(tx, account.id(), (id, generation), client, now).await?;
@@ -148,7 +142,7 @@ impl Account {
             }
         });
         let session = moved.await?.ok_or(Error::InvalidGrant)?;
-        let narrowed = Session { scope: narrowed(&session.scope, wanted)?, ..session.clone() };
+        let narrowed = Session { wanted: Wanted { scope, ..session.wanted.clone() }, ..session.clone() };
         let issued = self.session_token(&narrowed).await?;
         self.platform().measures.issued(Issued::Refresh);
         Ok(AccessToken { refresh_token: Some(self.refresh_token(&session)), ..issued })
@@ -165,7 +159,7 @@ impl Account {
     ) -> Result<Option<Session>> {
         let session = store::sessions::find(tx, self.id(), id, now).await?;
         // Another client's token proves nothing about this one.
-        let Some(session) = session.filter(|session| session.client == client) else { return Ok(None) };
+        let Some(session) = session.filter(|session| session.wanted.client == client) else { return Ok(None) };
         let retried = session.generation == generation + 1 && now < session.rotated_at.plus(GRACE);
         if retried {
             return Ok(Some(session));
@@ -206,7 +200,7 @@ impl Account {
             let mut told = account.activity("session.ended", &by, id);
             if let Some(client) = of {
                 let session = store::sessions::find(tx, account.id(), id, now).await?;
-                if session.is_none_or(|session| session.client != client.key) {
+                if session.is_none_or(|session| session.wanted.client != client.key) {
                     return Ok(());
                 }
                 told.subject = client.client_id.to_string();

@@ -198,8 +198,13 @@ impl Account {
 
     /// Signs a token with the account's current key.
     pub(crate) async fn sign(&self, claims: &Claims) -> Result<Secret> {
+        self.sign_as(claims.token_use.typ(), claims).await
+    }
+
+    /// Signs claims as a token of this type (RFC 7519 section 5.1).
+    pub(crate) async fn sign_as(&self, typ: &str, claims: &impl Serialize) -> Result<Secret> {
         let key = self.signing_key().await?;
-        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{}"}}"#, key.algorithm.as_str(), key.id, claims.token_use.typ());
+        let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{typ}"}}"#, key.algorithm.as_str(), key.id);
         let claims = serde_json::to_vec(claims).expect("claims are plain JSON");
         let mut token = URL_SAFE_NO_PAD.encode(header);
         token.push('.');

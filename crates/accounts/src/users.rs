@@ -111,15 +111,19 @@ impl Account {
         let (account, by_whom, now) = (self.clone(), by.clone(), self.now());
         self.write_rows(&by, async move |tx: &Tx<'_>| {
             let old = store::users::lock(tx, account.id(), &name).await?;
+            let mut records = vec![old.id.0];
+            if let (Sessions::End, Some(id)) = (sessions, old.customer()) {
+                records.extend(store::customers::find(tx, account.id(), id).await?.map(|customer| customer.key.0));
+            }
             let mut user = change(old, now)?;
             if user.stamp.deleted.is_none() {
                 user.stamp = user.stamp.touched(now);
             }
             store::users::update(tx, account.id(), &user).await?;
             if sessions == Sessions::End {
-                store::sessions::end_all(tx, account.id(), user.id.0, now).await?;
+                store::sessions::end_all(tx, account.id(), &records, now).await?;
                 // What was begun with the old password or the old telephone ends, too.
-                store::challenges::end_all(tx, account.id(), user.id, now).await?;
+                store::challenges::end_all(tx, account.id(), &records, now).await?;
             }
             let told = account.activity(kind, &by_whom, user.id);
             account.tell(tx, &if fields.is_empty() { told } else { told.after(json!({"fields": fields})) });

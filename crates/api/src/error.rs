@@ -84,7 +84,8 @@ impl ResponseError for ApiError {
                 | Error::UnsupportedGrantType
                 | Error::InvalidScope(_)
                 | Error::InvalidTarget(_)
-                | Error::InvalidGrant => StatusCode::BAD_REQUEST,
+                | Error::InvalidGrant
+                | Error::InvalidRedirectUri => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
                 | Error::MfaTokenInvalid

@@ -66,15 +66,36 @@ impl Operation<'_> {
 
     /// Each property of `T` is a query parameter.
     pub(crate) fn query<T: ToSchema>(&mut self) {
+        let mut needed = Vec::new();
+        T::schemas(&mut needed);
+        for (name, schema) in needed {
+            self.schemas.entry(name).or_insert_with(|| json!(schema));
+        }
         let schema = json!(T::schema());
+        let required = |name: &String| schema["required"].as_array().is_some_and(|names| names.iter().any(|one| one == name));
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             let mut property = property.clone();
             if let Some(kinds) = property["type"].as_array().and_then(|kinds| kinds.iter().find(|kind| *kind != "null")) {
                 property["type"] = kinds.clone();
             }
             let description = property.as_object_mut().and_then(|property| property.remove("description"));
-            self.parameters.push(json!({"name": name, "in": "query", "description": description, "schema": property}));
+            // One that may be left out is not null when it is there.
+            if let Some(kinds) = property["oneOf"].as_array() {
+                property = kinds.iter().find(|kind| kind["type"] != "null").cloned().unwrap_or_default();
+            }
+            let required = required(name);
+            self.parameters
+                .push(json!({"name": name, "in": "query", "description": description, "required": required, "schema": property}));
         }
+    }
+
+    pub(crate) fn no_content(&mut self) {
+        self.responses.insert(204, json!({"description": "Done."}));
+    }
+
+    pub(crate) fn found(&mut self) {
+        let location = json!({"description": "Where to go on.", "schema": {"type": "string", "format": "uri"}});
+        self.responses.insert(302, json!({"description": "Goes on elsewhere.", "headers": {"Location": location}}));
     }
 
     pub(crate) fn has_record(&mut self) {
@@ -190,6 +211,7 @@ fn security(access: Access) -> Value {
         Access::Page | Access::Probe | Access::Public => json!([]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
         Access::Client => json!([{"clientBasic": []}]),
+        Access::AnyOf([]) => json!([{"bearer": []}]),
         Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
     }
 }
@@ -210,6 +232,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
                 json!({"type": "string", "pattern": r"^[PT]{1}\d{3}00000$", "minLength": 9, "maxLength": 9,
                     "examples": ["T11200000"]}),
             ),
+            "customer_id" => ("The account's own key for the customer.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
             _ => ("Record id.", json!({"type": "string"})),
         };

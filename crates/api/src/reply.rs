@@ -1,7 +1,7 @@
 //! Answers: each type is a status, and knows how it is described.
 
 use actix_web::body::BoxBody;
-use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK, LOCATION};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,6 +23,40 @@ impl<T: Serialize> Responder for Ok200<T> {
 impl<T: ToSchema> Describe for Ok200<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.reply::<T>();
+    }
+}
+
+/// 204: done, and there is nothing to tell.
+pub(crate) struct NoContent204;
+
+impl Responder for NoContent204 {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::NoContent().finish()
+    }
+}
+
+impl Describe for NoContent204 {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.no_content();
+    }
+}
+
+/// 302 to this address.
+pub(crate) struct Found302(pub(crate) String);
+
+impl Responder for Found302 {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Found().insert_header((LOCATION, self.0)).finish()
+    }
+}
+
+impl Describe for Found302 {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.found();
     }
 }
 

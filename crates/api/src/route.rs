@@ -94,9 +94,12 @@ pub fn routes() -> Vec<Route> {
     [
         tokens::routes(),
         crate::oauth::routes(),
+        crate::passwordless::routes(),
+        crate::redirect::routes(),
         crate::exchange::routes(),
         crate::users::routes(),
         crate::mfa::routes(),
+        crate::customers::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
         crate::roles::routes(),

@@ -52,6 +52,10 @@ pub(crate) struct TokenInput {
     pub(crate) username: Option<String>,
     #[serde(default, deserialize_with = "secret")]
     pub(crate) password: Option<Secret>,
+    pub(crate) ident_type: Option<String>,
+    pub(crate) ident: Option<String>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) verification_code: Option<Secret>,
     #[serde(default, deserialize_with = "secret")]
     pub(crate) refresh_token: Option<Secret>,
     #[serde(default, deserialize_with = "secret")]
@@ -81,6 +85,9 @@ impl TokenInput {
             actor_token_type: some(self.actor_token_type),
             username: some(self.username),
             password: secret(self.password),
+            ident_type: some(self.ident_type),
+            ident: some(self.ident),
+            verification_code: secret(self.verification_code),
             refresh_token: secret(self.refresh_token),
             oob_code: secret(self.oob_code),
             binding_code: secret(self.binding_code),
@@ -137,6 +144,7 @@ impl Describe for TokenBody {
         for content_type in ["application/json", FORM] {
             operation.body::<TokenClientCredentials>(content_type, true);
             operation.or_body::<TokenPassword>(content_type);
+            operation.or_body::<TokenAuthorizationCode>(content_type);
             operation.or_body::<TokenRefresh>(content_type);
             operation.or_body::<TokenMfaOob>(content_type);
             operation.or_body::<TokenExchangeRequest>(content_type);
@@ -202,6 +210,51 @@ struct TokenPassword {
 #[schema(as = TokenPasswordGrantType, rename_all = "snake_case")]
 enum PasswordGrantTypeName {
     Password,
+}
+
+/// A client brings the one-time code that a person was sent or handed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({
+    "grant_type": "authorization_code",
+    "ident_type": "email",
+    "ident": "ola@example.com",
+    "verification_code": "123456",
+    "audience": "https://api.example.com/v1/accounts/T11200000",
+}))]
+struct TokenAuthorizationCode {
+    /// The kind of request.
+    grant_type: CodeGrantTypeName,
+    /// What the person is called by.
+    ident_type: IdentType,
+    /// The address that the code was sent for, or the user that it was made for.
+    #[schema(min_length = 1)]
+    ident: String,
+    /// What the person typed, or was handed.
+    #[schema(min_length = 1, write_only)]
+    verification_code: String,
+    /// Whom the token is for; a live grant must tie it to the client.
+    #[schema(format = "uri")]
+    audience: String,
+    /// Fewer scopes than the client's grant gives, blank-separated; all of them if left out.
+    scope: Option<String>,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenAuthorizationCodeGrantType, rename_all = "snake_case")]
+enum CodeGrantTypeName {
+    AuthorizationCode,
+}
+
+/// What a person is called by.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenIdentType, rename_all = "snake_case")]
+enum IdentType {
+    Email,
+    UserId,
 }
 
 /// A client renews a person's token (RFC 6749 section 6). The answer has the next refresh token; this one is then used up.

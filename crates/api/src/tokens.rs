@@ -8,7 +8,7 @@ use actix_web::http::header::PRAGMA;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 use serde_json::json;
-use tenantry_accounts::{Admitted, Demand, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
+use tenantry_accounts::{Admitted, Demand, Ident, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
 use tenantry_domain::{Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
@@ -34,13 +34,15 @@ async fn create_token(at: Unproven, TokenBody(body): TokenBody) -> TokenReply {
 
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 const PASSWORD: &str = "password";
+const AUTHORIZATION_CODE: &str = "authorization_code";
 const REFRESH_TOKEN: &str = "refresh_token";
 const MFA_OOB: &str = "mfa_oob";
 /// The other spelling of the seed.
 const MFA_OOB_HYPHENATED: &str = "mfa-oob";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked here.
-pub(crate) const GRANT_TYPES: [&str; 5] = [CLIENT_CREDENTIALS, PASSWORD, REFRESH_TOKEN, MFA_OOB, TOKEN_EXCHANGE];
+pub(crate) const GRANT_TYPES: [&str; 6] =
+    [CLIENT_CREDENTIALS, PASSWORD, AUTHORIZATION_CODE, REFRESH_TOKEN, MFA_OOB, TOKEN_EXCHANGE];
 /// Scopes of which a client needs one to bring something of a person's (contract no. 8).
 pub(crate) const PERSONS_SCOPES: [&str; 4] =
     ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
@@ -52,6 +54,7 @@ async fn issue(at: &Unproven, body: FormOrJson<TokenInput>) -> Result<AccessToke
     let (token, issued_token_type) = match input.grant_type.as_deref() {
         Some(CLIENT_CREDENTIALS) => (client_credentials(at, input).await?, None),
         Some(PASSWORD) => (password(at, input).await?, None),
+        Some(AUTHORIZATION_CODE) => (authorization_code(at, input).await?, None),
         Some(REFRESH_TOKEN) => (refresh_token(at, input).await?, None),
         Some(MFA_OOB | MFA_OOB_HYPHENATED) => (mfa_oob(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
@@ -99,6 +102,27 @@ async fn password(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts:
     let (scope, address) = (input.scope.as_deref(), forwarded::person(&at.request)?);
     let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
     let login = account.login(caller, PasswordLogin { username, password, address, audience, scope }).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
+}
+
+/// A code instead of a password, brought by a client.
+async fn authorization_code(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let mut checks = Checks::default();
+    for (field, sent) in [("verification_code", input.verification_code.is_some()), ("audience", input.audience.is_some())] {
+        if !sent {
+            checks.fault(field, "is required");
+        }
+    }
+    let ident = match (input.ident_type.as_deref(), input.ident.as_deref()) {
+        (Some("email"), Some(email)) => checks.take("ident", email.parse().map(Ident::Email)),
+        (Some("user_id"), Some(user_id)) => Some(Ident::User(user_id)),
+        (Some("email" | "user_id"), None) => checks.take("ident", Err("is required")),
+        _ => checks.take("ident_type", Err("must be email or user_id")),
+    };
+    let given = (|| Some((ident?, input.verification_code.as_ref()?, input.audience.as_deref()?)))();
+    let (ident, code, audience) = checks.done(given)?;
+    let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
+    let login = account.redeem_login_code(caller, ident, code.reveal(), (audience, input.scope.as_deref())).await?;
     Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
 }
 

@@ -49,6 +49,9 @@ pub enum Error {
     /// What was to be traded for a token is unknown, used, expired, or somebody else's (RFC 6749 section 5.2).
     #[error("The grant is invalid, expired, revoked or was issued to another client.")]
     InvalidGrant,
+    /// An address that is no callback of the client.
+    #[error("The redirect_uri is not one of the client's callbacks.")]
+    InvalidRedirectUri,
     /// The name and the password do not belong together.
     #[error("The username or the password is wrong.")]
     InvalidCredentials,
@@ -115,6 +118,7 @@ impl Error {
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidCredentials => "invalid_credentials",
             Self::MfaTokenInvalid => "mfa_token_invalid",
             Self::InsufficientScope => "insufficient_scope",

@@ -234,6 +234,8 @@ uuid_id! {
     EventId
     /// An auth user.
     AuthUserId
+    /// A customer's record.
+    CustomerKey
     /// A session: what a person's tokens live by.
     SessionId
 }

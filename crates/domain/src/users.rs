@@ -3,10 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use crate::email::is_hidden;
-use crate::{AccountId, AuthUserId, Change, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+use crate::{AccountId, AuthUserId, Change, CustomerId, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+
+/// All but what a path may hold as it is (RFC 3986 section 2.3).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What an auth user is called: 1 to 255 characters, compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub enum Channel {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Link {
     /// The customer that this user is, by `customer_id`.
-    Customer(Box<str>),
+    Customer(CustomerId),
     /// `tel:`
     Phone(Phone),
     /// `mailto:`
@@ -71,8 +75,10 @@ impl Link {
     /// A customer, named by its address in this account.
     pub fn customer(href: &str, public: &PublicUrl, account: AccountId) -> Result<Self, String> {
         let at = format!("{}/customers/users/", public.account(account));
-        let id = href.strip_prefix(&at).filter(|id| !id.is_empty() && id.len() <= 255 && !id.contains(['/', '?', '#']));
-        id.map(|id| Self::Customer(id.into())).ok_or_else(|| format!("must be {at} and a customer_id"))
+        let wrong = || format!("must be {at} and a customer_id, percent-encoded");
+        let id = href.strip_prefix(&at).filter(|id| !id.contains(['/', '?', '#'])).ok_or_else(wrong)?;
+        let id = percent_decode_str(id).decode_utf8().map_err(|_| wrong())?;
+        id.parse().map(Self::Customer).map_err(|_| wrong())
     }
 
     /// `tel:` and a number.
@@ -89,7 +95,9 @@ impl Link {
     #[must_use]
     pub fn href(&self, public: &PublicUrl, account: AccountId) -> String {
         match self {
-            Self::Customer(id) => format!("{}/customers/users/{id}", public.account(account)),
+            Self::Customer(id) => {
+                format!("{}/customers/users/{}", public.account(account), utf8_percent_encode(id.as_str(), ENCODED))
+            }
             Self::Phone(phone) => format!("tel:{}", phone.as_str()),
             Self::Email(email) => format!("mailto:{email}"),
         }
@@ -162,8 +170,19 @@ impl AuthUser {
     /// The subject of its tokens: the customer that it is, else itself (contract section 3.4).
     #[must_use]
     pub fn subject(&self) -> String {
-        let customer = self.links.iter().find_map(|link| if let Link::Customer(id) = link { Some(id) } else { None });
-        customer.map_or_else(|| format!("auth-user:{}", self.id), |id| format!("customer:{id}"))
+        self.customer().map_or_else(|| format!("auth-user:{}", self.id), CustomerId::subject)
+    }
+
+    /// The customer that it is, if it is one.
+    #[must_use]
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.links.iter().find_map(|link| if let Link::Customer(id) = link { Some(id) } else { None })
+    }
+
+    /// Its mail address, if it has one.
+    #[must_use]
+    pub fn email(&self) -> Option<&Email> {
+        self.links.iter().find_map(|link| if let Link::Email(email) = link { Some(email) } else { None })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Rows of `challenge`. Each move is one conditional UPDATE, so that of many who try one succeeds.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set, UpdateMany};
-use tenantry_domain::{AccountId, Audience, AuthUserId, Channel, ClientKey, Instant, Result, Scopes};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Set, UpdateMany};
+use tenantry_domain::{AccountId, Audience, Channel, ClientKey, GrantType, Instant, Result, Scopes};
 use tenantry_entity::challenge::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
 use super::{corrupt, json, storage, to_json};
 use crate::challenges::{Challenge, Kind};
+use crate::sessions::Wanted;
 
 /// A new challenge.
 pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, challenge: &Challenge, now: Instant) -> Result<()> {
@@ -15,12 +16,14 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, challe
         account_id: Set(account.into()),
         id: Set(challenge.id),
         kind: Set(to_json(&challenge.kind)),
-        person: Set(challenge.person.map(|person| person.0)),
-        client: Set(challenge.client.0),
-        client_id: Set(challenge.client_id.to_string()),
-        audience: Set(challenge.audience.stored().to_owned()),
-        scope: Set(challenge.scope.claim()),
+        person: Set(challenge.person),
+        client: Set(challenge.wanted.client.0),
+        client_id: Set(challenge.wanted.client_id.to_string()),
+        audience: Set(challenge.wanted.audience.stored().to_owned()),
+        scope: Set(challenge.wanted.scope.claim()),
+        grant_type: Set(Some(challenge.wanted.grant.as_str().to_owned())),
         counted: Set(challenge.counted),
+        login_session: Set(challenge.login_session),
         step: Set(challenge.step.into()),
         passed: Set(challenge.passed.as_ref().map(to_json)),
         channel: Set(challenge.sent.as_ref().map(|(channel, _)| to_json(channel))),
@@ -87,6 +90,55 @@ pub(crate) async fn try_code(
     moved(db, update).await
 }
 
+/// The latest challenge that is counted so and lives, made for this client and audience.
+pub(crate) async fn latest(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    counted: Uuid,
+    (client, audience): (ClientKey, &Audience),
+    now: Instant,
+) -> Result<Option<Challenge>> {
+    let rows = Entity::find()
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Counted.eq(counted))
+        .filter(Column::Client.eq(client.0))
+        .filter(Column::Audience.eq(audience.stored()))
+        .filter(Column::UsedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now.micros()));
+    rows.order_by_desc(Column::Id).one(db).await.map_err(storage)?.map(record).transpose()
+}
+
+/// Uses up all challenges that are counted so, made for this client and audience.
+pub(crate) async fn end_counted(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    counted: Uuid,
+    (client, audience): (ClientKey, &Audience),
+    now: Instant,
+) -> Result<()> {
+    let ended = Entity::update_many()
+        .col_expr(Column::UsedAt, now.micros().into())
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Counted.eq(counted))
+        .filter(Column::Client.eq(client.0))
+        .filter(Column::Audience.eq(audience.stored()))
+        .filter(Column::UsedAt.is_null());
+    ended.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// Notes that the code of a challenge went out over this channel, too.
+pub(crate) async fn send_again(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: Uuid,
+    (channel, target): (Channel, &str),
+    now: Instant,
+) -> Result<()> {
+    let sent = live(account, id, now).col_expr(Column::Channel, to_json(&channel).into()).col_expr(Column::Target, target.into());
+    moved(db, sent).await.map(drop)
+}
+
 /// Uses a challenge up; `false`: somebody did before.
 pub(crate) async fn spend(db: &impl ConnectionTrait, account: AccountId, (id, code): (Uuid, u32), now: Instant) -> Result<bool> {
     let update = live(account, id, now).filter(Column::Code.eq(code)).col_expr(Column::UsedAt, now.micros().into());
@@ -111,12 +163,12 @@ pub(crate) async fn pass(
     moved(db, update).await
 }
 
-/// Uses up all challenges of a person.
-pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, person: AuthUserId, now: Instant) -> Result<()> {
+/// Uses up all challenges of a person, who may have several records.
+pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid], now: Instant) -> Result<()> {
     let ended = Entity::update_many()
         .col_expr(Column::UsedAt, now.micros().into())
         .filter(Column::AccountId.eq(account.as_str()))
-        .filter(Column::Person.eq(person.0))
+        .filter(Column::Person.is_in(records.iter().copied()))
         .filter(Column::UsedAt.is_null());
     ended.exec(db).await.map_err(storage)?;
     Ok(())
@@ -127,12 +179,17 @@ fn record(row: Model) -> Result<Challenge> {
     Ok(Challenge {
         id: row.id,
         kind: json::<Kind>(&row.kind)?,
-        person: row.person.map(AuthUserId),
-        client: ClientKey(row.client),
-        client_id: row.client_id.parse().map_err(corrupt)?,
-        audience: Audience::from_stored(&row.audience),
-        scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
+        person: row.person,
+        wanted: Wanted {
+            client: ClientKey(row.client),
+            client_id: row.client_id.parse().map_err(corrupt)?,
+            audience: Audience::from_stored(&row.audience),
+            scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
+            // Rows of before had no other.
+            grant: row.grant_type.map_or(Ok(GrantType::Password), |kind| kind.parse()).map_err(corrupt)?,
+        },
         counted: row.counted,
+        login_session: row.login_session,
         step: u32::try_from(row.step).map_err(corrupt)?,
         passed: row.passed.map(channel).transpose()?,
         sent: row.channel.zip(row.target).map(|(text, target)| Ok((channel(text)?, target))).transpose()?,

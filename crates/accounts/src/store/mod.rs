@@ -22,6 +22,7 @@ pub(crate) mod accounts;
 pub(crate) mod attempts;
 pub(crate) mod challenges;
 pub(crate) mod clients;
+pub(crate) mod customers;
 pub(crate) mod events;
 pub(crate) mod grants;
 pub(crate) mod instance;

@@ -7,7 +7,7 @@ use tenantry_entity::session::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
 use super::{corrupt, storage};
-use crate::sessions::Session;
+use crate::sessions::{Session, Wanted};
 
 /// A new session.
 pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, session: &Session) -> Result<()> {
@@ -16,11 +16,11 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, sessio
         id: Set(session.id.0),
         person: Set(session.person),
         subject: Set(session.subject.clone()),
-        client: Set(session.client.0),
-        client_id: Set(session.client_id.to_string()),
-        audience: Set(session.audience.stored().to_owned()),
-        kind: Set(session.kind.as_str().to_owned()),
-        scope: Set(session.scope.claim()),
+        client: Set(session.wanted.client.0),
+        client_id: Set(session.wanted.client_id.to_string()),
+        audience: Set(session.wanted.audience.stored().to_owned()),
+        kind: Set(session.wanted.grant.as_str().to_owned()),
+        scope: Set(session.wanted.scope.claim()),
         generation: Set(session.generation.into()),
         rotated_at: Set(session.rotated_at.micros()),
         created_at: Set(session.rotated_at.micros()),
@@ -78,13 +78,13 @@ pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, id: Sessi
     Ok(!ended.exec_with_returning(db).await.map_err(storage)?.is_empty())
 }
 
-/// Ends all sessions of a person.
-pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, person: Uuid, now: Instant) -> Result<()> {
+/// Ends all sessions of a person, who may have several records.
+pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid], now: Instant) -> Result<()> {
     let ended = Entity::update_many()
         .col_expr(Column::EndedAt, now.micros().into())
         .col_expr(Column::ExpiresAt, now.micros().into())
         .filter(Column::AccountId.eq(account.as_str()))
-        .filter(Column::Person.eq(person))
+        .filter(Column::Person.is_in(records.iter().copied()))
         .filter(Column::EndedAt.is_null());
     ended.exec(db).await.map_err(storage)?;
     Ok(())
@@ -95,11 +95,13 @@ fn record(row: Model) -> Result<Session> {
         id: SessionId(row.id),
         person: row.person,
         subject: row.subject,
-        client: ClientKey(row.client),
-        client_id: row.client_id.parse().map_err(corrupt)?,
-        audience: Audience::from_stored(&row.audience),
-        kind: row.kind.parse().map_err(corrupt)?,
-        scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
+        wanted: Wanted {
+            client: ClientKey(row.client),
+            client_id: row.client_id.parse().map_err(corrupt)?,
+            audience: Audience::from_stored(&row.audience),
+            grant: row.kind.parse().map_err(corrupt)?,
+            scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
+        },
         generation: u32::try_from(row.generation).map_err(corrupt)?,
         rotated_at: Instant::from_micros(row.rotated_at),
         expires_at: Instant::from_micros(row.expires_at),

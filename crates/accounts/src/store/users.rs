@@ -2,8 +2,9 @@
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, Error, Link, Result, Username, fold};
+use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Result, Username, fold};
 use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
+use uuid::Uuid;
 
 use super::{begins_with, corrupt, json, stamp, stamped, storage, taken, to_json};
 
@@ -26,15 +27,25 @@ pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId, name: &U
     row.map(record).transpose()
 }
 
-/// The live user with this record.
-pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: AuthUserId) -> Result<Option<AuthUser>> {
-    live(account).filter(Column::Id.eq(id.0)).one(db).await.map_err(storage)?.map(record).transpose()
+/// The live user with this record; with `lock`, nobody changes it before the end of the transaction.
+pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: Uuid, lock: bool) -> Result<Option<AuthUser>> {
+    let query = live(account).filter(Column::Id.eq(id));
+    let query = if lock { query.lock_exclusive() } else { query };
+    query.one(db).await.map_err(storage)?.map(record).transpose()
 }
 
-/// The live user with this record, to open a session for it: nobody shuts it out before the end of the transaction.
-pub(crate) async fn lock_by_id(db: &impl ConnectionTrait, account: AccountId, id: AuthUserId) -> Result<Option<AuthUser>> {
-    let row = live(account).filter(Column::Id.eq(id.0)).lock_exclusive().one(db).await.map_err(storage)?;
-    row.map(record).transpose()
+/// Live users that are this customer; with `lock`, nobody shuts them out before the end of the transaction.
+pub(crate) async fn of_customer(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    customer: &CustomerId,
+    lock: bool,
+) -> Result<Vec<AuthUser>> {
+    let mut query = live(account).filter(Column::Customer.eq(customer.as_str())).order_by_asc(Column::Id);
+    if lock {
+        query = query.lock_exclusive();
+    }
+    query.all(db).await.map_err(storage)?.into_iter().map(record).collect()
 }
 
 /// The live user of a name, to change it: nobody else changes it before the end of the transaction.
@@ -90,6 +101,7 @@ fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
         username_key: Set(user.username.key()),
         password: Set(user.password.as_str().to_owned()),
         links: Set(to_json(&links)),
+        customer: Set(user.customer().map(|id| id.as_str().to_owned())),
         mfa: Set(user.mfa.as_ref().map(to_json)),
         enabled: Set(user.enabled),
         ..Default::default()
@@ -101,7 +113,7 @@ fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
 fn record(row: Model) -> Result<AuthUser> {
     let link = |stored| {
         Ok(match stored {
-            Stored::CustomersUser(id) => Link::Customer(id.into()),
+            Stored::CustomersUser(id) => Link::Customer(id.parse().map_err(corrupt)?),
             Stored::PhoneNumber(phone) => Link::Phone(phone.parse().map_err(corrupt)?),
             Stored::Email(email) => Link::Email(email.parse().map_err(corrupt)?),
         })

@@ -1,0 +1,82 @@
+//! Who proves itself here: an auth user, or a customer, who may have auth users of its own.
+
+use sea_orm::ConnectionTrait;
+use tenantry_domain::{AccountId, AuthUser, Customer, Email, Result};
+use uuid::Uuid;
+
+use crate::store;
+
+/// Somebody who may log in now.
+#[derive(Debug, Clone)]
+pub(crate) enum Person {
+    /// By a password, or by a code that was handed over.
+    User(AuthUser),
+    /// By a code; with the auth users that are this customer.
+    Customer(Customer, Vec<AuthUser>),
+}
+
+impl Person {
+    /// The person with this record, if it may log in. With `lock`, nobody shuts it out before the end of the transaction.
+    pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId, id: Uuid, lock: bool) -> Result<Option<Self>> {
+        if let Some(customer) = store::customers::get(db, account, id, lock).await? {
+            return Self::of_customer(db, account, customer, lock).await;
+        }
+        let user = store::users::get(db, account, id, lock).await?;
+        Ok(user.filter(|user| user.enabled).map(Self::User))
+    }
+
+    /// A customer, if it may log in: whoever is shut out as a user does not come in as a customer.
+    pub(crate) async fn of_customer(
+        db: &impl ConnectionTrait,
+        account: AccountId,
+        customer: Customer,
+        lock: bool,
+    ) -> Result<Option<Self>> {
+        if !customer.kind.logs_in() {
+            return Ok(None);
+        }
+        let users = store::users::of_customer(db, account, &customer.customer_id, lock).await?;
+        Ok(users.iter().all(|user| user.enabled).then_some(Self::Customer(customer, users)))
+    }
+
+    /// Its record.
+    pub(crate) const fn id(&self) -> Uuid {
+        match self {
+            Self::User(user) => user.id.0,
+            Self::Customer(customer, _) => customer.key.0,
+        }
+    }
+
+    /// The subject of its tokens (contract section 3.4).
+    pub(crate) fn subject(&self) -> String {
+        match self {
+            Self::User(user) => user.subject(),
+            Self::Customer(customer, _) => customer.customer_id.subject(),
+        }
+    }
+
+    /// Its mail address.
+    pub(crate) fn email(&self) -> Option<&Email> {
+        match self {
+            Self::User(user) => user.email(),
+            Self::Customer(customer, _) => customer.email.as_ref(),
+        }
+    }
+
+    /// What people call it.
+    pub(crate) fn name(&self) -> Option<String> {
+        match self {
+            Self::User(_) => None,
+            Self::Customer(customer, _) => customer.name(),
+        }
+    }
+
+    /// The user whose second factor it has to show, if there is one.
+    pub(crate) fn second_factor(&self) -> Option<&AuthUser> {
+        let users = match self {
+            Self::User(user) => std::slice::from_ref(user),
+            Self::Customer(_, users) => users,
+        };
+        users.iter().find(|user| user.mfa.is_some())
+    }
+}
