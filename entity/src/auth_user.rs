@@ -9,6 +9,7 @@ pub struct Model {
     pub account_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
+    pub realm: String,
     pub username: String,
     pub username_key: String,
     pub password: String,

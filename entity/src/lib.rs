@@ -15,6 +15,7 @@ pub mod event;
 pub mod grant;
 pub mod instance;
 pub mod key;
+pub mod member;
 pub mod outbox;
 pub mod role;
 pub mod session;

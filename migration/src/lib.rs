@@ -24,6 +24,7 @@ mod m0014_challenges;
 mod m0015_outbox;
 mod m0016_customers;
 mod m0017_logins_by_code;
+mod m0018_account_users;
 
 /// All steps in order.
 pub struct Migrator;
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_outbox::Migration),
             Box::new(m0016_customers::Migration),
             Box::new(m0017_logins_by_code::Migration),
+            Box::new(m0018_account_users::Migration),
         ]
     }
 }

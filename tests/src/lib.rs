@@ -3,12 +3,14 @@
 
 mod answer;
 mod app;
+mod person;
 mod process;
 mod tenant;
 
 pub use answer::Answer;
 pub use app::PUBLIC;
 pub use app::{TestApp, http};
+pub use person::Person;
 pub use process::{Program, bootstrap, program, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
 mod clients;
+mod console;
 mod customers;
 mod delivery;
 mod exchange;
@@ -13,6 +14,7 @@ mod kills;
 mod limits;
 mod logins;
 mod management;
+mod members;
 mod metrics;
 mod mfa;
 mod neighbours;

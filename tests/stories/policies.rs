@@ -14,7 +14,7 @@ const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 fn path(route: &Route, account: &str, record: &str) -> String {
     let (before, after) = route.path.split_once('{').unwrap();
     let after = after.split_once('}').unwrap().1;
-    let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}"]
+    let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}", "{uid}"]
         .iter()
         .fold(after.to_owned(), |path, hole| path.replace(hole, record));
     format!("{before}{account}{after}")
@@ -54,6 +54,8 @@ async fn every_route_honours_its_policy() {
     let foreign_grant = other.get("auth/client-grants").await.ok()[0]["id"].as_str().unwrap().to_owned();
     other.user("theirs").await;
     other.client(&["admin:customers"]).await.customer(json!({"customer_id": "their-customer"})).await;
+    let member = json!({"email": "theirs@example.com"});
+    let foreign_member = other.post("management/users", member).await.ok()["id"].as_str().unwrap().to_owned();
     let foreign_account = other.sub_account("theirs").await;
     let scopes: BTreeSet<&str> = routes()
         .iter()
@@ -100,6 +102,7 @@ async fn every_route_honours_its_policy() {
             "clients" => &foreign_client,
             "client-grants" => &foreign_grant,
             "users" if route.path.contains("customers") => "their-customer",
+            "users" if route.path.contains("management") => &foreign_member,
             "users" => "theirs",
             _ => &foreign_account,
         };
@@ -133,6 +136,18 @@ async fn what_asks_for_no_scope_is_named_here() {
             "GET /v1/accounts/{oid}/.well-known/jwks.json",
             "GET /v1/accounts/{oid}/.well-known/oauth-authorization-server",
             "GET /.well-known/oauth-authorization-server/v1/accounts/{oid}",
+            "POST /v1/account/login",
+            "POST /v1/account/login/challenge",
+            "POST /v1/account/login/code",
+            "POST /v1/account/session",
+            "POST /v1/account/logout",
+            "POST /v1/account/password/forgot",
+            "POST /v1/account/password",
+            "GET /v1/account/user",
+            "POST /v1/account/user/password",
+            "PUT /v1/account/user/password",
+            "PUT /v1/account/user/mfa/sms",
+            "DELETE /v1/account/user/sessions",
         ]
     );
     let app = TestApp::start().await;

@@ -14,8 +14,8 @@ use crate::registry::Registry;
 use crate::store;
 use crate::sub_accounts::{insert, told};
 
-/// What the operator's client may do.
-const SCOPES: [&str; 3] = ["admin:accounts", "admin:customers", "admin:installers"];
+/// What the operator's clients and administrators may do.
+pub(crate) const OPERATOR: [&str; 3] = ["admin:accounts", "admin:customers", "admin:installers"];
 
 /// A client of the operator, with its secret. Shown once.
 #[derive(Serialize)]
@@ -103,12 +103,12 @@ impl Platform {
             client: client.key,
             client_id,
             audience: Audience::Account(id),
-            scope: Scopes::parse(&SCOPES).expect("they are scopes"),
+            scope: Scopes::parse(&OPERATOR).expect("they are scopes"),
             kind: GrantType::Any,
             oidc: None,
         };
         let event = Content { subject: "bootstrap".to_owned(), ..Content::new("account.created", now, &Caller::system(), id) };
-        let event = event.after(json!({"account": told(&account), "client_id": name, "scope": SCOPES}));
+        let event = event.after(json!({"account": told(&account), "client_id": name, "scope": OPERATOR}));
         let credentials = Credentials {
             account_id: id,
             audience: self.public.account(id),
@@ -134,7 +134,7 @@ impl Registry {
         let grant = GrantInput {
             client_id: client.client_id.clone(),
             audience: Audience::Account(account.id()),
-            scope: Scopes::parse(&SCOPES).expect("they are scopes"),
+            scope: Scopes::parse(&OPERATOR).expect("they are scopes"),
             kind: GrantType::Any,
             oidc: None,
         };

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Allowance, Audience, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
+use tenantry_domain::{AccountId, Allowance, Audience, AuthUserId, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
 
 use crate::account::Account;
 use crate::directory::Directory;
+use crate::limits::Party;
 use crate::permits::Lane;
 use crate::registry::Registry;
 use crate::tokens::{Claims, ClientSecret, Signatures, TokenUse, Verified, claimed_account, refuse_suspended};
@@ -57,6 +58,11 @@ impl Caller {
     /// Somebody at `origin` who has no token; what it may do was shown in another way.
     pub fn at(origin: Origin) -> Self {
         Self { origin, ..Self::system() }
+    }
+
+    /// The account user who calls.
+    pub fn person(&self) -> Result<AuthUserId> {
+        self.claims().and_then(Claims::member).ok_or(Error::Unauthorized)
     }
 
     /// Whether it is the system itself.
@@ -176,8 +182,8 @@ impl Registry {
             return Err(Error::Unauthorized);
         }
         let allowance = caller.charge(&account)?;
-        if let Some(session) = caller.claims().and_then(|claims| claims.sid) {
-            account.check_session(session).await?;
+        if let Some(claims) = caller.claims() {
+            account.check_session(claims).await?;
         }
         worth?;
         Ok(Admitted { account, caller, allowance })
@@ -194,7 +200,7 @@ impl Account {
         if directory.account.stamp.deleted.is_some() {
             return Err(Error::InvalidClient);
         }
-        let allowance = self.charge(self, &client.client_id, demand.lane)?;
+        let allowance = self.charge(self, Party::Client(&client.client_id), demand.lane)?;
         self.refuse_suspended(&directory)?;
         let own = Audience::Account(self.id());
         let scopes = directory.grant(&client.client_id, &own, GrantType::ClientCredentials).map(|grant| grant.scope.clone());
@@ -215,8 +221,12 @@ impl Caller {
     /// Charges a call on `account` to whom it speaks for.
     pub(crate) fn charge(&self, account: &Account) -> Result<Option<Allowance>> {
         let Some(claims) = self.claims() else { return Ok(None) };
+        if claims.token_use == TokenUse::Identity {
+            // All account users stand in one account: what one of them does must not keep the others out.
+            return account.platform().limits.charge(self.origin.ip);
+        }
         let home = account.parent().filter(|_| claims.act.is_some()).unwrap_or(account);
-        account.charge(home, &claims.client_id, self.lane)
+        account.charge(home, claims.party(), self.lane)
     }
 }
 
@@ -238,12 +248,25 @@ pub(crate) fn standing(
         (Some(act), Some(above)) if act.oid == above.account.id => above,
         (Some(_), _) => return Err(Error::Unauthorized),
     };
-    if !home.clients.contains_key(&claims.client_id) {
+    let member = claims.member();
+    let known = match member {
+        // Who it is stands in no directory: its session says whether it still is.
+        Some(_) if claims.token_use == TokenUse::Identity => true,
+        Some(member) => home.members.contains_key(&member),
+        None => home.clients.contains_key(&claims.client_id),
+    };
+    if !known {
         return Err(Error::Unauthorized);
     }
     refuse_suspended(own, above)?;
     if claims.act.is_some() && !own.account.settings.partner_access {
         return Err(Error::NotASubAccount);
+    }
+    if let Some(member) = member {
+        if claims.token_use == TokenUse::Identity {
+            return Ok(token.scopes.clone());
+        }
+        return Ok(token.scopes.held_by(&home.member_scopes(member).ok_or(Error::Unauthorized)?));
     }
     let grant = match (claims.gty, audience) {
         (None, Audience::Account(target)) => grant_for(home, &claims.client_id, *target),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tenantry_domain::{AuthUser, Channel, Error, GrantType, Instant, Link, Result, Seconds, Secret, Username};
+use tenantry_domain::{AuthUser, Channel, ClientKey, Error, GrantType, Instant, Link, Realm, Result, Seconds, Secret, Username};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -12,7 +12,7 @@ use crate::derived::Ticket;
 use crate::events::Content;
 use crate::outbox::{Letter, Template};
 use crate::people::Person;
-use crate::sessions::{Login, Wanted};
+use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
 
 /// How long a challenge lives, its codes with it.
@@ -42,6 +42,8 @@ pub(crate) enum Kind {
     Login,
     /// A value instead of a password, which whoever asked for it hands over.
     Link,
+    /// A link to choose a password.
+    Password,
 }
 
 impl Kind {
@@ -52,14 +54,17 @@ impl Kind {
             Self::SecondFactor => "code",
             Self::Recovery => "recovery code",
             Self::Login | Self::Link => "login code",
+            Self::Password => "password link",
         }
     }
 
-    const fn sent(self) -> &'static str {
+    /// What messages of one kind are counted as.
+    pub(crate) const fn sent(self) -> &'static str {
         match self {
             Self::SecondFactor => "code sent",
             Self::Recovery => "recovery code sent",
             Self::Login | Self::Link => "login code sent",
+            Self::Password => "password link sent",
         }
     }
 }
@@ -103,6 +108,14 @@ pub struct Redeemed<'r> {
     pub binding_code: &'r str,
     /// Which challenge.
     pub mfa_token: &'r str,
+}
+
+/// How far a code led.
+pub(crate) enum Passed {
+    /// Another one has to follow: the handle for it.
+    Halfway(Secret),
+    /// To the end: this person has shown what was asked.
+    Wholly(Box<Challenge>, Person),
 }
 
 /// Who lost a password.
@@ -163,7 +176,19 @@ impl Account {
     /// Errors: `MfaTokenInvalid` for a handle that is none, has expired, is used up or is another client's; `Invalid` for a
     /// channel that the user has not, or has passed already; `TooManyAttempts` where the target was sent too many.
     pub async fn send_code(&self, caller: Caller, mfa_token: &str, channel: Channel) -> Result<Sent> {
-        let (client, now) = (self.calling_client(&caller)?, self.now());
+        let client = self.calling_client(&caller)?;
+        self.send_code_for(caller, client, mfa_token, channel).await
+    }
+
+    /// The same for a client that is known.
+    pub(crate) async fn send_code_for(
+        &self,
+        caller: Caller,
+        client: ClientKey,
+        mfa_token: &str,
+        channel: Channel,
+    ) -> Result<Sent> {
+        let now = self.now();
         let ticket = self.platform().vault.take_back(self.id(), MFA, mfa_token).ok_or(Error::MfaTokenInvalid)?;
         let read = &self.platform().store.read;
         let challenge = store::challenges::find(read, self.id(), ticket.id, now).await?;
@@ -184,7 +209,7 @@ impl Account {
         let target = target(&user, channel).ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
         let (account, by) = (self.clone(), caller.clone());
         let sent = self.write_rows(&caller, async move |tx| {
-            account.allow_sending(tx, challenge.kind, &target).await?;
+            account.allow_sending(tx, challenge.kind.sent(), &target).await?;
             let at = (challenge.id, challenge.step);
             let sent = store::challenges::send(tx, account.id(), at, (channel, &target), account.now()).await?;
             let challenge = sent.ok_or(Error::MfaTokenInvalid)?;
@@ -208,7 +233,7 @@ impl Account {
         let grant = directory.grant(&client_id, &audience, GrantType::Password).ok_or(Error::GrantMissing)?;
         let name = recovery.username.parse::<Username>().ok();
         let user = match &name {
-            Some(name) => store::users::find(&self.platform().store.read, self.id(), name).await?,
+            Some(name) => store::users::find(&self.platform().store.read, self.id(), Realm::Users, name).await?,
             None => None,
         };
         let channel = recovery.channel;
@@ -222,7 +247,7 @@ impl Account {
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
         let (account, by, kept) = (self.clone(), caller.clone(), challenge.clone());
         let send = async move |tx: &Tx<'_>| {
-            account.allow_sending(tx, Kind::Recovery, &place).await?;
+            account.allow_sending(tx, Kind::Recovery.sent(), &place).await?;
             store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
             account.put_out(tx, &account.letter(&kept, channel, target)).await?;
             let whose = person.map(|person| person.to_string());
@@ -240,7 +265,21 @@ impl Account {
     /// Errors: `InvalidGrant` for a wrong, used or expired code; `MfaTokenInvalid`; `TooManyAttempts` where too many have
     /// failed for this person.
     pub async fn redeem_code(&self, caller: Caller, redeemed: Redeemed<'_>) -> Result<Login> {
-        let (client, now, vault) = (self.calling_client(&caller)?, self.now(), &self.platform().vault);
+        let client = self.calling_client(&caller)?;
+        let passed = match self.pass_code(&caller, client, redeemed).await? {
+            Passed::Halfway(handle) => return Ok(Login::SecondFactor(handle)),
+            Passed::Wholly(challenge, person) => (challenge, person),
+        };
+        // Nothing is used up where there is nothing to buy.
+        self.grant_of(&passed.0.wanted)?;
+        let session = self.new_session(&caller, &passed.1, passed.0.wanted.clone())?;
+        self.spend_for(&caller, passed, session.clone()).await?;
+        self.open_session(&caller, &session).await.map(Login::Done)
+    }
+
+    /// Takes a code back for a client that is known. Only what was passed halfway is used up.
+    pub(crate) async fn pass_code(&self, caller: &Caller, client: ClientKey, redeemed: Redeemed<'_>) -> Result<Passed> {
+        let (now, vault) = (self.now(), &self.platform().vault);
         let challenge = vault.take_back(self.id(), MFA, redeemed.mfa_token).ok_or(Error::MfaTokenInvalid)?;
         let code = vault.take_back(self.id(), OOB, redeemed.oob_code).ok_or(Error::InvalidGrant)?;
         if challenge.id != code.id {
@@ -249,7 +288,7 @@ impl Account {
         let at = (code.id, code.generation);
         // Counted first, and kept, whatever comes of it.
         let account = self.clone();
-        let tried = self.write_rows(&caller, async move |tx| {
+        let tried = self.write_rows(caller, async move |tx| {
             let Some(tried) = store::challenges::try_code(tx, account.id(), at, TRIES, now).await? else { return Ok(None) };
             if tried.wanted.client != client || tried.step != challenge.generation {
                 return Err(Error::MfaTokenInvalid);
@@ -266,32 +305,38 @@ impl Account {
             return Err(Error::InvalidGrant);
         };
 
-        let (account, by) = (self.clone(), caller.clone());
         if tried.kind == Kind::Recovery && tried.passed.is_none() {
+            let account = self.clone();
             // Failures are not forgotten before the end: else each first code would buy five more tries of the second.
             let passed =
-                self.write_rows(&caller, async move |tx| store::challenges::pass(tx, account.id(), at, channel, now).await);
+                self.write_rows(caller, async move |tx| store::challenges::pass(tx, account.id(), at, channel, now).await);
             let challenge = passed.await?.ok_or(Error::InvalidGrant)?;
-            return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
+            return Ok(Passed::Halfway(self.mfa_token(&challenge)));
         }
-        // Nothing is used up where there is nothing to buy.
-        self.grant_of(&tried.wanted)?;
-        let known = Person::find(&self.platform().store.read, self.id(), person, false).await?.ok_or(Error::InvalidGrant)?;
-        let session = self.new_session(&caller, &known, tried.wanted.clone())?;
-        let (opened, failures) = (session.clone(), tried.counted);
-        let open = async move |tx: &Tx<'_>| {
+        let person = Person::find(&self.platform().store.read, self.id(), person, false).await?.ok_or(Error::InvalidGrant)?;
+        Ok(Passed::Wholly(Box::new(tried), person))
+    }
+
+    /// Uses a challenge that was passed up for a session.
+    pub(crate) async fn spend_for(
+        &self,
+        caller: &Caller,
+        (challenge, person): (Box<Challenge>, Person),
+        session: Session,
+    ) -> Result<()> {
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        let spend = async move |tx: &Tx<'_>| {
             // The person first, as whoever changes the person has it: rows are locked in one order only.
-            Person::find(tx, account.id(), person, true).await?.ok_or(Error::InvalidGrant)?;
-            if !store::challenges::spend(tx, account.id(), at, now).await? {
+            Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
+            if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
                 return Err(Error::InvalidGrant);
             }
-            store::attempts::forget(tx, account.id(), failures).await?;
-            store::sessions::insert(tx, account.id(), &opened).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, person));
+            store::attempts::forget(tx, account.id(), challenge.counted).await?;
+            store::sessions::insert(tx, account.id(), &session).await?;
+            account.tell(tx, &account.activity("user.logged_in", &by, person.id()));
             Ok(())
         };
-        self.write_rows(&caller, open).await?;
-        self.open_session(&caller, &session).await.map(Login::Done)
+        self.write_rows(caller, spend).await
     }
 
     /// Whether this is the latest code of a challenge.
@@ -316,9 +361,9 @@ impl Account {
     }
 
     /// Refuses where a target, or everybody here, was sent too many messages of this kind.
-    pub(crate) async fn allow_sending(&self, tx: &Tx<'_>, kind: Kind, target: &str) -> Result<()> {
+    pub(crate) async fn allow_sending(&self, tx: &Tx<'_>, kind: &str, target: &str) -> Result<()> {
         let now = self.now();
-        let alias = |text: &str| self.platform().vault.alias(self.id(), kind.sent(), text);
+        let alias = |text: &str| self.platform().vault.alias(self.id(), kind, text);
         for (counted, most, window) in [(alias("everybody"), SENT_A_DAY, 86_400), (alias(&format!("to {target}")), SENT, 600)] {
             if !store::attempts::within(tx, self.id(), counted, most, window, now).await? {
                 return Err(self.wait(tx, counted, now).await?);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 use tenantry_domain::{
-    AccountId, AccountRecord, Audience, Client, ClientId, ClientKey, Grant, GrantId, GrantType, Instant, KeyId, Result, Role,
-    RoleId, Seconds,
+    AccountId, AccountRecord, Audience, AuthUserId, Client, ClientId, ClientKey, Grant, GrantId, GrantType, Instant, KeyId,
+    Member, Result, Role, RoleId, Scopes, Seconds,
 };
 
 use crate::keys::SigningKey;
@@ -28,6 +28,8 @@ pub struct Directory {
     pub grants: Arc<BTreeMap<GrantId, Arc<Grant>>>,
     /// Live roles.
     pub roles: Arc<BTreeMap<RoleId, Arc<Role>>>,
+    /// Live members: the people who administer the account.
+    pub members: Arc<BTreeMap<AuthUserId, Arc<Member>>>,
     /// Signing keys, published ones and those that still verify.
     pub keys: Arc<BTreeMap<KeyId, Arc<SigningKey>>>,
 }
@@ -53,6 +55,7 @@ impl Directory {
         let clients = store::clients::of(db, account).await?.into_iter();
         let grants = store::grants::of(db, account).await?.into_iter();
         let roles = store::roles::of(db, account).await?.into_iter();
+        let members = store::members::of(db, account).await?.into_iter();
         let keys = store::keys::of(db, account).await?.into_iter();
         Ok(Self {
             account: Arc::new(record),
@@ -61,6 +64,7 @@ impl Directory {
             clients: Arc::new(clients.map(|client| (client.client_id.clone(), Arc::new(client))).collect()),
             grants: Arc::new(grants.map(|grant| (grant.id, Arc::new(grant))).collect()),
             roles: Arc::new(roles.map(|role| (role.id, Arc::new(role))).collect()),
+            members: Arc::new(members.map(|member| (member.id, Arc::new(member))).collect()),
             keys: Arc::new(keys.map(|key| (key.id, Arc::new(key))).collect()),
         })
     }
@@ -77,6 +81,13 @@ impl Directory {
             grants.find(|grant| grant.kind == kind && grant.client_id == *client && grant.audience == *audience)
         };
         of(kind).or_else(|| of(GrantType::Any))
+    }
+
+    /// What a member may do now: its own scopes, and those of its roles that live. `None`: it is no member.
+    pub fn member_scopes(&self, id: AuthUserId) -> Option<Scopes> {
+        let member = self.members.get(&id)?;
+        let roles = member.roles.iter().filter_map(|role| self.roles.get(role));
+        Some(Scopes::union(std::iter::once(&member.scope).chain(roles.map(|role| &role.scope))))
     }
 
     /// The key that signs now: the latest that has become active.

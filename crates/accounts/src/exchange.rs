@@ -32,7 +32,7 @@ impl Registry {
     /// from it outlives the caller's token. Told in the logs of both accounts.
     ///
     /// Errors: `NotASubAccount` for an account that is not below the partner, is gone, has closed its door, or where
-    /// the caller's token is itself an exchanged one, or a person's; `AccountSuspended`; `InsufficientScope`.
+    /// the caller's token is itself an exchanged one, or that of a person whom the partner serves; `AccountSuspended`; `InsufficientScope`.
     pub async fn exchange(&self, partner: &Account, caller: Caller, target: AccountId) -> Result<AccessToken> {
         let (child, claims, scope) = self.reach(partner, &caller, target).await?;
         let now = partner.now();
@@ -41,6 +41,7 @@ impl Registry {
             return Err(Error::Unauthorized);
         }
         let mut exchange = child.claims(&claims.client_id, child.token_endpoint(), &scope, expires_in);
+        exchange.of_member(claims);
         exchange.token_use = TokenUse::Exchange;
         exchange.act = Some(Act { sub: claims.sub.clone(), oid: partner.id() });
         exchange.root_exp = Some(claims.exp);
@@ -82,7 +83,7 @@ impl Registry {
         }
         let (child, claims, scope) = self.reach(&partner, &caller, target).await?;
         // As the second of the two steps is charged.
-        let allowance = child.charge(&partner, &claims.client_id, demand.lane)?;
+        let allowance = child.charge(&partner, claims.party(), demand.lane)?;
         let act = Act { sub: claims.sub.clone(), oid: above };
         let token = child.issue_exchanged(&caller, act, narrowed(&scope, request.scope)?, claims.exp).await?;
         self.platform().measures.issued(Issued::TokenExchange);
@@ -92,7 +93,8 @@ impl Registry {
     /// The account `target` below `partner`, and the scopes that `caller` may have there.
     async fn reach<'c>(&self, partner: &Account, caller: &'c Caller, target: AccountId) -> Result<(Account, &'c Claims, Scopes)> {
         let claims = caller.claims().ok_or(Error::Unauthorized)?;
-        if claims.act.is_some() || claims.sid.is_some() || !target.is_child_of(partner.id()) {
+        let person_of_the_account = claims.sid.is_some() && claims.member().is_none();
+        if claims.act.is_some() || person_of_the_account || !target.is_child_of(partner.id()) {
             return Err(Error::NotASubAccount);
         }
         let child =
@@ -102,8 +104,11 @@ impl Registry {
             return Err(Error::NotASubAccount);
         }
         refuse_suspended(&below, Some(&own))?;
-        let grant = grant_for(&own, &claims.client_id, target).ok_or(Error::GrantMissing)?;
-        let scopes = grant.scope.meet(&caller.scopes(partner, &own)?);
+        let held = caller.scopes(partner, &own)?;
+        let scopes = match claims.member() {
+            Some(_) => held,
+            None => grant_for(&own, &claims.client_id, target).ok_or(Error::GrantMissing)?.scope.meet(&held),
+        };
         if scopes.is_empty() {
             return Err(Error::InsufficientScope);
         }

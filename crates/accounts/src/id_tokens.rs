@@ -101,7 +101,7 @@ impl Account {
     /// of the client.
     pub async fn redirect(&self, caller: &Caller, redirect: Redirect<'_>) -> Result<String> {
         let claims = caller.claims().ok_or(Error::Unauthorized)?;
-        let session = claims.sid.ok_or(Error::InsufficientScope)?;
+        let session = claims.sid.filter(|_| claims.member().is_none()).ok_or(Error::InsufficientScope)?;
         let read = &self.platform().store.read;
         let session = store::sessions::find(read, self.id(), session, self.now()).await?.ok_or(Error::Unauthorized)?;
         let person = Person::find(read, self.id(), session.person, false).await?.ok_or(Error::Unauthorized)?;

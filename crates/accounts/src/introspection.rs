@@ -49,9 +49,7 @@ impl Account {
         self.check_time(&verified, TokenUse::Access)?;
         let audience = Audience::parse(&verified.claims.aud, &self.platform().public).map_err(|_| Error::Unauthorized)?;
         let scopes = standing(&verified, &directory, above.as_deref(), &audience, self.now())?;
-        if let Some(session) = verified.claims.sid {
-            self.check_session(session).await?;
-        }
+        self.check_session(&verified.claims).await?;
         Ok(Introspection::Access(Box::new(verified.claims), scopes))
     }
 }

@@ -15,7 +15,7 @@ use governor::middleware::StateInformationMiddleware;
 use governor::state::InMemoryState;
 use governor::state::direct::NotKeyed;
 use governor::{NotUntil, RateLimiter};
-use tenantry_domain::{AccountRecord, Allowance, ClientId, Error, Limit, Quota, Result, Seconds};
+use tenantry_domain::{AccountRecord, Allowance, AuthUserId, ClientId, Error, Limit, Quota, Result, Seconds};
 
 use crate::account::Account;
 use crate::addresses::Addresses;
@@ -119,16 +119,23 @@ impl Limits {
     }
 }
 
+/// Who is charged.
+#[derive(Clone, Copy)]
+pub(crate) enum Party<'p> {
+    Client(&'p ClientId),
+    Member(AuthUserId),
+}
+
 impl Account {
-    /// Charges a call on this account by a client of `home` (this account, or the one above it): the client's rate, the
+    /// Charges a call on this account by somebody of `home` (this account, or the one above it): the caller's rate, the
     /// account's, and that of the tree. Yields what is left of the tightest one; `None` where rates are not limited.
-    pub(crate) fn charge(&self, home: &Self, client: &ClientId, lane: Lane) -> Result<Option<Allowance>> {
+    pub(crate) fn charge(&self, home: &Self, party: Party<'_>, lane: Lane) -> Result<Option<Allowance>> {
         let limits = &self.platform().limits;
         let Some((quotas, _)) = &limits.on else { return Ok(None) };
         let ticks = &limits.ticks;
         let root = self.parent().filter(|_| !self.id().is_partner()).unwrap_or(self);
         let (theirs, own, tree) = (home.directory(), self.directory(), root.directory());
-        let client = home.buckets().client(client, &theirs);
+        let client = home.buckets().of(party, &theirs);
         let ordinary = || {
             let clients = client.ordinary.charge(theirs.account.client_limits.unwrap_or(quotas.client), ticks)?;
             let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
@@ -210,6 +217,7 @@ pub(crate) struct Buckets {
     tree: Bucket,
     /// Of clients that have proven who they are: no more than the account has.
     clients: ArcSwap<BTreeMap<ClientId, Arc<ClientBuckets>>>,
+    members: ArcSwap<BTreeMap<AuthUserId, Arc<ClientBuckets>>>,
 }
 
 struct ClientBuckets {
@@ -220,22 +228,34 @@ struct ClientBuckets {
 impl Default for Buckets {
     fn default() -> Self {
         let [account, reserve] = [Bucket::new(Limit::Account), Bucket::new(Limit::Account)];
-        Self { account, reserve, tree: Bucket::new(Limit::Tree), clients: ArcSwap::default() }
+        Self { account, reserve, tree: Bucket::new(Limit::Tree), clients: ArcSwap::default(), members: ArcSwap::default() }
     }
 }
 
 impl Buckets {
-    fn client(&self, client: &ClientId, directory: &Directory) -> Arc<ClientBuckets> {
-        if let Some(buckets) = self.clients.load().get(client) {
-            return buckets.clone();
+    fn of(&self, party: Party<'_>, directory: &Directory) -> Arc<ClientBuckets> {
+        match party {
+            Party::Client(id) => buckets_of(&self.clients, id, |id| directory.clients.contains_key(id)),
+            Party::Member(id) => buckets_of(&self.members, &id, |id| directory.members.contains_key(id)),
         }
-        let made = Arc::new(ClientBuckets { ordinary: Bucket::new(Limit::Client), reserve: Bucket::new(Limit::Client) });
-        self.clients.rcu(|clients| {
-            let live = |(id, _): &(&ClientId, _)| directory.clients.contains_key(*id);
-            let mut kept: BTreeMap<_, _> = clients.iter().filter(live).map(|(id, of)| (id.clone(), of.clone())).collect();
-            kept.entry(client.clone()).or_insert_with(|| made.clone());
-            kept
-        });
-        self.clients.load().get(client).cloned().unwrap_or(made)
     }
+}
+
+/// The buckets of one; whoever lives no more loses its own when others are made.
+fn buckets_of<K: Ord + Clone>(
+    all: &ArcSwap<BTreeMap<K, Arc<ClientBuckets>>>,
+    id: &K,
+    lives: impl Fn(&K) -> bool,
+) -> Arc<ClientBuckets> {
+    if let Some(buckets) = all.load().get(id) {
+        return buckets.clone();
+    }
+    let made = Arc::new(ClientBuckets { ordinary: Bucket::new(Limit::Client), reserve: Bucket::new(Limit::Client) });
+    all.rcu(|known| {
+        let live = |(id, _): &(&K, _)| lives(id);
+        let mut kept: BTreeMap<_, _> = known.iter().filter(live).map(|(id, of)| (id.clone(), of.clone())).collect();
+        kept.entry(id.clone()).or_insert_with(|| made.clone());
+        kept
+    });
+    all.load().get(id).cloned().unwrap_or(made)
 }

@@ -2,15 +2,16 @@
 
 use std::net::IpAddr;
 
-use tenantry_domain::{AuthUser, Error, GrantType, Password, Result, Username};
+use tenantry_domain::{AuthUser, Error, GrantType, Password, PasswordHash, Realm, Result, Username};
 
 use crate::account::Account;
+use crate::attempts::Attempt;
 use crate::caller::Caller;
-use crate::challenges::Kind;
+use crate::challenges::{Challenge, Kind};
 use crate::events::Content;
 use crate::people::Person;
-use crate::sessions::{Login, Wanted};
-use crate::store;
+use crate::sessions::{Login, Session, Wanted};
+use crate::store::{self, Tx};
 use crate::tokens::narrowed;
 
 /// The scope that lets a client skip the second factor.
@@ -30,6 +31,22 @@ pub struct PasswordLogin<'r> {
     pub scope: Option<&'r str>,
 }
 
+/// Somebody who has shown a user's password. It counts as a failure until it is admitted.
+pub(crate) struct Proven {
+    pub(crate) user: AuthUser,
+    attempt: Attempt,
+    /// The password in today's form, if it is kept in another.
+    better: Option<PasswordHash>,
+}
+
+/// Under which name attempts of somebody are counted.
+pub(crate) fn counted_name(realm: Realm, key: &str) -> String {
+    match realm {
+        Realm::Users => key.to_owned(),
+        Realm::Console => format!("console {key}"),
+    }
+}
+
 impl Account {
     /// A token for the person who knows a user's password, or the handle of a challenge where that is not enough. A name that
     /// nobody has, a user that is shut out and a wrong password take the same time and are refused in the same words.
@@ -37,28 +54,51 @@ impl Account {
     /// Errors: `InvalidCredentials`; `TooManyAttempts`; `GrantMissing` where the client has no grant for passwords and this
     /// audience; `Busy` and `Unavailable` where too many passwords wait.
     pub async fn login(&self, caller: Caller, login: PasswordLogin<'_>) -> Result<Login> {
-        let (directory, platform) = (self.directory(), self.platform());
+        let directory = self.directory();
         let (client, held) = (self.calling_client(&caller)?, caller.scopes(self, &directory)?);
         let client_id = caller.claims().ok_or(Error::Unauthorized)?.client_id.clone();
         let audience = self.own_audience(login.audience)?;
         let grant = directory.grant(&client_id, &audience, GrantType::Password).ok_or(Error::GrantMissing)?;
         let scope = narrowed(&grant.scope, login.scope)?;
+        let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope };
+        let shown = (login.username, login.password);
+        let proven = self.prove_password(&caller, Realm::Users, shown, login.address).await?;
+        if proven.user.mfa.is_some() && !held.has(NO_MFA) {
+            let challenge = self.challenge_for(&proven, wanted);
+            self.admit_to(&caller, proven, challenge.clone()).await?;
+            return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
+        }
+        let session = self.new_session(&caller, &Person::User(proven.user.clone()), wanted)?;
+        self.admit_with(&caller, proven, session.clone()).await?;
+        self.open_session(&caller, &session).await.map(Login::Done)
+    }
 
+    /// Checks a password. The attempt is counted before anybody knows.
+    pub(crate) async fn prove_password(
+        &self,
+        caller: &Caller,
+        realm: Realm,
+        (username, password): (&str, Password),
+        address: Option<IpAddr>,
+    ) -> Result<Proven> {
+        let platform = self.platform();
         // What cannot be a name is nobody's.
-        let name = login.username.parse::<Username>().ok();
-        let key = name.as_ref().map_or_else(|| login.username.to_owned(), Username::key);
-        let attempt = self.attempt(&key, login.address, caller.origin.ip);
+        let name = username.parse::<Username>().ok();
+        let key = name.as_ref().map_or_else(|| username.to_owned(), Username::key);
+        let attempt = self.attempt(&counted_name(realm, &key), address, caller.origin.ip);
         self.count(attempt).await?;
         let user = match &name {
-            Some(name) => store::users::find(&platform.store.read, self.id(), name).await?,
+            Some(name) => store::users::find(&platform.store.read, self.id(), realm, name).await?,
             None => None,
         };
-        let kept = user.as_ref().filter(|user| user.enabled).map(|user| user.password.clone());
-        let checked = match platform.hashes.check(self.id(), login.password, kept, platform.source.bytes()).await {
+        // Whoever has not chosen a password yet is as nobody.
+        let compared = |user: &&AuthUser| user.enabled && !user.password.as_str().is_empty();
+        let kept = user.as_ref().filter(compared).map(|user| user.password.clone());
+        let checked = match platform.hashes.check(self.id(), password, kept, platform.source.bytes()).await {
             Ok(checked) => checked,
             Err(full) => {
                 let account = self.clone();
-                self.write_rows(&caller, async move |tx| attempt.untried(tx, &account).await).await?;
+                self.write_rows(caller, async move |tx| attempt.untried(tx, &account).await).await?;
                 return Err(full);
             }
         };
@@ -66,47 +106,53 @@ impl Account {
             let (account, by) = (self.clone(), caller.clone());
             // Told, and thereby written, for whomever it was: one refusal takes as long as another.
             let known = user.map(|user| user.id.to_string());
-            let tell = async move |tx: &store::Tx<'_>| {
+            let tell = async move |tx: &Tx<'_>| {
                 account.tell(tx, &Content { target: known, ..account.activity("login.refused", &by, "") });
                 Ok(())
             };
-            self.write_rows(&caller, tell).await?;
+            self.write_rows(caller, tell).await?;
             return Err(Error::InvalidCredentials);
         }
-        let user = user.ok_or(Error::InvalidCredentials)?;
-        let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope };
+        Ok(Proven { user: user.ok_or(Error::InvalidCredentials)?, attempt, better: checked.better })
+    }
+
+    /// The challenge of somebody whose password alone is not enough.
+    pub(crate) fn challenge_for(&self, proven: &Proven, wanted: Wanted) -> Challenge {
+        let key = counted_name(proven.user.realm, &proven.user.username.key());
+        self.challenge(Kind::SecondFactor, (Some(proven.user.id.0), &key), wanted)
+    }
+
+    /// Lets somebody in as far as a challenge.
+    pub(crate) async fn admit_to(&self, caller: &Caller, proven: Proven, challenge: Challenge) -> Result<()> {
+        let account = self.clone();
+        let begin = async move |tx: &Tx<'_>| {
+            account.admit(tx, &proven).await?;
+            store::challenges::insert(tx, account.id(), &challenge, account.now()).await
+        };
+        self.write_rows(caller, begin).await
+    }
+
+    /// Lets somebody in, with a session.
+    pub(crate) async fn admit_with(&self, caller: &Caller, proven: Proven, session: Session) -> Result<()> {
         let (account, by) = (self.clone(), caller.clone());
-        // Whoever was shut out, or got another password, since it was compared, stays out.
-        let (id, compared) = (user.id, user.password.clone());
-        let admit = async move |tx: &store::Tx<'_>| {
-            attempt.succeeded(tx, &account).await?;
-            let now_kept = store::users::get(tx, account.id(), id.0, true).await?;
-            let now_kept = now_kept.filter(|now_kept| now_kept.password == compared && now_kept.enabled);
-            let now_kept = now_kept.ok_or(Error::InvalidCredentials)?;
-            if let Some(better) = checked.better {
-                store::users::update(tx, account.id(), &AuthUser { password: better, ..now_kept }).await?;
-            }
+        let open = async move |tx: &Tx<'_>| {
+            account.admit(tx, &proven).await?;
+            store::sessions::insert(tx, account.id(), &session).await?;
+            account.tell(tx, &account.activity("user.logged_in", &by, proven.user.id));
             Ok(())
         };
-        if user.mfa.is_some() && !held.has(NO_MFA) {
-            let challenge = self.challenge(Kind::SecondFactor, (Some(user.id.0), &key), wanted);
-            let (account, kept) = (self.clone(), challenge.clone());
-            let begin = async move |tx: &store::Tx<'_>| {
-                admit(tx).await?;
-                store::challenges::insert(tx, account.id(), &kept, account.now()).await
-            };
-            self.write_rows(&caller, begin).await?;
-            return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
+        self.write_rows(caller, open).await
+    }
+
+    /// The attempt has not failed. Whoever was shut out, or got another password, since it was compared, stays out.
+    pub(crate) async fn admit(&self, tx: &Tx<'_>, proven: &Proven) -> Result<()> {
+        proven.attempt.succeeded(tx, self).await?;
+        let now_kept = store::users::get(tx, self.id(), proven.user.id.0, true).await?;
+        let now_kept = now_kept.filter(|now_kept| now_kept.password == proven.user.password && now_kept.enabled);
+        let now_kept = now_kept.ok_or(Error::InvalidCredentials)?;
+        if let Some(better) = proven.better.clone() {
+            store::users::update(tx, self.id(), &AuthUser { password: better, ..now_kept }).await?;
         }
-        let session = self.new_session(&caller, &Person::User(user), wanted)?;
-        let (account, opened) = (self.clone(), session.clone());
-        let open = async move |tx: &store::Tx<'_>| {
-            admit(tx).await?;
-            store::sessions::insert(tx, account.id(), &opened).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, id));
-            Ok(())
-        };
-        self.write_rows(&caller, open).await?;
-        self.open_session(&caller, &session).await.map(Login::Done)
+        Ok(())
     }
 }

@@ -38,6 +38,8 @@ pub(crate) enum Issued {
     TokenExchange,
     Password,
     AuthorizationCode,
+    AccountUser,
+    Identity,
     Refresh,
 }
 
@@ -61,7 +63,7 @@ pub(crate) struct Measures {
     pub(crate) hashes: Histogram,
     pub(crate) hash_wait: Histogram,
     pub(crate) hashes_waiting: IntGauge,
-    tokens: [IntCounter; 6],
+    tokens: [IntCounter; 8],
     refusals: [IntCounter; 9],
     reloads: [IntCounter; 2],
     signatures: [IntCounter; 2],
@@ -101,7 +103,16 @@ impl Measures {
                 "tenantry_tokens_issued_total",
                 "Access tokens issued.",
                 "grant_type",
-                ["client_credentials", "exchange", "token_exchange", "password", "authorization_code", "refresh_token"],
+                [
+                    "client_credentials",
+                    "exchange",
+                    "token_exchange",
+                    "password",
+                    "authorization_code",
+                    "account_user",
+                    "identity",
+                    "refresh_token",
+                ],
             ),
             refusals: all.counters(
                 "tenantry_refusals_total",

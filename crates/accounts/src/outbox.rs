@@ -23,6 +23,10 @@ const LONGEST_PAUSE: Seconds = 600;
 pub enum Template {
     /// A code that is to be typed in.
     Code,
+    /// A link with which an account user chooses another password.
+    Password,
+    /// Somebody may administer an account from now on, after choosing a password where there is none.
+    Invitation,
 }
 
 /// A message as it waits.
@@ -53,8 +57,8 @@ pub struct Message {
     pub target: String,
     /// What it says.
     pub template: Template,
-    /// The code in it.
-    pub code: Secret,
+    /// The code or the link in it.
+    pub secret: Secret,
     /// What the account is called.
     pub sender: String,
     /// The account's language (ISO 639-1), if it has said so.
@@ -93,7 +97,11 @@ impl Registry {
                 account: letter.account,
                 id: letter.id,
                 channel: letter.channel,
-                code: platform.vault.code(letter.account, letter.about, letter.number),
+                secret: match letter.template {
+                    Template::Code => platform.vault.code(letter.account, letter.about, letter.number),
+                    Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
+                    Template::Password | Template::Invitation => platform.password_link(letter.about),
+                },
                 target,
                 template: letter.template,
                 sender: record.display_name.as_str().to_owned(),

@@ -101,7 +101,7 @@ impl Account {
         challenge.login_session = request.login_session;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let send = async move |tx: &Tx<'_>| {
-            account.allow_sending(tx, Kind::Login, &place).await?;
+            account.allow_sending(tx, Kind::Login.sent(), &place).await?;
             let (id, counted) = (account.id(), challenge.counted);
             let of = (challenge.wanted.client, &challenge.wanted.audience);
             let latest = store::challenges::latest(tx, id, counted, of, now).await?;

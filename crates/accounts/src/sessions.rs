@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use tenantry_domain::{
-    Audience, Client, ClientId, ClientKey, Error, Grant, GrantType, Instant, Result, Scopes, Seconds, Secret, SessionId,
+    AccountId, Audience, Client, ClientId, ClientKey, Error, Grant, GrantType, Instant, Result, Scopes, Seconds, Secret,
+    SessionId,
 };
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use crate::derived::Ticket;
 use crate::measures::Issued;
 use crate::people::Person;
 use crate::store::{self, Tx};
-use crate::tokens::{AccessToken, ClientSecret, narrowed};
+use crate::tokens::{AccessToken, Claims, ClientSecret, narrowed};
 
 /// The scope that a client needs to get refresh tokens.
 pub(crate) const REFRESH: &str = "create:accounts:auth:refresh_token";
@@ -66,10 +67,16 @@ impl Account {
 
     /// A session of a person, for a client and what it asked for. Written by the caller.
     pub(crate) fn new_session(&self, caller: &Caller, person: &Person, wanted: Wanted) -> Result<Session> {
-        let (directory, now) = (self.directory(), self.now());
+        let directory = self.directory();
         let refreshable = caller.scopes(self, &directory)?.has(REFRESH);
         let lives = if refreshable { self.platform().session_lifetime } else { self.token_lifetime(&directory) };
-        Ok(Session {
+        Ok(self.session_for(person, wanted, lives))
+    }
+
+    /// A session that lives so long. Written by the caller.
+    pub(crate) fn session_for(&self, person: &Person, wanted: Wanted, lives: Seconds) -> Session {
+        let now = self.now();
+        Session {
             id: SessionId(self.platform().source.id(now)),
             person: person.id(),
             subject: person.subject(),
@@ -77,7 +84,7 @@ impl Account {
             generation: 0,
             rotated_at: now,
             expires_at: now.plus(lives),
-        })
+        }
     }
 
     /// The first tokens of a session that was written.
@@ -122,8 +129,7 @@ impl Account {
     /// the grace, the session has ended, too. `InsufficientScope` for a client that may not have refresh tokens (any more);
     /// `GrantMissing`; `InvalidScope`.
     pub async fn renew(&self, caller: Caller, token: &str, wanted: Option<&str>) -> Result<AccessToken> {
-        let ticket = self.platform().vault.take_back(self.id(), TICKET, token).ok_or(Error::InvalidGrant)?;
-        let (id, generation) = (SessionId(ticket.id), ticket.generation);
+        let (id, generation) = self.session_ticket(token).ok_or(Error::InvalidGrant)?;
         let client = self.calling_client(&caller)?;
         if !caller.scopes(self, &self.directory())?.has(REFRESH) {
             return Err(Error::InsufficientScope);
@@ -133,19 +139,30 @@ impl Account {
         let known = known.filter(|session| session.wanted.client == client).ok_or(Error::InvalidGrant)?;
         self.grant_of(&known.wanted)?;
         let scope = narrowed(&known.wanted.scope, wanted)?;
-        let (account, by, now) = (self.clone(), caller.clone(), self.now());
-        let moved = self.write_rows(&caller, async move |tx| {
-            let moved = store::sessions::rotate(tx, account.id(), (id, generation), client, now).await?;
-            match moved {
-                Some(session) => Ok(Some(session)),
-                None => account.used_again(tx, &by, (id, generation), client, now).await,
-            }
-        });
-        let session = moved.await?.ok_or(Error::InvalidGrant)?;
+        let session = self.move_on(&caller, (id, generation), client).await?;
         let narrowed = Session { wanted: Wanted { scope, ..session.wanted.clone() }, ..session.clone() };
         let issued = self.session_token(&narrowed).await?;
         self.platform().measures.issued(Issued::Refresh);
         Ok(AccessToken { refresh_token: Some(self.refresh_token(&session)), ..issued })
+    }
+
+    /// The ticket of a session, if this is one.
+    pub(crate) fn session_ticket(&self, token: &str) -> Option<(SessionId, u32)> {
+        let ticket = self.platform().vault.take_back(self.id(), TICKET, token)?;
+        Some((SessionId(ticket.id), ticket.generation))
+    }
+
+    /// Moves a session on from this generation.
+    ///
+    /// Errors: `InvalidGrant` where it has ended, is another client's, or was moved on before; then it has ended now.
+    pub(crate) async fn move_on(&self, caller: &Caller, at: (SessionId, u32), client: ClientKey) -> Result<Session> {
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        let moved =
+            self.write_rows(caller, async move |tx| match store::sessions::rotate(tx, account.id(), at, client, now).await? {
+                Some(session) => Ok(Some(session)),
+                None => account.used_again(tx, &by, at, client, now).await,
+            });
+        moved.await?.ok_or(Error::InvalidGrant)
     }
 
     /// A refresh token that is not the latest of its session: within the grace the same successor, else its end.
@@ -173,8 +190,8 @@ impl Account {
     /// Ends the session behind a refresh token (contract no. 7), if there is one. Whatever else the text may be, nothing
     /// happens.
     pub async fn revoke(&self, caller: Caller, token: &str) -> Result<()> {
-        match self.platform().vault.take_back(self.id(), TICKET, token) {
-            Some(ticket) => self.end_session(caller, SessionId(ticket.id), None).await,
+        match self.session_ticket(token) {
+            Some((session, _)) => self.end_session(caller, session, None).await,
             None => Ok(()),
         }
     }
@@ -185,7 +202,7 @@ impl Account {
     /// Errors: `InvalidClient`.
     pub async fn revoke_for(&self, proof: &ClientSecret, token: &str, origin: Origin) -> Result<()> {
         let client = self.prove(proof)?;
-        let refresh = self.platform().vault.take_back(self.id(), TICKET, token).map(|ticket| SessionId(ticket.id));
+        let refresh = self.session_ticket(token).map(|(session, _)| session);
         let access = || self.open(token, &self.directory()).ok().and_then(|verified| verified.claims.sid);
         match refresh.or_else(access) {
             Some(session) => self.end_session(Caller::at(origin), session, Some(client)).await,
@@ -194,7 +211,7 @@ impl Account {
     }
 
     /// Ends one session; where a client is given, only if it is that one's.
-    async fn end_session(&self, caller: Caller, id: SessionId, of: Option<Arc<Client>>) -> Result<()> {
+    pub(crate) async fn end_session(&self, caller: Caller, id: SessionId, of: Option<Arc<Client>>) -> Result<()> {
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         self.write_rows(&caller, async move |tx| {
             let mut told = account.activity("session.ended", &by, id);
@@ -215,14 +232,16 @@ impl Account {
 
     /// The live session behind a refresh token.
     pub(crate) async fn session(&self, token: &str) -> Result<Option<Session>> {
-        let Some(ticket) = self.platform().vault.take_back(self.id(), TICKET, token) else { return Ok(None) };
-        let session = store::sessions::find(&self.platform().store.read, self.id(), SessionId(ticket.id), self.now()).await?;
-        Ok(session.filter(|session| session.generation == ticket.generation))
+        let Some((id, generation)) = self.session_ticket(token) else { return Ok(None) };
+        let session = store::sessions::find(&self.platform().store.read, self.id(), id, self.now()).await?;
+        Ok(session.filter(|session| session.generation == generation))
     }
 
-    /// Refuses where the session of a token has ended.
-    pub(crate) async fn check_session(&self, id: SessionId) -> Result<()> {
-        let lives = store::sessions::lives(&self.platform().store.read, self.id(), id, self.now()).await?;
+    /// Refuses where the session of a token, if it has one, has ended.
+    pub(crate) async fn check_session(&self, claims: &Claims) -> Result<()> {
+        let Some(id) = claims.sid else { return Ok(()) };
+        let account = if claims.member().is_some() { AccountId::console() } else { self.id() };
+        let lives = store::sessions::lives(&self.platform().store.read, account, id, self.now()).await?;
         if lives { Ok(()) } else { Err(Error::Unauthorized) }
     }
 

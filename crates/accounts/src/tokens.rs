@@ -9,7 +9,8 @@ use jsonwebtoken::Validation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, Allowance, Audience, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret, SessionId,
+    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret,
+    SessionId,
 };
 use uuid::Uuid;
 
@@ -17,6 +18,7 @@ use crate::account::Account;
 use crate::caller::{Act, Caller};
 use crate::directory::Directory;
 use crate::events::{Content, sha256};
+use crate::limits::Party;
 use crate::measures::Issued;
 use crate::permits::Lane;
 
@@ -31,13 +33,16 @@ pub enum TokenUse {
     Access,
     /// One step: a token on one sub-account.
     Exchange,
+    /// Who an account user is: its own affairs, and tokens on the accounts that it is a member of.
+    Identity,
 }
 
 impl TokenUse {
-    const fn typ(self) -> &'static str {
+    pub(crate) const fn typ(self) -> &'static str {
         match self {
             Self::Access => "at+jwt",
             Self::Exchange => "exchange+jwt",
+            Self::Identity => "identity+jwt",
         }
     }
 }
@@ -81,6 +86,26 @@ pub struct Claims {
     /// When the token that it came from ends; nothing made from it lives longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_exp: Option<Seconds>,
+}
+
+impl Claims {
+    /// The account user that it speaks for.
+    pub(crate) fn member(&self) -> Option<AuthUserId> {
+        AuthUserId::from_member_subject(&self.sub)
+    }
+
+    /// Who is charged for it.
+    pub(crate) fn party(&self) -> Party<'_> {
+        self.member().map_or(Party::Client(&self.client_id), Party::Member)
+    }
+
+    /// Makes it that of an account user who acts through `from`.
+    pub(crate) fn of_member(&mut self, from: &Self) {
+        if from.member().is_some() {
+            self.sub.clone_from(&from.sub);
+            self.sid = from.sid;
+        }
+    }
 }
 
 /// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`].
@@ -166,6 +191,7 @@ impl Account {
         let audience = match verified.claims.token_use {
             TokenUse::Access => self.platform().public.account(self.id()),
             TokenUse::Exchange => self.token_endpoint(),
+            TokenUse::Identity => self.console_audience(),
         };
         if verified.claims.aud == audience { Ok(verified) } else { Err(Error::Unauthorized) }
     }
@@ -256,7 +282,7 @@ impl Account {
             return Err(Error::InvalidClient);
         }
         // Whoever knows the secret is charged, nobody else: a stranger cannot use up a client's rate.
-        let allowance = self.charge(self, &client.client_id, Lane::Reserved)?;
+        let allowance = self.charge(self, Party::Client(&client.client_id), Lane::Reserved)?;
         self.refuse_suspended(&directory)?;
 
         let audience = self.own_audience(audience)?;
@@ -309,6 +335,7 @@ impl Account {
             return Err(Error::Unauthorized);
         }
         let mut access = self.claims(client, self.platform().public.account(self.id()), &scope, expires_in);
+        access.of_member(caller.claims().ok_or(Error::Unauthorized)?);
         access.act = Some(act.clone());
         let token = self.sign(&access).await?;
         let mut told = Content::new("token.exchanged", now, caller, self.id());

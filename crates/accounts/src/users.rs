@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserChange, AuthUserId, AuthUserInput, Change, Credential, Error, Instant, Password, PasswordHash, Result,
-    Stamp, Username, check_channels, fold,
+    AuthUser, AuthUserChange, AuthUserId, AuthUserInput, Change, Credential, Error, Instant, Password, PasswordHash, Realm,
+    Result, Stamp, Username, check_channels, fold,
 };
 
 use crate::account::Account;
@@ -24,7 +24,7 @@ pub struct UserFilter {
 impl Account {
     /// One live user.
     pub async fn user(&self, name: &Username) -> Result<AuthUser> {
-        store::users::find(&self.platform().store.read, self.id(), name).await?.ok_or(Error::NotFound)
+        store::users::find(&self.platform().store.read, self.id(), Realm::Users, name).await?.ok_or(Error::NotFound)
     }
 
     /// Live users in order of creation.
@@ -46,7 +46,7 @@ impl Account {
         let (source, now) = (self.platform().source.clone(), self.now());
         let id = AuthUserId(source.id(now));
         let stamp = Stamp::new(now, by.subject());
-        let user = AuthUser { id, stamp, username, password, links, mfa, enabled: true };
+        let user = AuthUser { id, stamp, realm: Realm::Users, username, password, links, mfa, enabled: true };
         let (account, by_whom) = (self.clone(), by.clone());
         self.write_rows(&by, async move |tx| {
             store::users::insert(tx, account.id(), &user).await?;
@@ -147,7 +147,7 @@ enum Sessions {
 }
 
 /// Refuses a password that is the user's name.
-fn differing(password: Password, name: &Username) -> Result<Password> {
+pub(crate) fn differing(password: Password, name: &Username) -> Result<Password> {
     let same = fold(password.reveal()) == name.key();
     if same { Err(Error::invalid("password", "must not be the username")) } else { Ok(password) }
 }

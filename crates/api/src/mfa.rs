@@ -64,7 +64,7 @@ struct ChallengeRequest {
 
 /// A code is on its way.
 #[derive(Serialize, ToSchema)]
-struct ChallengeResponse {
+pub(crate) struct ChallengeResponse {
     /// How it is shown.
     challenge_type: ChallengeType,
     /// The person is asked for it.
@@ -81,7 +81,7 @@ enum BindingMethod {
 }
 
 impl ChallengeResponse {
-    fn new(sent: &Sent) -> Self {
+    pub(crate) fn new(sent: &Sent) -> Self {
         Self {
             challenge_type: ChallengeType::Oob,
             binding_method: BindingMethod::Prompt,

@@ -93,6 +93,10 @@ impl Operation<'_> {
         self.responses.insert(204, json!({"description": "Done."}));
     }
 
+    pub(crate) fn created(&mut self) {
+        self.responses.insert(201, json!({"description": "Done."}));
+    }
+
     pub(crate) fn found(&mut self) {
         let location = json!({"description": "Where to go on.", "schema": {"type": "string", "format": "uri"}});
         self.responses.insert(302, json!({"description": "Goes on elsewhere.", "headers": {"Location": location}}));
@@ -208,7 +212,8 @@ fn tag(route: &Route) -> String {
 fn security(access: Access) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
     match access {
-        Access::Page | Access::Probe | Access::Public => json!([]),
+        Access::Page | Access::Probe | Access::Public | Access::Console => json!([]),
+        Access::Person => json!([{"bearer": ["openid"]}]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
         Access::Client => json!([{"clientBasic": []}]),
         Access::AnyOf([]) => json!([{"bearer": []}]),
@@ -233,6 +238,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
                     "examples": ["T11200000"]}),
             ),
             "customer_id" => ("The account's own key for the customer.", json!({"type": "string", "maxLength": 255})),
+            "uid" => ("The account user.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
             _ => ("Record id.", json!({"type": "string"})),
         };

@@ -45,6 +45,10 @@ pub enum Access {
     TokenEndpoint,
     /// Client credentials, which the handler itself checks (RFC 6749 section 2.3).
     Client,
+    /// Nothing: account users who sign in, which the handler itself checks.
+    Console,
+    /// The token that says who an account user is.
+    Person,
     /// A token with one of these scopes, matched exactly.
     AnyOf(&'static [&'static str]),
 }
@@ -68,6 +72,16 @@ impl Policy {
     /// A client's secret.
     pub(crate) const fn client() -> Self {
         Self { access: Access::Client, lane: Lane::Reserved }
+    }
+
+    /// Nothing to show yet: account users who sign in.
+    pub(crate) const fn console() -> Self {
+        Self { access: Access::Console, lane: Lane::Reserved }
+    }
+
+    /// An account user, in its own affairs.
+    pub(crate) const fn person() -> Self {
+        Self { access: Access::Person, lane: Lane::Reserved }
     }
 
     /// The same, with a share of its own under a flood: for what repairs an account.
@@ -105,9 +119,11 @@ pub fn routes() -> Vec<Route> {
         crate::roles::routes(),
         crate::keys::routes(),
         crate::management::routes(),
+        crate::members::routes(),
         crate::settings::routes(),
         crate::events::routes(),
         crate::well_known::routes(),
+        crate::console::routes(),
     ]
     .into_iter()
     .flatten()
@@ -176,6 +192,16 @@ where
 {
     let policy = Policy { access, lane: Lane::Ordinary };
     Route { method: Method::GET, path, policy, summary: "", name: "", tag: "", describe: |_| {}, serve: serve(handler) }
+}
+
+/// What a page sends back.
+pub(crate) fn page_post<F, Args>(path: &'static str, access: Access, handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    Route { method: Method::POST, ..page(path, access, handler) }
 }
 
 macro_rules! methods {
@@ -309,19 +335,32 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
             request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?
         }
+        Access::Console => {
+            request.extensions_mut().insert(PathAccount(AccountId::console()));
+            registry.platform().charge(forwarded::client(request))?
+        }
+        Access::Person => {
+            let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane };
+            authenticated(request, AccountId::console(), demand).await?
+        }
         Access::AnyOf(scopes) => {
-            let account = path_account(request)?;
             let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
-            let admitted = registry.authenticate(call::bearer(request)?, account, demand, call::origin(request)).await?;
-            let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
-            request.extensions_mut().insert(call);
-            admitted.allowance
+            authenticated(request, path_account(request)?, demand).await?
         }
     };
     if let Some(allowance) = allowance {
         request.extensions_mut().insert(allowance);
     }
     Ok(())
+}
+
+/// Checks the bearer token of a request, and leaves its call.
+async fn authenticated(request: &HttpRequest, account: AccountId, demand: Demand) -> Result<Option<Allowance>> {
+    let registry = &State::of(request).registry;
+    let admitted = registry.authenticate(call::bearer(request)?, account, demand, call::origin(request)).await?;
+    let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
+    request.extensions_mut().insert(call);
+    Ok(admitted.allowance)
 }
 
 /// The account that a request names: the first parameter of its path, whose name in the template says what it may be.

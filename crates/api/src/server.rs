@@ -13,7 +13,7 @@ use tenantry_accounts::{Catalogue, Registry};
 use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
 use crate::route::{Router, routes};
-use crate::{health, observe, ui};
+use crate::{health, observe, pages, ui};
 
 /// What an operator chooses of HTTP.
 #[derive(Debug, Clone, Default)]
@@ -67,7 +67,7 @@ pub fn app(
     state: web::Data<State>,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = actix_web::Error, InitError = ()>> {
     let cors = cors(&state.options.cors_origins);
-    let routes = Rc::new(Router::new(routes().into_iter().chain(ui::pages()).chain(health::probes())));
+    let routes = Rc::new(Router::new(routes().into_iter().chain(ui::pages()).chain(pages::pages()).chain(health::probes())));
     App::new()
         .app_data(state)
         .default_service(fn_service(move |request| routes.clone().serve(request)))

@@ -147,6 +147,7 @@ impl Describe for TokenBody {
             operation.or_body::<TokenAuthorizationCode>(content_type);
             operation.or_body::<TokenRefresh>(content_type);
             operation.or_body::<TokenMfaOob>(content_type);
+            operation.or_body::<TokenAccountUser>(content_type);
             operation.or_body::<TokenExchangeRequest>(content_type);
         }
     }
@@ -311,6 +312,26 @@ enum MfaOobGrantTypeName {
     MfaOob,
     #[schema(rename = "mfa-oob")]
     MfaOobHyphenated,
+}
+
+/// An account user brings the token that says who it is, as bearer, for one on this account, of which it must be a member.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({"grant_type": "account_user"}))]
+struct TokenAccountUser {
+    /// The kind of request; both spellings are understood.
+    grant_type: AccountUserGrantTypeName,
+    /// Fewer scopes than the user has here, blank-separated; all of them if left out.
+    scope: Option<String>,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenAccountUserGrantType, rename_all = "snake_case")]
+enum AccountUserGrantTypeName {
+    AccountUser,
+    AccountUserToken,
 }
 
 /// A partner trades its token for one on this account, in one step (RFC 8693 section 2.1). The client may say who it is;

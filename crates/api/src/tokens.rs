@@ -9,7 +9,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError
 use serde::Serialize;
 use serde_json::json;
 use tenantry_accounts::{Admitted, Demand, Ident, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
-use tenantry_domain::{Checks, Error, Password, Secret};
+use tenantry_domain::{AccountId, Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
 use crate::call::{Unproven, origin};
@@ -39,10 +39,13 @@ const REFRESH_TOKEN: &str = "refresh_token";
 const MFA_OOB: &str = "mfa_oob";
 /// The other spelling of the seed.
 const MFA_OOB_HYPHENATED: &str = "mfa-oob";
+const ACCOUNT_USER: &str = "account_user";
+/// The other spelling of the seed.
+const ACCOUNT_USER_TOKEN: &str = "account_user_token";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked here.
-pub(crate) const GRANT_TYPES: [&str; 6] =
-    [CLIENT_CREDENTIALS, PASSWORD, AUTHORIZATION_CODE, REFRESH_TOKEN, MFA_OOB, TOKEN_EXCHANGE];
+pub(crate) const GRANT_TYPES: [&str; 7] =
+    [CLIENT_CREDENTIALS, PASSWORD, AUTHORIZATION_CODE, REFRESH_TOKEN, MFA_OOB, ACCOUNT_USER, TOKEN_EXCHANGE];
 /// Scopes of which a client needs one to bring something of a person's (contract no. 8).
 pub(crate) const PERSONS_SCOPES: [&str; 4] =
     ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
@@ -57,6 +60,7 @@ async fn issue(at: &Unproven, body: FormOrJson<TokenInput>) -> Result<AccessToke
         Some(AUTHORIZATION_CODE) => (authorization_code(at, input).await?, None),
         Some(REFRESH_TOKEN) => (refresh_token(at, input).await?, None),
         Some(MFA_OOB | MFA_OOB_HYPHENATED) => (mfa_oob(at, input).await?, None),
+        Some(ACCOUNT_USER | ACCOUNT_USER_TOKEN) => (account_user(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
         Some(_) => return Err(Error::UnsupportedGrantType.into()),
         None => return Err(ApiError::invalid("grant_type", "is required")),
@@ -169,6 +173,18 @@ async fn client(at: &Unproven, input: &TokenInput, scopes: &'static [&'static st
             Ok(account.admit_client(&secret, demand, origin(&at.request)).await?)
         }
     }
+}
+
+/// An account user, who says who it is, for a token on an account that it is a member of.
+async fn account_user(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let Some(Proof::Bearer(token)) = proof(&at.request, None, None)? else { return Err(Error::Unauthorized.into()) };
+    let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: Lane::Reserved };
+    let origin = origin(&at.request);
+    let admitted = at.registry.authenticate(Some(&token), AccountId::console(), demand, origin).await;
+    let caller = admitted.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?.caller;
+    // Of an account that is not there nobody is a member.
+    let account = at.account().await.map_err(|_| Error::InsufficientScope)?;
+    Ok(account.enter_as(&caller, input.scope.as_deref()).await?)
 }
 
 /// A partner's token for one on this account, in one step (RFC 8693).

@@ -8,13 +8,21 @@ use tenantry_domain::Channel;
 use crate::Failure;
 
 /// Templates by language and name. The first line of a text is its subject.
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 14] = [
     ("en/code.txt", include_str!("../templates/en/code.txt")),
     ("en/code.html", include_str!("../templates/en/code.html")),
     ("en/code.sms", include_str!("../templates/en/code.sms")),
+    ("en/password.txt", include_str!("../templates/en/password.txt")),
+    ("en/password.html", include_str!("../templates/en/password.html")),
+    ("en/invitation.txt", include_str!("../templates/en/invitation.txt")),
+    ("en/invitation.html", include_str!("../templates/en/invitation.html")),
     ("nb/code.txt", include_str!("../templates/nb/code.txt")),
     ("nb/code.html", include_str!("../templates/nb/code.html")),
     ("nb/code.sms", include_str!("../templates/nb/code.sms")),
+    ("nb/password.txt", include_str!("../templates/nb/password.txt")),
+    ("nb/password.html", include_str!("../templates/nb/password.html")),
+    ("nb/invitation.txt", include_str!("../templates/nb/invitation.txt")),
+    ("nb/invitation.html", include_str!("../templates/nb/invitation.html")),
 ];
 
 /// A message as a person gets it.
@@ -38,8 +46,10 @@ impl Letter {
         let language = language(message.language.as_deref());
         let name = match message.template {
             Template::Code => "code",
+            Template::Password => "password",
+            Template::Invitation => "invitation",
         };
-        written(message.channel, &message.target, language, name, message.code.reveal(), &message.sender)
+        written(message.channel, &message.target, language, name, message.secret.reveal(), &message.sender)
     }
 
     /// As it is kept in a file.
@@ -63,10 +73,11 @@ fn language(code: Option<&str>) -> &'static str {
 /// How a message looks, with made-up values; `None` for a template or language that is not there.
 pub fn preview(template: &str, language: &str) -> Option<Letter> {
     TEMPLATES.iter().find(|(name, _)| *name == format!("{language}/{template}.txt"))?;
-    written(Channel::Email, "ola@example.com", language, template, "123456", "Example Shop").ok()
+    let secret = if template == "code" { "123456" } else { "https://id.example.com/account/password?token=..." };
+    written(Channel::Email, "ola@example.com", language, template, secret, "Example Shop").ok()
 }
 
-fn written(channel: Channel, to: &str, language: &str, name: &str, code: &str, sender: &str) -> Result<Letter, Failure> {
+fn written(channel: Channel, to: &str, language: &str, name: &str, secret: &str, sender: &str) -> Result<Letter, Failure> {
     let fault = |error: minijinja::Error| Failure::Letter(error.to_string());
     let mut templates = Environment::new();
     templates.set_auto_escape_callback(|name| match name.rsplit_once('.') {
@@ -80,7 +91,7 @@ fn written(channel: Channel, to: &str, language: &str, name: &str, code: &str, s
         let template = templates.get_template(&format!("{language}/{name}.{form}")).map_err(fault)?;
         // A name of several lines would begin another line of the message's head.
         let sender = sender.split_whitespace().collect::<Vec<_>>().join(" ");
-        template.render(context! { code, sender }).map_err(fault)
+        template.render(context! { secret, sender }).map_err(fault)
     };
     let to = to.to_owned();
     if channel == Channel::Sms {

@@ -30,6 +30,12 @@ impl AccountId {
         Self::from_number(mode, 0)
     }
 
+    /// The account where account users stand: the operator's own, for accounts of both modes.
+    #[must_use]
+    pub fn console() -> Self {
+        Self::owner(Mode::Production)
+    }
+
     /// Reads an `oid`: 8 digits, or 3 digits for a partner's own account.
     pub fn parse_owner(text: &str) -> Result<Self, String> {
         match text.len() {
@@ -238,6 +244,20 @@ uuid_id! {
     CustomerKey
     /// A session: what a person's tokens live by.
     SessionId
+}
+
+impl AuthUserId {
+    /// The subject of the tokens of an account user (contract section 3.4).
+    #[must_use]
+    pub fn member_subject(self) -> String {
+        format!("user:{self}")
+    }
+
+    /// The account user with this subject. No client's id has a colon.
+    #[must_use]
+    pub fn from_member_subject(subject: &str) -> Option<Self> {
+        subject.strip_prefix("user:")?.parse().ok()
+    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod instant;
 mod keys;
 mod last_use;
 mod limits;
+mod members;
 mod password;
 mod roles;
 mod scope;
@@ -36,12 +37,13 @@ pub use instant::{Instant, Seconds};
 pub use keys::{Algorithm, Rotation};
 pub use last_use::LastUse;
 pub use limits::{Allowance, Limit, Quota};
+pub use members::{Member, MemberInput, MemberRights};
 pub use password::{Password, PasswordHash};
 pub use roles::{Role, RoleInput};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use text::{Text, fold};
-pub use users::{AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Username, check_channels};
+pub use users::{AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Realm, Username, check_channels};
 
 /// Who made a record, and when; who deleted it, and when (contract section 8, `Entity`).
 #[derive(Debug, Clone, PartialEq, Eq)]

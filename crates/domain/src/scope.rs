@@ -181,6 +181,18 @@ impl Scopes {
         Self(self.iter().filter(|scope| held.cover(scope)).cloned().collect())
     }
 
+    /// All of these, each once; there may be more than [`Self::MAX`].
+    #[must_use]
+    pub fn union<'a>(lists: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all: Vec<Scope> = Vec::new();
+        for scope in lists.into_iter().flat_map(Self::iter) {
+            if !all.contains(scope) {
+                all.push(scope.clone());
+            }
+        }
+        Self(all.into())
+    }
+
     /// The widest list that holders of both lists hold: of each comparable pair the narrower one.
     #[must_use]
     pub fn meet(&self, other: &Self) -> Self {

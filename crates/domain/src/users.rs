@@ -50,6 +50,34 @@ impl fmt::Display for Username {
     }
 }
 
+/// Whose people they are. A name of one realm says nothing in the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Realm {
+    /// Those of an account.
+    Users,
+    /// Those who administer accounts; all of them stand with the operator.
+    Console,
+}
+
+impl Realm {
+    /// The word in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Users => "users",
+            Self::Console => "console",
+        }
+    }
+}
+
+impl FromStr for Realm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Users, Self::Console].into_iter().find(|realm| realm.as_str() == text).ok_or_else(|| "is no realm".to_owned())
+    }
+}
+
 /// Where a code goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -154,6 +182,8 @@ pub struct AuthUser {
     pub id: AuthUserId,
     /// Who made it, and when.
     pub stamp: Stamp,
+    /// Whose it is.
+    pub realm: Realm,
     /// What it is called.
     pub username: Username,
     /// How its password is kept.
@@ -170,6 +200,9 @@ impl AuthUser {
     /// The subject of its tokens: the customer that it is, else itself (contract section 3.4).
     #[must_use]
     pub fn subject(&self) -> String {
+        if self.realm == Realm::Console {
+            return self.id.member_subject();
+        }
         self.customer().map_or_else(|| format!("auth-user:{}", self.id), CustomerId::subject)
     }
 

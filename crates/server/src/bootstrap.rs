@@ -5,13 +5,36 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
+use serde::Serialize;
 use tenantry_accounts::{Bootstrapped, Catalogue, Lock, Platform, Registry, Schema, Source};
+
+use tenantry_domain::Email;
 
 use crate::config::Config;
 use crate::vault;
 
+/// What was asked for.
+pub(crate) struct Asked {
+    pub(crate) json: bool,
+    pub(crate) if_needed: bool,
+    pub(crate) recover: bool,
+    pub(crate) admin: Option<String>,
+}
+
+/// What the operator is shown once.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    made: Bootstrapped,
+    /// Where the administrator chooses a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_link: Option<String>,
+}
+
 /// Brings the schema up and makes the operator's accounts. Exit code 1 if that was done before.
-pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recover: bool) -> Result<ExitCode> {
+pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<ExitCode> {
+    let Asked { json, if_needed, recover, admin } = asked;
+    let admin = admin.map(|email| email.parse::<Email>()).transpose().map_err(|fault| anyhow!("--admin {fault}"))?;
     let (database, public) = (config.database()?, config.public_url()?);
     config.make_data_dir()?;
     let source = Source::system();
@@ -26,10 +49,17 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recov
         let vault = vault::open(&config, &source, store.is_new().await?)?;
         let platform = Platform::new(store, source, vault, public, config.choices()?);
         vault::fits(&platform).await?;
-        match platform.bootstrap().await? {
-            None if recover => Some(Registry::new(Arc::new(platform), 1).recover_operator().await?),
+        let made = platform.bootstrap().await?;
+        let registry = Registry::new(Arc::new(platform), 1);
+        let made = match made {
+            None if recover => Some(registry.recover_operator().await?),
             made => made,
-        }
+        };
+        let admin_link = match (&made, admin) {
+            (Some(_), Some(email)) => Some(registry.make_operator(&email).await?.reveal().to_owned()),
+            _ => None,
+        };
+        made.map(|made| Shown { made, admin_link })
     };
     match made {
         Some(made) => {
@@ -50,14 +80,18 @@ pub(crate) async fn bootstrap(config: Config, json: bool, if_needed: bool, recov
 }
 
 /// The credentials, and the commands that try everything once. The README shows the same.
-fn story(made: &Bootstrapped) -> Result<String> {
+fn story(shown: &Shown) -> Result<String> {
+    let Shown { made, admin_link } = shown;
     let test = &made.test;
+    let admin = admin_link
+        .as_ref()
+        .map(|link| format!("Once the server runs, the administrator chooses a password here, within a day:\n\n  {link}\n\n"));
     let base = test.audience.split("/v1/").next().context("an audience has a path")?;
     Ok(format!(
         "Your operator credentials, shown once:\n\n  \
          production  {}  client_id {}  client_secret {}\n  \
          test        {}  client_id {}  client_secret {}\n\n\
-         Once the server runs, try the whole story on the test side:\n\n\
+         {}Once the server runs, try the whole story on the test side:\n\n\
          BASE={base}\n\
          OPERATOR={}:{}\n{}",
         made.production.account_id,
@@ -66,6 +100,7 @@ fn story(made: &Bootstrapped) -> Result<String> {
         test.account_id,
         test.client_id,
         test.client_secret,
+        admin.unwrap_or_default(),
         test.client_id,
         test.client_secret,
         include_str!("../../../docs/partner-story.sh"),

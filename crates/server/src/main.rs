@@ -54,6 +54,9 @@ enum Command {
         /// The operator's credentials are lost: give its accounts a new client each. The server must be stopped.
         #[arg(long)]
         recover: bool,
+        /// Also make this person an administrator of both accounts, who chooses a password by a link that is shown once.
+        #[arg(long, value_name = "EMAIL", conflicts_with = "if_needed")]
+        admin: Option<String>,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -127,8 +130,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve => system.block_on(serve::serve(config))?,
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,
-        Command::Bootstrap { json, if_needed, recover } => {
-            return system.block_on(bootstrap::bootstrap(config, json, if_needed, recover));
+        Command::Bootstrap { json, if_needed, recover, admin } => {
+            let asked = bootstrap::Asked { json, if_needed, recover, admin };
+            return system.block_on(bootstrap::bootstrap(config, asked));
         }
         Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
         Command::Metrics => print!("{}", metrics::page()),

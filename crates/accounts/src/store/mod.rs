@@ -28,6 +28,7 @@ pub(crate) mod grants;
 pub(crate) mod instance;
 mod journal;
 pub(crate) mod keys;
+pub(crate) mod members;
 pub(crate) mod outbox;
 mod pool;
 pub(crate) mod roles;

@@ -1,7 +1,7 @@
 //! Rows of `session`. Each move is one conditional UPDATE, so that of many who try one succeeds.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set, UpdateMany};
 use tenantry_domain::{AccountId, Audience, ClientKey, Instant, Result, Scopes, SessionId};
 use tenantry_entity::session::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
@@ -78,16 +78,32 @@ pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, id: Sessi
     Ok(!ended.exec_with_returning(db).await.map_err(storage)?.is_empty())
 }
 
+/// Ends the sessions of a person but for one.
+pub(crate) async fn end_others(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    person: Uuid,
+    kept: Option<SessionId>,
+    now: Instant,
+) -> Result<()> {
+    let ended = ending(account, &[person], now).filter(Column::Id.ne(kept.map_or(Uuid::nil(), |kept| kept.0)));
+    ended.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
 /// Ends all sessions of a person, who may have several records.
 pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid], now: Instant) -> Result<()> {
-    let ended = Entity::update_many()
+    ending(account, records, now).exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
+fn ending(account: AccountId, records: &[Uuid], now: Instant) -> UpdateMany<Entity> {
+    Entity::update_many()
         .col_expr(Column::EndedAt, now.micros().into())
         .col_expr(Column::ExpiresAt, now.micros().into())
         .filter(Column::AccountId.eq(account.as_str()))
         .filter(Column::Person.is_in(records.iter().copied()))
-        .filter(Column::EndedAt.is_null());
-    ended.exec(db).await.map_err(storage)?;
-    Ok(())
+        .filter(Column::EndedAt.is_null())
 }
 
 fn record(row: Model) -> Result<Session> {

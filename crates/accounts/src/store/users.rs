@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Result, Username, fold};
+use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Realm, Result, Username, fold};
 use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
@@ -21,9 +21,18 @@ fn live(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::DeletedAt.is_null())
 }
 
+fn of_realm(account: AccountId, realm: Realm) -> Select<Entity> {
+    live(account).filter(Column::Realm.eq(realm.as_str()))
+}
+
 /// The live user of this name.
-pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<Option<AuthUser>> {
-    let row = live(account).filter(Column::UsernameKey.eq(name.key())).one(db).await.map_err(storage)?;
+pub(crate) async fn find(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    realm: Realm,
+    name: &Username,
+) -> Result<Option<AuthUser>> {
+    let row = of_realm(account, realm).filter(Column::UsernameKey.eq(name.key())).one(db).await.map_err(storage)?;
     row.map(record).transpose()
 }
 
@@ -50,7 +59,12 @@ pub(crate) async fn of_customer(
 
 /// The live user of a name, to change it: nobody else changes it before the end of the transaction.
 pub(crate) async fn lock(db: &impl ConnectionTrait, account: AccountId, name: &Username) -> Result<AuthUser> {
-    let row = live(account).filter(Column::UsernameKey.eq(name.key())).lock_exclusive().one(db).await.map_err(storage)?;
+    let row = of_realm(account, Realm::Users)
+        .filter(Column::UsernameKey.eq(name.key()))
+        .lock_exclusive()
+        .one(db)
+        .await
+        .map_err(storage)?;
     record(row.ok_or(Error::NotFound)?)
 }
 
@@ -62,7 +76,7 @@ pub(crate) async fn page(
     after: Option<AuthUserId>,
     limit: u64,
 ) -> Result<Vec<AuthUser>> {
-    let mut query = live(account);
+    let mut query = of_realm(account, Realm::Users);
     if let Some(search) = search {
         query = query.filter(begins_with(Column::UsernameKey, &fold(search)));
     }
@@ -97,6 +111,7 @@ fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
     let mut row = ActiveModel {
         account_id: Set(account.into()),
         id: Set(user.id.0),
+        realm: Set(user.realm.as_str().to_owned()),
         username: Set(user.username.as_str().to_owned()),
         username_key: Set(user.username.key()),
         password: Set(user.password.as_str().to_owned()),
@@ -121,6 +136,7 @@ fn record(row: Model) -> Result<AuthUser> {
     Ok(AuthUser {
         id: AuthUserId(row.id),
         stamp: stamp(row.created_at, row.created_by, row.updated_at, row.deleted_at, row.deleted_by),
+        realm: row.realm.parse().map_err(corrupt)?,
         username: row.username.parse().map_err(corrupt)?,
         password: row.password.into(),
         links: json::<Vec<Stored>>(&row.links)?.into_iter().map(link).collect::<Result<_>>()?,

@@ -1,0 +1,182 @@
+//! Members: the people who administer an account, and what they may do there (contract section 9). Who they are stands with
+//! the operator; what they may do is configuration, like a client's grants.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tenantry_domain::{
+    AccountId, AuthUser, AuthUserId, Channel, Email, Error, Link, Member, MemberInput, MemberRights, PasswordHash, Realm, Result,
+    Seconds, Stamp, Text, Username, fold,
+};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::caller::Caller;
+use crate::draft::Draft;
+use crate::outbox::{Letter, Template};
+use crate::store;
+
+/// How many members an account may have.
+const MAX_MEMBERS: usize = 2000;
+/// How long an invitation is good for.
+const INVITATION: Seconds = 604_800;
+
+/// Which members to list; all conditions must hold.
+#[derive(Debug, Clone, Default)]
+pub struct MemberFilter {
+    /// A part of the id, name or address, without regard to case.
+    pub search: Option<String>,
+    /// After this member.
+    pub after: Option<AuthUserId>,
+    /// How many at most.
+    pub limit: usize,
+}
+
+impl MemberFilter {
+    fn matches(&self, member: &Member) -> bool {
+        let found = |part: &String| {
+            let part = fold(part);
+            let name = member.name.as_ref().map(Text::as_str).unwrap_or_default();
+            member.id.to_string().contains(&part) || [name, member.email.as_str()].iter().any(|text| fold(text).contains(&part))
+        };
+        self.search.as_ref().is_none_or(found)
+    }
+}
+
+impl Account {
+    /// Live members in order of their persons' creation.
+    pub fn members(&self, filter: &MemberFilter) -> Vec<Arc<Member>> {
+        let directory = self.directory();
+        let later = directory.members.values().filter(|member| filter.after.is_none_or(|after| member.id > after));
+        later.filter(|member| filter.matches(member)).take(filter.limit).cloned().collect()
+    }
+
+    /// Makes somebody a member; the caller must itself hold what the member then has. Whoever is not known yet is asked by mail
+    /// to choose a password.
+    ///
+    /// Errors: `Duplicate` for somebody who is a member, `Invalid` for a role that is not there, `ScopeNotDelegable`,
+    /// `LimitReached`; `TooManyAttempts` where the address was sent too much.
+    pub async fn invite(&self, by: Caller, input: MemberInput) -> Result<Arc<Member>> {
+        let (account, now) = (self.clone(), self.now());
+        let person = new_person(AuthUserId(self.platform().source.id(now)), Stamp::new(now, by.subject()), &input.email)?;
+        let member = self.write(&by, async move |draft| {
+            may_give(draft, &input.rights)?;
+            if draft.directory.members.len() >= MAX_MEMBERS {
+                return Err(Error::LimitReached { noun: "account users", max: MAX_MEMBERS });
+            }
+            let known = store::users::find(draft.tx, AccountId::console(), Realm::Console, &person.username).await?;
+            let person = if let Some(known) = known {
+                known
+            } else {
+                store::users::insert(draft.tx, AccountId::console(), &person).await?;
+                person
+            };
+            if draft.directory.members.contains_key(&person.id) {
+                return Err(Error::Duplicate("email"));
+            }
+            if !input.external {
+                account.write_invitation(draft, &person).await?;
+            }
+            let MemberRights { name, scope, roles } = input.rights;
+            let stamp = Stamp::new(draft.now, draft.by.subject());
+            let member =
+                Arc::new(Member { id: person.id, stamp, email: input.email, name, scope, roles, external: input.external });
+            store::members::insert(draft.tx, draft.account(), &member).await?;
+            Arc::make_mut(&mut draft.directory.members).insert(member.id, member.clone());
+            draft.record(draft.event("user.invited", member.id).after(told(&member)));
+            Ok(member)
+        });
+        let member = member.await?;
+        self.platform().mail.notify_one();
+        Ok(member)
+    }
+
+    /// Tells a new member of the account, with a link to choose a password where it has none.
+    async fn write_invitation(&self, draft: &Draft<'_>, person: &AuthUser) -> Result<()> {
+        let Some(email) = person.email() else { return Ok(()) };
+        self.allow_sending(draft.tx, "invitation sent", email.as_str()).await?;
+        let challenge = self.password_challenge(Some(person.id), email, INVITATION);
+        let expires_at = challenge.expires_at;
+        let about = if person.password.as_str().is_empty() {
+            store::challenges::insert(draft.tx, AccountId::console(), &challenge, draft.now).await?;
+            challenge.id
+        } else {
+            Uuid::nil()
+        };
+        let letter = Letter {
+            account: self.id(),
+            id: self.platform().source.id(draft.now),
+            template: Template::Invitation,
+            about,
+            number: 0,
+            channel: Channel::Email,
+            target: Some(email.as_str().to_owned()),
+            tries: 0,
+            expires_at,
+        };
+        self.put_out(draft.tx, &letter).await
+    }
+
+    /// Says anew what a member has; the caller must itself hold it. Holds at the member's next request.
+    pub async fn update_member(&self, by: Caller, id: AuthUserId, rights: MemberRights) -> Result<Arc<Member>> {
+        self.write(&by, async move |draft| {
+            let old = draft.directory.members.get(&id).cloned().ok_or(Error::NotFound)?;
+            may_give(draft, &rights)?;
+            let MemberRights { name, scope, roles } = rights;
+            let member = Arc::new(Member { stamp: old.stamp.touched(draft.now), name, scope, roles, ..(*old).clone() });
+            store::members::update(draft.tx, draft.account(), &member).await?;
+            Arc::make_mut(&mut draft.directory.members).insert(id, member.clone());
+            draft.record(draft.event("user.rights_changed", id).before(told(&old)).after(told(&member)));
+            Ok(member)
+        })
+        .await
+    }
+
+    /// Removes a member. Its tokens are refused from the next request on.
+    pub async fn remove_member(&self, by: Caller, id: AuthUserId) -> Result<Arc<Member>> {
+        self.write(&by, async move |draft| {
+            let old = Arc::make_mut(&mut draft.directory.members).remove(&id).ok_or(Error::NotFound)?;
+            let member = Arc::new(Member { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
+            store::members::update(draft.tx, draft.account(), &member).await?;
+            draft.record(draft.event("user.removed", id).before(told(&old)));
+            Ok(member)
+        })
+        .await
+    }
+}
+
+/// Refuses roles that are not there, and what the caller itself does not hold (security A6).
+fn may_give(draft: &Draft<'_>, rights: &MemberRights) -> Result<()> {
+    draft.may_delegate(&rights.scope)?;
+    for (at, id) in rights.roles.iter().enumerate() {
+        let role = draft.directory.roles.get(id);
+        let role = role.ok_or_else(|| Error::invalid(format!("roles[{at}].id"), "must be a role of the account"))?;
+        draft.may_delegate(&role.scope)?;
+    }
+    Ok(())
+}
+
+/// Somebody who has no password yet.
+fn new_person(id: AuthUserId, stamp: Stamp, email: &Email) -> Result<AuthUser> {
+    let username: Username = email.key().parse().map_err(|fault: String| Error::invalid("email", fault))?;
+    Ok(AuthUser {
+        id,
+        stamp,
+        realm: Realm::Console,
+        username,
+        password: PasswordHash::from(String::new()),
+        links: vec![Link::Email(email.clone())],
+        mfa: None,
+        enabled: true,
+    })
+}
+
+/// The member as an event tells of it: its address is no secret among those who administer the account.
+fn told(member: &Member) -> Value {
+    json!({
+        "email": member.email.as_str(),
+        "name": member.name.as_ref().map(Text::as_str),
+        "scope": member.scope,
+        "roles": member.roles,
+    })
+}
