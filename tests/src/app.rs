@@ -51,7 +51,7 @@ impl TestApp {
     }
 
     async fn start_on(options: Options, quotas: Option<Quotas>) -> Self {
-        let choices = Choices { quotas, ..Choices::default() };
+        let choices = Choices { quotas, federation_loopback: true, ..Choices::default() };
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");

@@ -7,6 +7,7 @@ mod console;
 mod customers;
 mod delivery;
 mod exchange;
+mod federation;
 mod grants;
 mod http;
 mod keys;

@@ -4,14 +4,14 @@
 use serde::Serialize;
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Instant, Link, Password,
-    Phone, Realm, Result, RoleId, Scopes, Seconds, Secret, fold,
+    AccountId, Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Instant, Link, Member,
+    Password, Phone, Realm, Result, RoleId, Scopes, Seconds, Secret, SessionId, fold,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::bootstrap::OPERATOR;
-use crate::caller::{Caller, Origin};
+use crate::caller::{Caller, Demand, Origin};
 use crate::challenges::{Challenge, Kind, Passed, Redeemed, Sent};
 use crate::derived::Ticket;
 use crate::events::Content;
@@ -24,7 +24,7 @@ use crate::permits::Lane;
 use crate::registry::Registry;
 use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
-use crate::tokens::{AccessToken, Claims, TokenUse, narrowed};
+use crate::tokens::{AccessToken, Claims, TokenUse, claimed_account, narrowed};
 use crate::users::differing;
 
 /// The client of the tokens of account users. No client of an account has this record.
@@ -85,6 +85,23 @@ impl Registry {
             }
         }
         Ok(memberships)
+    }
+
+    /// A token on `target` for whom `token` says who it is: our own (contract no. 8, `account_user`), or an ID token of the issuer
+    /// that the account trusts.
+    ///
+    /// Errors: `Unauthorized` for a token that says nothing; else as [`Account::enter_as`].
+    pub async fn enter(&self, target: AccountId, token: &str, origin: Origin, wanted: Option<&str>) -> Result<AccessToken> {
+        if claimed_account(token).is_none() {
+            let account = self.get(target).await.map_err(|_| Error::Unauthorized)?;
+            return account.enter_from_outside(origin, token, wanted).await;
+        }
+        let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: Lane::Reserved };
+        let admitted = self.authenticate(Some(token), AccountId::console(), demand, origin).await;
+        let caller = admitted.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?.caller;
+        // Of an account that is not there nobody is a member.
+        let account = self.get(target).await.map_err(|_| Error::InsufficientScope)?;
+        account.enter_as(&caller, wanted).await
     }
 
     /// Makes somebody a member of both of the operator's accounts who may do everything, and yields the link with which it
@@ -353,19 +370,33 @@ impl Account {
     ///
     /// Errors: `InsufficientScope` for somebody who is no member; `AccountSuspended`; `InvalidScope`; `LimitReached` where the
     /// roles give more scopes than a token holds.
-    pub async fn enter_as(&self, identity: &Caller, wanted: Option<&str>) -> Result<AccessToken> {
+    pub(crate) async fn enter_as(&self, identity: &Caller, wanted: Option<&str>) -> Result<AccessToken> {
         let (directory, person) = (self.directory(), identity.person()?);
         let member = directory.members.get(&person).filter(|_| directory.account.stamp.deleted.is_none());
         let member = member.ok_or(Error::InsufficientScope)?.clone();
-        let allowance = self.charge(self, Party::Member(person), Lane::Reserved)?;
+        self.enter_for(identity, &member, identity.claims().and_then(|claims| claims.sid), (wanted, None)).await
+    }
+
+    /// The same for a member who has proven itself, by this session if there is one; good until then at most.
+    pub(crate) async fn enter_for(
+        &self,
+        caller: &Caller,
+        member: &Member,
+        session: Option<SessionId>,
+        (wanted, until): (Option<&str>, Option<Seconds>),
+    ) -> Result<AccessToken> {
+        let directory = self.directory();
+        let allowance = self.charge(self, Party::Member(member.id), Lane::Reserved)?;
         self.refuse_suspended(&directory)?;
-        let scope = narrowed(&directory.member_scopes(person).ok_or(Error::InsufficientScope)?, wanted)?;
+        let scope = narrowed(&directory.member_scopes(member.id).ok_or(Error::InsufficientScope)?, wanted)?;
         if scope.iter().count() > Scopes::MAX {
             return Err(Error::LimitReached { noun: "scopes in a token", max: Scopes::MAX });
         }
-        let lifetime = self.token_lifetime(&directory);
+        let now = self.now();
+        let lifetime = self.token_lifetime(&directory).min(until.map_or(Seconds::MAX, |until| until - now.seconds()));
         let mut claims = self.claims(&client_id(), self.platform().public.account(self.id()), &scope, lifetime);
-        claims.of_member(identity.claims().ok_or(Error::Unauthorized)?);
+        claims.sub = member.id.member_subject();
+        claims.sid = session;
         let told = MemberClaims {
             claims: &claims,
             email: member.email.as_str(),
@@ -373,10 +404,10 @@ impl Account {
             roles: &member.roles,
         };
         let token = self.sign_as(TokenUse::Access.typ(), &told).await?;
-        let (account, by, now) = (self.clone(), identity.clone(), self.now());
-        self.write_rows(identity, async move |tx| {
-            store::members::seen(tx, account.id(), person, now).await?;
-            account.tell(tx, &account.activity("auth.token", &by, person));
+        let (account, by, id) = (self.clone(), caller.clone(), member.id);
+        self.write_rows(caller, async move |tx| {
+            store::members::seen(tx, account.id(), id, now).await?;
+            account.tell(tx, &Content { subject: id.member_subject(), ..account.activity("auth.token", &by, id) });
             Ok(())
         })
         .await?;

@@ -54,6 +54,12 @@ impl Vault {
         Uuid::from_bytes(*name)
     }
 
+    /// A value that only we can tell from what it says: 64 hexadecimal digits.
+    pub(crate) fn derived(&self, account: AccountId, kind: &str, text: &str) -> Secret {
+        let mac = hmac::sign(self.derivation(), format!("{account}.derived.{kind}.{text}").as_bytes());
+        Secret::new(mac.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+    }
+
     /// The six-digit code of a challenge with this number: the same each time it is sent.
     pub fn code(&self, account: AccountId, challenge: Uuid, number: u32) -> Secret {
         let mac = hmac::sign(self.derivation(), format!("{account}.code.{}.{number}", challenge.simple()).as_bytes());

@@ -67,7 +67,7 @@ const fn scope_of(channel: Channel) -> &'static str {
 
 impl Account {
     /// What a client would get for people who prove themselves by a code.
-    fn wanted(&self, client_id: &str, audience: &str) -> Result<Wanted> {
+    pub(crate) fn wanted(&self, client_id: &str, audience: &str) -> Result<Wanted> {
         let client_id: ClientId = client_id.parse().map_err(|fault: String| Error::invalid("client_id", fault))?;
         let audience = self.own_audience(audience)?;
         let client = self.directory().clients.get(&client_id).map(|client| client.key).ok_or(Error::GrantMissing)?;
@@ -188,29 +188,47 @@ impl Account {
                 if same && meant { (challenge, person) } else { return Err(Error::InvalidGrant) }
             }
         };
+        let passed = challenge.sent.as_ref().map(|(channel, _)| *channel);
+        let (account, whose) = (self.clone(), person.id());
+        let spend = async move |tx: &Tx<'_>| account.spend_login(tx, &challenge, whose).await;
+        self.let_in(&caller, person, wanted, passed, spend).await
+    }
+
+    /// Lets somebody in who has shown what was asked, or as far as a second factor; over another channel than `passed`. `spend`
+    /// uses up what was shown, in the same turn.
+    pub(crate) async fn let_in(
+        &self,
+        caller: &Caller,
+        person: Person,
+        wanted: Wanted,
+        passed: Option<Channel>,
+        spend: impl AsyncFnOnce(&Tx<'_>) -> Result<()> + Send + 'static,
+    ) -> Result<Login> {
         let held = caller.scopes(self, &self.directory())?;
         if let Some(user) = person.second_factor().filter(|_| !held.has(NO_MFA)) {
             let key = user.username.key();
             let mut next = self.challenge(Kind::SecondFactor, (Some(user.id.0), &key), wanted);
-            next.passed = challenge.sent.as_ref().map(|(channel, _)| *channel);
+            next.passed = passed;
             let (account, kept) = (self.clone(), next.clone());
             let begin = async move |tx: &Tx<'_>| {
-                account.spend_login(tx, &challenge, person.id()).await?;
+                spend(tx).await?;
                 store::challenges::insert(tx, account.id(), &kept, account.now()).await
             };
-            self.write_rows(&caller, begin).await?;
+            self.write_rows(caller, begin).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&next)));
         }
-        let session = self.new_session(&caller, &person, wanted)?;
+        let session = self.new_session(caller, &person, wanted)?;
         let (account, by, opened) = (self.clone(), caller.clone(), session.clone());
         let open = async move |tx: &Tx<'_>| {
-            account.spend_login(tx, &challenge, person.id()).await?;
+            // Whoever is shut out meanwhile stays out.
+            Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
+            spend(tx).await?;
             store::sessions::insert(tx, account.id(), &opened).await?;
             account.tell(tx, &account.activity("user.logged_in", &by, person.id()));
             Ok(())
         };
-        self.write_rows(&caller, open).await?;
-        self.open_session(&caller, &session).await.map(Login::Done)
+        self.write_rows(caller, open).await?;
+        self.open_session(caller, &session).await.map(Login::Done)
     }
 
     /// Tries a code that a customer was sent. Counted first, and kept, whatever comes of it.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tenantry_domain::{Allowance, PublicUrl, Result, Seconds};
+use tenantry_federation::Providers;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::hashing::Hashes;
@@ -27,6 +28,8 @@ pub struct Platform {
     pub(crate) token_lifetime: Seconds,
     pub(crate) session_lifetime: Seconds,
     pub(crate) hashes: Hashes,
+    /// Identity providers elsewhere.
+    pub(crate) providers: Providers,
     /// Told when something was put out.
     pub(crate) mail: Notify,
     pub(crate) signatures: Signatures,
@@ -48,6 +51,8 @@ pub struct Choices {
     pub hash_threads: usize,
     /// Rates where an account says nothing; `None` limits no rate.
     pub quotas: Option<Quotas>,
+    /// Whether identity providers may stand on this very machine. For development.
+    pub federation_loopback: bool,
 }
 
 impl Default for Choices {
@@ -59,6 +64,7 @@ impl Default for Choices {
             // One core is left to answer requests.
             hash_threads: cores.saturating_sub(1).max(1),
             quotas: Some(Quotas::default()),
+            federation_loopback: false,
         }
     }
 }
@@ -70,6 +76,7 @@ impl Platform {
         Self {
             limits: Limits::new(choices.quotas, source.clone(), measures.clone()),
             hashes: Hashes::start(choices.hash_threads, source.bytes(), measures.clone()),
+            providers: Providers::new(choices.federation_loopback),
             mail: Notify::new(),
             uses: Uses::default(),
             store,

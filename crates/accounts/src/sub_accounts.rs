@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use tenantry_domain::{AccountChange, AccountId, AccountInput, AccountRecord, Error, EventId, Result, Settings, Stamp};
+use tenantry_domain::{
+    AccountChange, AccountId, AccountInput, AccountRecord, Change, Error, EventId, Result, Scopes, Settings, Stamp,
+};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -71,6 +73,12 @@ impl Account {
             let old = draft.directory.account.clone();
             if old.stamp.deleted.is_some() {
                 return Err(Error::NotFound);
+            }
+            if matches!(change.jwks, Change::Set(_)) {
+                // Whoever names an issuer speaks for the members that it vouches for.
+                let external = draft.directory.members.values().filter(|member| member.external);
+                let held: Vec<Scopes> = external.filter_map(|member| draft.directory.member_scopes(member.id)).collect();
+                draft.may_delegate(&Scopes::union(&held))?;
             }
             let record = Arc::new(old.with(change, old.stamp.touched(draft.now)));
             store::accounts::update(draft.tx, &record).await?;

@@ -85,7 +85,8 @@ impl ResponseError for ApiError {
                 | Error::InvalidScope(_)
                 | Error::InvalidTarget(_)
                 | Error::InvalidGrant
-                | Error::InvalidRedirectUri => StatusCode::BAD_REQUEST,
+                | Error::InvalidRedirectUri
+                | Error::OidcNotConfigured => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
                 | Error::MfaTokenInvalid
@@ -95,7 +96,7 @@ impl ResponseError for ApiError {
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::RateLimited(_) | Error::TooManyAttempts(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
-                Error::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                Error::Unavailable | Error::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             },
         }
@@ -125,6 +126,7 @@ impl ResponseError for ApiError {
                 limits::retry_after(allowance.reset, headers);
             }
             Self::Domain(Error::TooManyAttempts(seconds)) => limits::retry_after(*seconds, headers),
+            Self::Domain(Error::ProviderUnavailable) => limits::retry_after(5, headers),
             Self::Domain(Error::Busy | Error::Unavailable) => limits::retry_after(1, headers),
             Self::MethodNotAllowed(allowed) => {
                 if let Ok(allowed) = HeaderValue::from_str(allowed) {

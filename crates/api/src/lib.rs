@@ -23,6 +23,7 @@ mod metrics;
 mod mfa;
 mod oauth;
 mod observe;
+mod oidc;
 mod openapi;
 mod pages;
 mod passwordless;

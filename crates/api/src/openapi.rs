@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::error::{ErrorBody, MfaRequiredBody};
-use crate::route::{Access, Route, routes};
+use crate::route::{Access, Policy, Route, routes};
 use crate::tokens::PERSONS_SCOPES;
 
 /// A type that says what it means for the description of an endpoint.
@@ -165,6 +165,8 @@ pub fn document(server: &str) -> Value {
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                     "description": "Access token from the token endpoint."},
+                "clientToken": {"type": "apiKey", "in": "query", "name": "client_token",
+                    "description": "Access token for callers that cannot set a header."},
                 "clientBasic": {"type": "http", "scheme": "basic", "description": "client_id and client_secret."},
             },
         },
@@ -194,7 +196,7 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         "operationId": camel_case(route.name),
         "tags": [tag(route)],
         "summary": route.summary,
-        "security": security(route.policy.access),
+        "security": security(route.policy),
         "parameters": operation.parameters,
         "responses": operation.responses,
     });
@@ -209,13 +211,14 @@ fn tag(route: &Route) -> String {
     route.tag.replace('_', "-")
 }
 
-fn security(access: Access) -> Value {
+fn security(policy: Policy) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
-    match access {
+    match policy.access {
         Access::Page | Access::Probe | Access::Public | Access::Console => json!([]),
         Access::Person => json!([{"bearer": ["openid"]}]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
         Access::Client => json!([{"clientBasic": []}]),
+        Access::AnyOf([]) if policy.in_query.is_some() => json!([{"bearer": []}, {"clientToken": []}]),
         Access::AnyOf([]) => json!([{"bearer": []}]),
         Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
     }

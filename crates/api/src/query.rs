@@ -54,6 +54,12 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     serde_path_to_error::deserialize(pairs).map_err(|error| fault(&error.path().to_string(), error.inner()))
 }
 
+/// One parameter of a query, before anybody reads the others.
+pub(crate) fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(request.query_string().as_bytes());
+    pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
 /// The page size: 1 to 100, 10 if left out (contract section 3.8).
 pub(crate) fn limit(limit: Option<u32>) -> Result<u32> {
     match limit.unwrap_or(10) {

@@ -19,6 +19,7 @@ use crate::error::{ApiError, Result};
 use crate::forwarded;
 use crate::limits;
 use crate::openapi::{Describe, Operation};
+use crate::query;
 use crate::server::State;
 use crate::token_request;
 use crate::tokens;
@@ -30,6 +31,8 @@ pub struct Policy {
     pub access: Access,
     /// How it is admitted when the account is flooded.
     pub lane: Lane,
+    /// A query parameter that may hold the token, for callers who cannot set a header.
+    pub in_query: Option<&'static str>,
 }
 
 /// What a caller must show.
@@ -56,32 +59,37 @@ pub enum Access {
 impl Policy {
     /// A token with one of these scopes.
     pub const fn any_of(scopes: &'static [&'static str]) -> Self {
-        Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary }
+        Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary, in_query: None }
     }
 
     /// Nothing to show. Has to be typed out.
     pub const fn public() -> Self {
-        Self { access: Access::Public, lane: Lane::Ordinary }
+        Self { access: Access::Public, lane: Lane::Ordinary, in_query: None }
     }
 
     /// Credentials as RFC 6749 section 2.3 has them, or an exchange token.
     pub const fn token_endpoint() -> Self {
-        Self { access: Access::TokenEndpoint, lane: Lane::Reserved }
+        Self { access: Access::TokenEndpoint, lane: Lane::Reserved, in_query: None }
     }
 
     /// A client's secret.
     pub(crate) const fn client() -> Self {
-        Self { access: Access::Client, lane: Lane::Reserved }
+        Self { access: Access::Client, lane: Lane::Reserved, in_query: None }
     }
 
     /// Nothing to show yet: account users who sign in.
     pub(crate) const fn console() -> Self {
-        Self { access: Access::Console, lane: Lane::Reserved }
+        Self { access: Access::Console, lane: Lane::Reserved, in_query: None }
     }
 
     /// An account user, in its own affairs.
     pub(crate) const fn person() -> Self {
-        Self { access: Access::Person, lane: Lane::Reserved }
+        Self { access: Access::Person, lane: Lane::Reserved, in_query: None }
+    }
+
+    /// The same where the token may also stand in this query parameter.
+    pub(crate) const fn or_in_query(self, name: &'static str) -> Self {
+        Self { in_query: Some(name), ..self }
     }
 
     /// The same, with a share of its own under a flood: for what repairs an account.
@@ -110,6 +118,7 @@ pub fn routes() -> Vec<Route> {
         crate::oauth::routes(),
         crate::passwordless::routes(),
         crate::redirect::routes(),
+        crate::oidc::routes(),
         crate::exchange::routes(),
         crate::users::routes(),
         crate::mfa::routes(),
@@ -190,7 +199,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let policy = Policy { access, lane: Lane::Ordinary };
+    let policy = Policy { access, lane: Lane::Ordinary, in_query: None };
     Route { method: Method::GET, path, policy, summary: "", name: "", tag: "", describe: |_| {}, serve: serve(handler) }
 }
 
@@ -341,11 +350,11 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
         }
         Access::Person => {
             let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane };
-            authenticated(request, AccountId::console(), demand).await?
+            authenticated(request, policy, AccountId::console(), demand).await?
         }
         Access::AnyOf(scopes) => {
             let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
-            authenticated(request, path_account(request)?, demand).await?
+            authenticated(request, policy, path_account(request)?, demand).await?
         }
     };
     if let Some(allowance) = allowance {
@@ -355,9 +364,14 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
 }
 
 /// Checks the bearer token of a request, and leaves its call.
-async fn authenticated(request: &HttpRequest, account: AccountId, demand: Demand) -> Result<Option<Allowance>> {
+async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId, demand: Demand) -> Result<Option<Allowance>> {
     let registry = &State::of(request).registry;
-    let admitted = registry.authenticate(call::bearer(request)?, account, demand, call::origin(request)).await?;
+    let in_query = policy.in_query.and_then(|name| query::parameter(request, name));
+    let token = match (call::bearer(request)?, &in_query) {
+        (Some(_), Some(_)) => return Err(ApiError::invalid("Authorization", "must be left out where the query has the token")),
+        (bearer, in_query) => bearer.or(in_query.as_deref()),
+    };
+    let admitted = registry.authenticate(token, account, demand, call::origin(request)).await?;
     let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
     request.extensions_mut().insert(call);
     Ok(admitted.allowance)

@@ -1,7 +1,9 @@
 //! An account's view of itself (contract section 9).
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountChange, AccountRecord, Address, Algorithm, Change, Checks, Company, Instant, Mode, Quota, Text};
+use tenantry_domain::{
+    AccountChange, AccountRecord, Address, Algorithm, Change, Checks, ClientInput, Company, Instant, Jwks, Mode, Quota, Text,
+};
 use utoipa::ToSchema;
 
 use crate::body::Json;
@@ -48,6 +50,10 @@ struct SettingsInput {
     token_lifetime: Change<i64>,
     /// What the next signing key signs with.
     signing_algorithm: Option<AlgorithmName>,
+    /// Who else may say who the account's users are; null: nobody.
+    #[serde(default)]
+    #[schema(value_type = Option<JwksBody>)]
+    jwks: Change<JwksBody>,
 }
 
 impl SettingsInput {
@@ -65,6 +71,7 @@ impl SettingsInput {
             partner_access: self.partner_access,
             token_lifetime: self.token_lifetime,
             signing_algorithm: self.signing_algorithm.map(Into::into),
+            jwks: self.jwks.map(|jwks| jwks.parse(&mut checks)),
             ..Default::default()
         });
         Ok(checks.done(change)?)
@@ -104,6 +111,39 @@ impl From<Algorithm> for AlgorithmName {
             Algorithm::RS256 => Self::RS256,
             Algorithm::EdDsa => Self::EdDSA,
         }
+    }
+}
+
+/// An issuer of ID tokens whose word counts for the grant `account_user`: `email` of a member, with `email_verified`.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = AccountJwks)]
+struct JwksBody {
+    /// What people call it.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// Where its keys are; https.
+    #[schema(format = "uri")]
+    uri: String,
+    /// The `iss` of its tokens.
+    #[schema(min_length = 1, max_length = 1000)]
+    issuer: String,
+    /// The `aud` that they must have.
+    #[schema(min_length = 1, max_length = 1000)]
+    audience: String,
+}
+
+impl JwksBody {
+    fn parse(self, checks: &mut Checks) -> Jwks {
+        for (field, text, most) in
+            [("jwks.name", &self.name, 255), ("jwks.issuer", &self.issuer, 1000), ("jwks.audience", &self.audience, 1000)]
+        {
+            if text.trim().is_empty() || text.chars().count() > most {
+                checks.fault(field, format!("must be 1 to {most} characters"));
+            }
+        }
+        // As for an issuer: https (http on the loopback), nothing that two parsers read differently.
+        checks.take("jwks.uri", ClientInput::callback(&self.uri));
+        Jwks { name: self.name, uri: self.uri, issuer: self.issuer, audience: self.audience }
     }
 }
 
@@ -248,6 +288,9 @@ pub(crate) struct AccountView {
     token_lifetime: Option<i64>,
     /// What the next signing key signs with.
     signing_algorithm: AlgorithmName,
+    /// Who else may say who the account's users are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<JwksBody>,
     /// The account's own rate; set by the account above, the server's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<QuotaBody>,
@@ -289,6 +332,12 @@ impl AccountView {
             partner_access: account.settings.partner_access,
             token_lifetime: account.settings.token_lifetime,
             signing_algorithm: account.settings.signing_algorithm.into(),
+            jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience }| JwksBody {
+                name,
+                uri,
+                issuer,
+                audience,
+            }),
             limits: account.limits.map(QuotaBody::new),
             client_limits: account.client_limits.map(QuotaBody::new),
             budget: account.budget.map(QuotaBody::new),

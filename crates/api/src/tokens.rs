@@ -9,7 +9,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError
 use serde::Serialize;
 use serde_json::json;
 use tenantry_accounts::{Admitted, Demand, Ident, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
-use tenantry_domain::{AccountId, Checks, Error, Password, Secret};
+use tenantry_domain::{Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
 use crate::call::{Unproven, origin};
@@ -175,16 +175,10 @@ async fn client(at: &Unproven, input: &TokenInput, scopes: &'static [&'static st
     }
 }
 
-/// An account user, who says who it is, for a token on an account that it is a member of.
+/// An account user, who says who it is, or whom somebody says to be it whom the account trusts, for a token on an account that it is a member of.
 async fn account_user(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
     let Some(Proof::Bearer(token)) = proof(&at.request, None, None)? else { return Err(Error::Unauthorized.into()) };
-    let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: Lane::Reserved };
-    let origin = origin(&at.request);
-    let admitted = at.registry.authenticate(Some(&token), AccountId::console(), demand, origin).await;
-    let caller = admitted.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?.caller;
-    // Of an account that is not there nobody is a member.
-    let account = at.account().await.map_err(|_| Error::InsufficientScope)?;
-    Ok(account.enter_as(&caller, input.scope.as_deref()).await?)
+    Ok(at.registry.enter(at.account, &token, origin(&at.request), input.scope.as_deref()).await?)
 }
 
 /// A partner's token for one on this account, in one step (RFC 8693).
@@ -250,7 +244,7 @@ pub(crate) struct AccessToken {
 
 /// How to send a token (RFC 6750).
 #[derive(Serialize, ToSchema)]
-enum TokenType {
+pub(crate) enum TokenType {
     Bearer,
 }
 

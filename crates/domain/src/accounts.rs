@@ -44,11 +44,27 @@ pub struct Settings {
     pub token_lifetime: Option<Seconds>,
     /// Which algorithm its next signing key uses.
     pub signing_algorithm: Algorithm,
+    /// Who else may say who its members are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<Jwks>,
+}
+
+/// An issuer of ID tokens that an account trusts to say who its members are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwks {
+    /// What people call it.
+    pub name: String,
+    /// Where its keys are.
+    pub uri: String,
+    /// The `iss` of its tokens.
+    pub issuer: String,
+    /// The `aud` that they must have.
+    pub audience: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default() }
+        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default(), jwks: None }
     }
 }
 
@@ -76,6 +92,8 @@ pub struct AccountChange {
     pub language_code: Change<String>,
     /// Own setting: see [`Settings::partner_access`].
     pub partner_access: Option<bool>,
+    /// Own setting: see [`Settings::jwks`].
+    pub jwks: Change<Jwks>,
     /// Own setting: see [`Settings::token_lifetime`].
     pub token_lifetime: Change<Seconds>,
     /// Own setting: see [`Settings::signing_algorithm`].
@@ -128,6 +146,7 @@ impl AccountRecord {
             language_code: change.language_code.apply(old.language_code),
             active: change.active.unwrap_or(old.active),
             settings: Settings {
+                jwks: change.jwks.apply(old.settings.jwks),
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
                 token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),

@@ -49,6 +49,12 @@ pub enum Error {
     /// What was to be traded for a token is unknown, used, expired, or somebody else's (RFC 6749 section 5.2).
     #[error("The grant is invalid, expired, revoked or was issued to another client.")]
     InvalidGrant,
+    /// The client's grant names no identity provider.
+    #[error("The grant has no identity provider.")]
+    OidcNotConfigured,
+    /// An identity provider cannot be reached, or makes no sense.
+    #[error("The identity provider does not answer as it should; try again later.")]
+    ProviderUnavailable,
     /// An address that is no callback of the client.
     #[error("The redirect_uri is not one of the client's callbacks.")]
     InvalidRedirectUri,
@@ -118,6 +124,7 @@ impl Error {
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
+            Self::OidcNotConfigured => "oidc_not_configured",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidCredentials => "invalid_credentials",
             Self::MfaTokenInvalid => "mfa_token_invalid",
@@ -128,7 +135,7 @@ impl Error {
             Self::AccountSuspended => "account_suspended",
             Self::NotFound => "not_found",
             Self::RateLimited(_) | Self::TooManyAttempts(_) | Self::Busy => "too_many_requests",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable | Self::ProviderUnavailable => "unavailable",
             Self::OutcomeUnknown | Self::Unchanged | Self::Internal(_) => "internal_error",
         }
     }

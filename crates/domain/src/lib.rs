@@ -24,7 +24,7 @@ mod secret;
 mod text;
 mod users;
 
-pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Settings};
+pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Jwks, Settings};
 pub use audience::{Audience, PublicUrl};
 pub use change::Change;
 pub use clients::{Client, ClientInput, KeptSecret};

@@ -51,6 +51,8 @@ pub(crate) struct Config {
     metrics_token_file: Option<PathBuf>,
     /// How long access tokens live where an account says nothing, in seconds.
     pub(crate) token_lifetime: i64,
+    /// Whether identity providers may stand on this very machine, over plain http. For development.
+    federation_loopback: bool,
     /// How long a person's session lives at most, however often it is renewed, in seconds.
     pub(crate) session_lifetime: i64,
     /// The mail server, `smtp(s)://[USER:PASSWORD@]HOST[:PORT][?tls=required]`; mail goes to files if unset.
@@ -115,6 +117,7 @@ impl Default for Config {
             metrics_token: None,
             metrics_token_file: None,
             token_lifetime: 14_400,
+            federation_loopback: false,
             session_lifetime: 2_592_000,
             smtp_url: None,
             smtp_url_file: None,
@@ -213,6 +216,7 @@ impl Config {
         Ok(Choices {
             token_lifetime: self.token_lifetime,
             session_lifetime: self.session_lifetime,
+            federation_loopback: self.federation_loopback,
             quotas: self.limits_enabled.then_some(quotas),
             ..Choices::default()
         })
