@@ -25,6 +25,7 @@ mod policies;
 mod processes;
 mod roles;
 mod sessions;
+mod standards;
 mod token_exchange;
 mod tokens;
 mod users;

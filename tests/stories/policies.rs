@@ -135,6 +135,7 @@ async fn what_asks_for_no_scope_is_named_here() {
             "GET /v1/accounts/{oid}/auth/authorize",
             "GET /v1/accounts/{oid}/.well-known/jwks.json",
             "GET /v1/accounts/{oid}/.well-known/oauth-authorization-server",
+            "GET /v1/accounts/{oid}/.well-known/openid-configuration",
             "GET /.well-known/oauth-authorization-server/v1/accounts/{oid}",
             "POST /v1/account/login",
             "POST /v1/account/login/challenge",

@@ -22,7 +22,8 @@ pub(crate) struct IdClaims {
     sub: String,
     /// The address that it is sent to, without the token itself.
     aud: String,
-    azp: String,
+    /// Whose callback that is.
+    client_id: String,
     iat: Seconds,
     exp: Seconds,
     jti: Uuid,
@@ -73,7 +74,7 @@ impl Account {
             iss: self.platform().public.account(self.id()),
             sub: person.subject(),
             aud: redirect_uri.to_owned(),
-            azp: client_id.to_string(),
+            client_id: client_id.to_string(),
             iat: now.seconds(),
             exp: now.seconds() + LIFETIME,
             jti: self.platform().source.id(now),
