@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test check soak bench bench-hot fmt docs
+.PHONY: run test check isolation soak bench bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start, and serves on 127.0.0.1:8080.
 run:
@@ -16,6 +16,10 @@ check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	scripts/cargo-test --workspace --lib --bins
+
+# Every operation with every credential that is not meant for it: prints the cells.
+isolation:
+	scripts/test isolation --no-capture
 
 # More kills under load than `make test` has.
 soak:

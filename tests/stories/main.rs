@@ -10,6 +10,7 @@ mod exchange;
 mod federation;
 mod grants;
 mod http;
+mod isolation;
 mod keys;
 mod kills;
 mod limits;

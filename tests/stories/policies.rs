@@ -8,11 +8,11 @@ use tenantry_api::{Access, Route, document, routes};
 use tenantry_tests::{Answer, PUBLIC, SHOP, Tenant, TestApp};
 
 /// An id that no record has.
-const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+pub(crate) const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
 /// A route's path on `account`, with `record` where it names one.
-fn path(route: &Route, account: &str, record: &str) -> String {
-    let (before, after) = route.path.split_once('{').unwrap();
+pub(crate) fn path(route: &Route, account: &str, record: &str) -> String {
+    let Some((before, after)) = route.path.split_once('{') else { return route.path.to_owned() };
     let after = after.split_once('}').unwrap().1;
     let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}", "{uid}"]
         .iter()
@@ -21,7 +21,7 @@ fn path(route: &Route, account: &str, record: &str) -> String {
 }
 
 /// A body that the route's own description gives as its example.
-fn example(document: &Value, route: &Route) -> Value {
+pub(crate) fn example(document: &Value, route: &Route) -> Value {
     let method = route.method.as_str().to_lowercase();
     let body = &document["paths"][route.path][&method]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
     let Some(name) = body.as_str().and_then(|name| name.rsplit('/').next()) else { return Value::Null };
@@ -31,7 +31,7 @@ fn example(document: &Value, route: &Route) -> Value {
     example
 }
 
-async fn call(who: &Tenant<'_>, route: &Route, path: &str, body: &Value) -> Answer {
+pub(crate) async fn call(who: &Tenant<'_>, route: &Route, path: &str, body: &Value) -> Answer {
     let mut request = who.app.request(Method::from_bytes(route.method.as_str().as_bytes()).unwrap(), path);
     if !who.token.is_empty() {
         request = request.bearer_auth(&who.token);

@@ -1,4 +1,4 @@
-//! Clients that know nothing of us but the standards: PyPI's Authlib, and the `openidconnect` crate.
+//! Clients that know nothing of us but the standards: Authlib, and the `openidconnect` crate.
 
 use std::process::Command;
 

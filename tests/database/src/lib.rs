@@ -43,6 +43,31 @@ impl TestDatabase {
         rows.iter().map(|row| row.try_get_by_index(0).expect("text")).collect()
     }
 
+    /// All rows of whatever has an `account_id`, where that is `account`; by table. To see that nothing has changed.
+    pub async fn rows_of(&self, account: &str) -> Vec<(String, String)> {
+        let tables = if Self::is_postgres() {
+            "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public'"
+        } else {
+            "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'account_id'"
+        };
+        let mut rows = Vec::new();
+        for table in self.column(tables).await {
+            let of_account = if Self::is_postgres() {
+                format!(
+                    "SELECT coalesce(string_agg(t::text, '|' ORDER BY t::text), '') FROM {table} t WHERE account_id = '{account}'"
+                )
+            } else {
+                let columns = self.column(&format!("SELECT 'quote(' || name || ')' FROM pragma_table_info('{table}')")).await;
+                let row = columns.join(" || ',' || ");
+                format!(
+                    "SELECT coalesce(group_concat({row}, '|'), '') FROM (SELECT * FROM {table} WHERE account_id = '{account}' ORDER BY 1, 2)"
+                )
+            };
+            rows.push((table, self.column(&of_account).await.concat()));
+        }
+        rows
+    }
+
     /// A directory of this test's own.
     pub fn directory(&self) -> &Path {
         self.directory.path()
