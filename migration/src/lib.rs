@@ -25,6 +25,7 @@ mod m0015_outbox;
 mod m0016_customers;
 mod m0017_logins_by_code;
 mod m0018_account_users;
+mod m0019_totp;
 
 /// All steps in order.
 pub struct Migrator;
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_customers::Migration),
             Box::new(m0017_logins_by_code::Migration),
             Box::new(m0018_account_users::Migration),
+            Box::new(m0019_totp::Migration),
         ]
     }
 }

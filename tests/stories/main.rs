@@ -29,4 +29,5 @@ mod sessions;
 mod standards;
 mod token_exchange;
 mod tokens;
+mod totp;
 mod users;

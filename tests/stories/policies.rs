@@ -106,7 +106,9 @@ async fn every_route_honours_its_policy() {
             "users" => "theirs",
             _ => &foreign_account,
         };
-        let about_one = ["}", "rotate-secret", "change_username", "able"].iter().any(|end| route.path.ends_with(end));
+        let about_one = ["}", "rotate-secret", "change_username", "able", "/totp", "/confirm", "-codes"]
+            .iter()
+            .any(|end| route.path.ends_with(end));
         if about_one {
             let unknown = if noun == "accounts" { "T11299998" } else { NOBODY };
             let unknown = call(&one, &route, &path(&route, "T11200000", unknown), &body).await;
@@ -133,6 +135,10 @@ async fn what_asks_for_no_scope_is_named_here() {
             "POST /v1/accounts/{oid}/auth/oauth/revoke",
             "POST /v1/accounts/{oid}/auth/oauth/introspect",
             "GET /v1/accounts/{oid}/auth/authorize",
+            "POST /v1/account/user/mfa/totp",
+            "POST /v1/account/user/mfa/totp/confirm",
+            "DELETE /v1/account/user/mfa/totp",
+            "POST /v1/account/user/mfa/recovery-codes",
             "GET /v1/accounts/{oid}/.well-known/jwks.json",
             "GET /v1/accounts/{oid}/.well-known/oauth-authorization-server",
             "GET /v1/accounts/{oid}/.well-known/openid-configuration",

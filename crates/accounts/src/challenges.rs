@@ -14,6 +14,7 @@ use crate::outbox::{Letter, Template};
 use crate::people::Person;
 use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
+use crate::totp::Spent;
 
 /// How long a challenge lives, its codes with it.
 pub(crate) const LIFETIME: Seconds = 600;
@@ -141,6 +142,12 @@ fn target(user: &AuthUser, channel: Channel) -> Option<String> {
 impl Account {
     fn ticket(&self, kind: &'static str, id: Uuid, generation: u32) -> Secret {
         self.platform().vault.hand_out(Ticket { account: self.id(), kind, id, generation })
+    }
+
+    /// The challenge that a handle names, and at which step.
+    pub(crate) fn mfa_ticket(&self, text: &str) -> Option<(Uuid, u32)> {
+        let ticket = self.platform().vault.take_back(self.id(), MFA, text)?;
+        Some((ticket.id, ticket.generation))
     }
 
     /// The handle of a challenge at its present step.
@@ -273,7 +280,7 @@ impl Account {
         // Nothing is used up where there is nothing to buy.
         self.grant_of(&passed.0.wanted)?;
         let session = self.new_session(&caller, &passed.1, passed.0.wanted.clone())?;
-        self.spend_for(&caller, passed, session.clone()).await?;
+        self.spend_for(&caller, passed, session.clone(), Spent::sent()).await?;
         self.open_session(&caller, &session).await.map(Login::Done)
     }
 
@@ -317,12 +324,13 @@ impl Account {
         Ok(Passed::Wholly(Box::new(tried), person))
     }
 
-    /// Uses a challenge that was passed up for a session.
+    /// Uses a challenge that was passed up for a session, with what was shown for it.
     pub(crate) async fn spend_for(
         &self,
         caller: &Caller,
         (challenge, person): (Box<Challenge>, Person),
         session: Session,
+        shown: Spent,
     ) -> Result<()> {
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let spend = async move |tx: &Tx<'_>| {
@@ -331,6 +339,7 @@ impl Account {
             if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
                 return Err(Error::InvalidGrant);
             }
+            shown.mark(tx, &account).await?;
             store::attempts::forget(tx, account.id(), challenge.counted).await?;
             store::sessions::insert(tx, account.id(), &session).await?;
             account.tell(tx, &account.activity("user.logged_in", &by, person.id()));

@@ -25,6 +25,7 @@ use crate::registry::Registry;
 use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
 use crate::tokens::{AccessToken, Claims, TokenUse, claimed_account, narrowed};
+use crate::totp::{Shown, Spent};
 use crate::users::differing;
 
 /// The client of the tokens of account users. No client of an account has this record.
@@ -153,7 +154,7 @@ impl Account {
         // Compared in one form, whoever writes it; what is no address is nobody's.
         let name = email.parse::<Email>().map_or_else(|_| fold(email), |email| email.key().to_owned());
         let proven = self.prove_password(&caller, Realm::Console, (&name, password), address).await?;
-        if proven.user.mfa.is_some() {
+        if proven.user.has_second_factor() {
             let challenge = self.challenge_for(&proven, wanted());
             self.admit_to(&caller, proven, challenge.clone()).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
@@ -175,10 +176,19 @@ impl Account {
             Passed::Halfway(handle) => Ok(Login::SecondFactor(handle)),
             Passed::Wholly(challenge, person) => {
                 let session = self.console_session(&person);
-                self.spend_for(&caller, (challenge, person), session.clone()).await?;
+                self.spend_for(&caller, (challenge, person), session.clone(), Spent::sent()).await?;
                 self.identity(&session).await.map(Login::Done)
             }
         }
+    }
+
+    /// Takes what an app shows, or a recovery code.
+    pub async fn sign_in_with_shown(&self, origin: Origin, mfa_token: &str, shown: Shown<'_>) -> Result<Login> {
+        let caller = Caller::at(origin);
+        let (challenge, person, mark) = self.pass_shown(&caller, CLIENT, mfa_token, shown).await?;
+        let session = self.console_session(&person);
+        self.spend_for(&caller, (challenge, person), session.clone(), mark).await?;
+        self.identity(&session).await.map(Login::Done)
     }
 
     fn console_session(&self, person: &Person) -> Session {

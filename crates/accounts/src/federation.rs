@@ -4,7 +4,8 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserId, CustomerType, Error, GrantType, Link, Oidc, PasswordHash, Realm, Result, Secret, Stamp, Username,
+    AuthUser, AuthUserId, CustomerType, Error, GrantType, Link, Oidc, PasswordHash, Realm, Recovery, Result, Secret, Stamp,
+    Username,
 };
 use tenantry_federation::{Answer, Ask, Failure, Identity, Upstream};
 
@@ -164,6 +165,8 @@ impl Account {
             links,
             mfa: None,
             enabled: true,
+            totp: None,
+            recovery: Recovery::default(),
         };
         let (account, by, made) = (self.clone(), caller.clone(), user.clone());
         let insert = self.write_rows(caller, async move |tx| {

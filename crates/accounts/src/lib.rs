@@ -43,6 +43,7 @@ mod source;
 mod store;
 mod sub_accounts;
 mod tokens;
+mod totp;
 mod users;
 mod uses;
 mod vault;
@@ -75,6 +76,7 @@ pub use sessions::Login;
 pub use source::Source;
 pub use store::{Database, Lock, Schema, Store};
 pub use tokens::{AccessToken, Claims, ClientSecret, TokenUse};
+pub use totp::{Shown, TotpSetup};
 pub use users::UserFilter;
 pub use vault::Vault;
 

@@ -63,7 +63,7 @@ impl Account {
         let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope };
         let shown = (login.username, login.password);
         let proven = self.prove_password(&caller, Realm::Users, shown, login.address).await?;
-        if proven.user.mfa.is_some() && !held.has(NO_MFA) {
+        if proven.user.has_second_factor() && !held.has(NO_MFA) {
             let challenge = self.challenge_for(&proven, wanted);
             self.admit_to(&caller, proven, challenge.clone()).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));

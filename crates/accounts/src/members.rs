@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tenantry_domain::{
-    AccountId, AuthUser, AuthUserId, Channel, Email, Error, Link, Member, MemberInput, MemberRights, PasswordHash, Realm, Result,
-    Seconds, Stamp, Text, Username, fold,
+    AccountId, AuthUser, AuthUserId, Channel, Email, Error, Link, Member, MemberInput, MemberRights, PasswordHash, Realm,
+    Recovery, Result, Seconds, Stamp, Text, Username, fold,
 };
 use uuid::Uuid;
 
@@ -168,6 +168,8 @@ fn new_person(id: AuthUserId, stamp: Stamp, email: &Email) -> Result<AuthUser> {
         links: vec![Link::Email(email.clone())],
         mfa: None,
         enabled: true,
+        totp: None,
+        recovery: Recovery::default(),
     })
 }
 

@@ -77,6 +77,6 @@ impl Person {
             Self::User(user) => std::slice::from_ref(user),
             Self::Customer(_, users) => users,
         };
-        users.iter().find(|user| user.mfa.is_some())
+        users.iter().find(|user| user.has_second_factor())
     }
 }

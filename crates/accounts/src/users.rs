@@ -3,7 +3,7 @@
 use serde_json::json;
 use tenantry_domain::{
     AuthUser, AuthUserChange, AuthUserId, AuthUserInput, Change, Credential, Error, Instant, Password, PasswordHash, Realm,
-    Result, Stamp, Username, check_channels, fold,
+    Recovery, Result, Stamp, Username, check_channels, fold,
 };
 
 use crate::account::Account;
@@ -46,7 +46,18 @@ impl Account {
         let (source, now) = (self.platform().source.clone(), self.now());
         let id = AuthUserId(source.id(now));
         let stamp = Stamp::new(now, by.subject());
-        let user = AuthUser { id, stamp, realm: Realm::Users, username, password, links, mfa, enabled: true };
+        let user = AuthUser {
+            id,
+            stamp,
+            realm: Realm::Users,
+            username,
+            password,
+            links,
+            mfa,
+            enabled: true,
+            totp: None,
+            recovery: Recovery::default(),
+        };
         let (account, by_whom) = (self.clone(), by.clone());
         self.write_rows(&by, async move |tx| {
             store::users::insert(tx, account.id(), &user).await?;

@@ -5,7 +5,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::header::ORIGIN;
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
-use tenantry_accounts::{Login, Membership, Redeemed};
+use tenantry_accounts::{Login, Membership, Redeemed, Shown};
 use tenantry_domain::{AuthUser, Channel, Checks, Email, Error, Instant, Password, Phone, Secret};
 use utoipa::ToSchema;
 
@@ -57,6 +57,16 @@ async fn send_sign_in_code(at: Unproven, Json(body): Json<SignInChallenge>) -> R
 
 async fn sign_in_with_code(at: Unproven, Json(body): Json<SignInCode>) -> Result<SignedIn> {
     let text = |value: &Option<Secret>, field| value.clone().ok_or_else(|| ApiError::invalid(field, "is required"));
+    let shown = match (&body.otp, &body.recovery_code) {
+        (Some(otp), _) => Some(Shown::Otp(otp.reveal())),
+        (None, Some(code)) => Some(Shown::RecoveryCode(code.reveal())),
+        (None, None) => None,
+    };
+    if let Some(shown) = shown {
+        let mfa_token = text(&body.mfa_token, "mfa_token")?;
+        let login = at.account().await?.sign_in_with_shown(origin(&at.request), mfa_token.reveal(), shown).await?;
+        return SignedIn::new(&at.request, login);
+    }
     let (oob_code, binding_code) = (text(&body.oob_code, "oob_code")?, text(&body.binding_code, "binding_code")?);
     let mfa_token = text(&body.mfa_token, "mfa_token")?;
     let redeemed = Redeemed { oob_code: oob_code.reveal(), binding_code: binding_code.reveal(), mfa_token: mfa_token.reveal() };
@@ -249,18 +259,26 @@ struct SignInChallenge {
     oob_channel: OobChannel,
 }
 
-/// The code that came.
+/// A second factor: the code that came, with its name; or what an app shows; or a recovery code.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"oob_code": "P00000000.oob....", "binding_code": "123456", "mfa_token": "P00000000.mfa...."}))]
 struct SignInCode {
-    /// Names the code.
+    /// Names the code that came.
     #[serde(default, deserialize_with = "secret")]
-    #[schema(required, value_type = String, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     oob_code: Option<Secret>,
-    /// What the person typed.
+    /// What the person typed of it.
     #[serde(default, deserialize_with = "secret")]
-    #[schema(required, value_type = String, write_only)]
+    #[schema(value_type = Option<String>, write_only)]
     binding_code: Option<Secret>,
+    /// What the app shows.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, write_only)]
+    otp: Option<Secret>,
+    /// One of the recovery codes.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(value_type = Option<String>, write_only)]
+    recovery_code: Option<Secret>,
     /// The handle that signing in gave.
     #[serde(default, deserialize_with = "secret")]
     #[schema(required, value_type = String, write_only)]
@@ -340,6 +358,8 @@ struct OwnConfiguration {
 struct OwnMfa {
     /// By SMS.
     sms: bool,
+    /// By an app.
+    totp: bool,
 }
 
 /// An account that one is a member of.
@@ -400,7 +420,7 @@ impl OwnUser {
         Self {
             id: user.id.to_string(),
             email: user.email().map(ToString::to_string).unwrap_or_default(),
-            configuration: OwnConfiguration { mfa: OwnMfa { sms } },
+            configuration: OwnConfiguration { mfa: OwnMfa { sms, totp: user.totp.as_ref().is_some_and(|totp| totp.confirmed) } },
             accounts: memberships.iter().filter_map(account).collect(),
         }
     }

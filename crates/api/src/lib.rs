@@ -36,6 +36,7 @@ mod server;
 mod settings;
 mod token_request;
 mod tokens;
+mod totp;
 mod ui;
 mod users;
 mod well_known;

@@ -122,6 +122,7 @@ pub fn routes() -> Vec<Route> {
         crate::exchange::routes(),
         crate::users::routes(),
         crate::mfa::routes(),
+        crate::totp::routes(),
         crate::customers::routes(),
         crate::clients::routes(),
         crate::grants::routes(),

@@ -64,6 +64,10 @@ pub(crate) struct TokenInput {
     pub(crate) binding_code: Option<Secret>,
     #[serde(default, deserialize_with = "secret")]
     pub(crate) mfa_token: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) otp: Option<Secret>,
+    #[serde(default, deserialize_with = "secret")]
+    pub(crate) recovery_code: Option<Secret>,
 }
 
 impl TokenInput {
@@ -92,6 +96,8 @@ impl TokenInput {
             oob_code: secret(self.oob_code),
             binding_code: secret(self.binding_code),
             mfa_token: secret(self.mfa_token),
+            otp: secret(self.otp),
+            recovery_code: secret(self.recovery_code),
         }
     }
 }
@@ -147,6 +153,8 @@ impl Describe for TokenBody {
             operation.or_body::<TokenAuthorizationCode>(content_type);
             operation.or_body::<TokenRefresh>(content_type);
             operation.or_body::<TokenMfaOob>(content_type);
+            operation.or_body::<TokenMfaOtp>(content_type);
+            operation.or_body::<TokenMfaRecoveryCode>(content_type);
             operation.or_body::<TokenAccountUser>(content_type);
             operation.or_body::<TokenExchangeRequest>(content_type);
         }
@@ -312,6 +320,52 @@ enum MfaOobGrantTypeName {
     MfaOob,
     #[schema(rename = "mfa-oob")]
     MfaOobHyphenated,
+}
+
+/// A client brings what a person's app shows (RFC 6238), instead of a code that was sent.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({"grant_type": "mfa_otp", "otp": "123456", "mfa_token": "T11200000.mfa...."}))]
+struct TokenMfaOtp {
+    /// The kind of request.
+    grant_type: MfaOtpGrantTypeName,
+    /// What the app shows.
+    #[schema(write_only)]
+    otp: String,
+    /// The handle of the challenge.
+    #[schema(write_only)]
+    mfa_token: String,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenMfaOtpGrantType, rename_all = "snake_case")]
+enum MfaOtpGrantTypeName {
+    MfaOtp,
+}
+
+/// A client brings one of a person's recovery codes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(example = json!({"grant_type": "mfa_recovery_code", "recovery_code": "abcde-fghjk", "mfa_token": "T11200000.mfa...."}))]
+struct TokenMfaRecoveryCode {
+    /// The kind of request.
+    grant_type: MfaRecoveryCodeGrantTypeName,
+    /// The code; it works once.
+    #[schema(write_only)]
+    recovery_code: String,
+    /// The handle of the challenge.
+    #[schema(write_only)]
+    mfa_token: String,
+}
+
+/// The kind of token request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "the schema of what `TokenInput` reads")]
+#[schema(as = TokenMfaRecoveryCodeGrantType, rename_all = "snake_case")]
+enum MfaRecoveryCodeGrantTypeName {
+    MfaRecoveryCode,
 }
 
 /// An account user brings the token that says who it is, as bearer, for one on this account, of which it must be a member.

@@ -8,7 +8,7 @@ use actix_web::http::header::PRAGMA;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 use serde_json::json;
-use tenantry_accounts::{Admitted, Demand, Ident, Lane, Login, PasswordLogin, Redeemed, TokenExchange, TokenUse};
+use tenantry_accounts::{Admitted, Demand, Ident, Lane, Login, PasswordLogin, Redeemed, Shown, TokenExchange, TokenUse};
 use tenantry_domain::{Checks, Error, Password, Secret};
 use utoipa::ToSchema;
 
@@ -39,13 +39,24 @@ const REFRESH_TOKEN: &str = "refresh_token";
 const MFA_OOB: &str = "mfa_oob";
 /// The other spelling of the seed.
 const MFA_OOB_HYPHENATED: &str = "mfa-oob";
+const MFA_OTP: &str = "mfa_otp";
+const MFA_RECOVERY_CODE: &str = "mfa_recovery_code";
 const ACCOUNT_USER: &str = "account_user";
 /// The other spelling of the seed.
 const ACCOUNT_USER_TOKEN: &str = "account_user_token";
 const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// What may be asked here.
-pub(crate) const GRANT_TYPES: [&str; 7] =
-    [CLIENT_CREDENTIALS, PASSWORD, AUTHORIZATION_CODE, REFRESH_TOKEN, MFA_OOB, ACCOUNT_USER, TOKEN_EXCHANGE];
+pub(crate) const GRANT_TYPES: [&str; 9] = [
+    CLIENT_CREDENTIALS,
+    PASSWORD,
+    AUTHORIZATION_CODE,
+    REFRESH_TOKEN,
+    MFA_OOB,
+    MFA_OTP,
+    MFA_RECOVERY_CODE,
+    ACCOUNT_USER,
+    TOKEN_EXCHANGE,
+];
 /// Scopes of which a client needs one to bring something of a person's (contract no. 8).
 pub(crate) const PERSONS_SCOPES: [&str; 4] =
     ["admin:accounts", "write:accounts", "write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"];
@@ -60,6 +71,7 @@ async fn issue(at: &Unproven, body: FormOrJson<TokenInput>) -> Result<AccessToke
         Some(AUTHORIZATION_CODE) => (authorization_code(at, input).await?, None),
         Some(REFRESH_TOKEN) => (refresh_token(at, input).await?, None),
         Some(MFA_OOB | MFA_OOB_HYPHENATED) => (mfa_oob(at, input).await?, None),
+        Some(MFA_OTP | MFA_RECOVERY_CODE) => (mfa_shown(at, input).await?, None),
         Some(ACCOUNT_USER | ACCOUNT_USER_TOKEN) => (account_user(at, input).await?, None),
         Some(TOKEN_EXCHANGE) => (token_exchange(at, input).await?, Some(TOKEN_TYPES[0])),
         Some(_) => return Err(Error::UnsupportedGrantType.into()),
@@ -143,6 +155,18 @@ async fn mfa_oob(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::
     checks.done(Some(()))?;
     let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
     let login = account.redeem_code(caller, Redeemed { oob_code, binding_code, mfa_token }).await?;
+    Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
+}
+
+/// What a person's app shows, or a recovery code, brought by a client.
+async fn mfa_shown(at: &Unproven, input: TokenInput) -> Result<tenantry_accounts::AccessToken> {
+    let otp = input.grant_type.as_deref() == Some(MFA_OTP);
+    let (field, value) = if otp { ("otp", &input.otp) } else { ("recovery_code", &input.recovery_code) };
+    let value = value.as_ref().ok_or_else(|| ApiError::invalid(field, "is required"))?;
+    let mfa_token = input.mfa_token.as_ref().ok_or_else(|| ApiError::invalid("mfa_token", "is required"))?;
+    let shown = if otp { Shown::Otp(value.reveal()) } else { Shown::RecoveryCode(value.reveal()) };
+    let Admitted { account, caller, allowance } = client(at, &input, &PERSONS_SCOPES).await?;
+    let login = account.redeem_shown(caller, mfa_token.reveal(), shown).await?;
     Ok(tenantry_accounts::AccessToken { allowance, ..done(login)? })
 }
 

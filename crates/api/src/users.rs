@@ -336,6 +336,8 @@ struct UserView {
     /// Its second factor.
     #[serde(skip_serializing_if = "Option::is_none")]
     mfa: Option<AuthUserMfa>,
+    /// Whether an app that shows codes is its second factor, too.
+    totp: bool,
     /// Whether it may log in.
     enabled: bool,
 }
@@ -355,6 +357,7 @@ impl UserView {
             username: user.username.to_string(),
             links: user.links.iter().map(link).collect(),
             mfa: user.mfa.as_ref().map(mfa),
+            totp: user.totp.as_ref().is_some_and(|totp| totp.confirmed),
             enabled: user.enabled,
         }
     }

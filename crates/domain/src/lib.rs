@@ -43,7 +43,9 @@ pub use roles::{Role, RoleInput};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use text::{Text, fold};
-pub use users::{AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Realm, Username, check_channels};
+pub use users::{
+    AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Realm, Recovery, Totp, Username, check_channels,
+};
 
 /// Who made a record, and when; who deleted it, and when (contract section 8, `Entity`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -175,6 +175,26 @@ pub struct AuthUserInput {
     pub mfa: Option<Vec<Channel>>,
 }
 
+/// An app that shows codes (RFC 6238), as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totp {
+    /// What it is set up with, sealed.
+    pub sealed: Vec<u8>,
+    /// Whether it has shown a right code once; it counts from then on.
+    pub confirmed: bool,
+    /// The step of the latest code that was used; none of before counts.
+    pub step: i64,
+}
+
+/// Recovery codes, as they are kept: which set, and which of it were used, one bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Which set; another one makes all of before void.
+    pub generation: u32,
+    /// Which codes of it were used.
+    pub used: i64,
+}
+
 /// An auth user as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthUser {
@@ -194,6 +214,10 @@ pub struct AuthUser {
     pub mfa: Option<Vec<Channel>>,
     /// Whether it may prove itself at all.
     pub enabled: bool,
+    /// An app that shows codes, if it has one.
+    pub totp: Option<Totp>,
+    /// Its recovery codes.
+    pub recovery: Recovery,
 }
 
 impl AuthUser {
@@ -210,6 +234,12 @@ impl AuthUser {
     #[must_use]
     pub fn customer(&self) -> Option<&CustomerId> {
         self.links.iter().find_map(|link| if let Link::Customer(id) = link { Some(id) } else { None })
+    }
+
+    /// Whether its password alone is not enough.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.mfa.is_some() || self.totp.as_ref().is_some_and(|totp| totp.confirmed)
     }
 
     /// Its mail address, if it has one.

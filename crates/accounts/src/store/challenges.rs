@@ -90,6 +90,21 @@ pub(crate) async fn try_code(
     moved(db, update).await
 }
 
+/// Counts a try of something that was not sent, at this step of a challenge: at most `most`.
+pub(crate) async fn try_step(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    (id, step): (Uuid, u32),
+    most: i64,
+    now: Instant,
+) -> Result<Option<Challenge>> {
+    let update = live(account, id, now)
+        .filter(Column::Step.eq(step))
+        .filter(Column::Tries.lt(most))
+        .col_expr(Column::Tries, Expr::col(Column::Tries).add(1));
+    moved(db, update).await
+}
+
 /// The latest challenge that is counted so and lives, made for this client and audience.
 pub(crate) async fn latest(
     db: &impl ConnectionTrait,

@@ -2,7 +2,9 @@
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Realm, Result, Username, fold};
+use tenantry_domain::{
+    AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Realm, Recovery, Result, Totp, Username, fold,
+};
 use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
@@ -98,6 +100,31 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, user: 
     Ok(())
 }
 
+/// Uses a code of this step up; `false`: it, or a later one, was used before.
+pub(crate) async fn use_step(db: &impl ConnectionTrait, account: AccountId, id: Uuid, step: i64) -> Result<bool> {
+    let used = Entity::update_many()
+        .col_expr(Column::TotpStep, step.into())
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::TotpStep.lt(step));
+    Ok(!used.exec_with_returning(db).await.map_err(storage)?.is_empty())
+}
+
+/// Uses one recovery code of a set up; `false`: it was used before, or there is another set.
+pub(crate) async fn use_recovery_code(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    id: Uuid,
+    (generation, number): (u32, u32),
+) -> Result<bool> {
+    let user = get(db, account, id, true).await?;
+    let free = |user: &AuthUser| user.recovery.generation == generation && user.recovery.used & (1 << number) == 0;
+    let Some(mut user) = user.filter(free) else { return Ok(false) };
+    user.recovery.used |= 1 << number;
+    update(db, account, &user).await?;
+    Ok(true)
+}
+
 fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
     let links: Vec<Stored> = user
         .links
@@ -119,6 +146,11 @@ fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
         customer: Set(user.customer().map(|id| id.as_str().to_owned())),
         mfa: Set(user.mfa.as_ref().map(to_json)),
         enabled: Set(user.enabled),
+        totp: Set(user.totp.as_ref().map(|totp| totp.sealed.clone())),
+        totp_confirmed: Set(user.totp.as_ref().map(|totp| totp.confirmed)),
+        totp_step: Set(user.totp.as_ref().map(|totp| totp.step)),
+        recovery_generation: Set(Some(user.recovery.generation.into())),
+        recovery_used: Set(Some(user.recovery.used)),
         ..Default::default()
     };
     stamped!(row, &user.stamp);
@@ -142,5 +174,14 @@ fn record(row: Model) -> Result<AuthUser> {
         links: json::<Vec<Stored>>(&row.links)?.into_iter().map(link).collect::<Result<_>>()?,
         mfa: row.mfa.as_deref().map(json::<Vec<Channel>>).transpose()?,
         enabled: row.enabled,
+        totp: row.totp.map(|sealed| Totp {
+            sealed,
+            confirmed: row.totp_confirmed.unwrap_or_default(),
+            step: row.totp_step.unwrap_or_default(),
+        }),
+        recovery: Recovery {
+            generation: u32::try_from(row.recovery_generation.unwrap_or_default()).map_err(corrupt)?,
+            used: row.recovery_used.unwrap_or_default(),
+        },
     })
 }
