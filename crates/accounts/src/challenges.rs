@@ -116,7 +116,7 @@ pub(crate) enum Passed {
     /// Another one has to follow: the handle for it.
     Halfway(Secret),
     /// To the end: this person has shown what was asked.
-    Wholly(Box<Challenge>, Person),
+    Wholly(Box<(Challenge, Person)>),
 }
 
 /// Who lost a password.
@@ -275,7 +275,7 @@ impl Account {
         let client = self.calling_client(&caller)?;
         let passed = match self.pass_code(&caller, client, redeemed).await? {
             Passed::Halfway(handle) => return Ok(Login::SecondFactor(handle)),
-            Passed::Wholly(challenge, person) => (challenge, person),
+            Passed::Wholly(passed) => passed,
         };
         // Nothing is used up where there is nothing to buy.
         self.grant_of(&passed.0.wanted)?;
@@ -321,19 +321,20 @@ impl Account {
             return Ok(Passed::Halfway(self.mfa_token(&challenge)));
         }
         let person = Person::find(&self.platform().store.read, self.id(), person, false).await?.ok_or(Error::InvalidGrant)?;
-        Ok(Passed::Wholly(Box::new(tried), person))
+        Ok(Passed::Wholly(Box::new((tried, person))))
     }
 
     /// Uses a challenge that was passed up for a session, with what was shown for it.
     pub(crate) async fn spend_for(
         &self,
         caller: &Caller,
-        (challenge, person): (Box<Challenge>, Person),
+        passed: Box<(Challenge, Person)>,
         session: Session,
         shown: Spent,
     ) -> Result<()> {
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let spend = async move |tx: &Tx<'_>| {
+            let (challenge, person) = *passed;
             // The person first, as whoever changes the person has it: rows are locked in one order only.
             Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
             if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {

@@ -174,9 +174,9 @@ impl Account {
         let caller = Caller::at(origin);
         match self.pass_code(&caller, CLIENT, redeemed).await? {
             Passed::Halfway(handle) => Ok(Login::SecondFactor(handle)),
-            Passed::Wholly(challenge, person) => {
-                let session = self.console_session(&person);
-                self.spend_for(&caller, (challenge, person), session.clone(), Spent::sent()).await?;
+            Passed::Wholly(passed) => {
+                let session = self.console_session(&passed.1);
+                self.spend_for(&caller, passed, session.clone(), Spent::sent()).await?;
                 self.identity(&session).await.map(Login::Done)
             }
         }
@@ -185,9 +185,9 @@ impl Account {
     /// Takes what an app shows, or a recovery code.
     pub async fn sign_in_with_shown(&self, origin: Origin, mfa_token: &str, shown: Shown<'_>) -> Result<Login> {
         let caller = Caller::at(origin);
-        let (challenge, person, mark) = self.pass_shown(&caller, CLIENT, mfa_token, shown).await?;
-        let session = self.console_session(&person);
-        self.spend_for(&caller, (challenge, person), session.clone(), mark).await?;
+        let (passed, mark) = self.pass_shown(&caller, CLIENT, mfa_token, shown).await?;
+        let session = self.console_session(&passed.1);
+        self.spend_for(&caller, passed, session.clone(), mark).await?;
         self.identity(&session).await.map(Login::Done)
     }
 

@@ -131,10 +131,10 @@ impl Account {
     /// Errors: as [`Account::redeem_code`].
     pub async fn redeem_shown(&self, caller: Caller, mfa_token: &str, shown: Shown<'_>) -> Result<Login> {
         let client = self.calling_client(&caller)?;
-        let (challenge, person, mark) = self.pass_shown(&caller, client, mfa_token, shown).await?;
-        self.grant_of(&challenge.wanted)?;
-        let session = self.new_session(&caller, &person, challenge.wanted.clone())?;
-        self.spend_for(&caller, (challenge, person), session.clone(), mark).await?;
+        let (passed, mark) = self.pass_shown(&caller, client, mfa_token, shown).await?;
+        self.grant_of(&passed.0.wanted)?;
+        let session = self.new_session(&caller, &passed.1, passed.0.wanted.clone())?;
+        self.spend_for(&caller, passed, session.clone(), mark).await?;
         self.open_session(&caller, &session).await.map(Login::Done)
     }
 
@@ -145,7 +145,7 @@ impl Account {
         client: ClientKey,
         mfa_token: &str,
         shown: Shown<'_>,
-    ) -> Result<(Box<Challenge>, Person, Spent)> {
+    ) -> Result<(Box<(Challenge, Person)>, Spent)> {
         let at = self.mfa_ticket(mfa_token).ok_or(Error::MfaTokenInvalid)?;
         let (account, now) = (self.clone(), self.now());
         let tried = self.write_rows(caller, async move |tx| {
@@ -174,7 +174,7 @@ impl Account {
         };
         let mark = mark.ok_or(Error::InvalidGrant)?;
         let person = Person::find(read, self.id(), person, false).await?.ok_or(Error::InvalidGrant)?;
-        Ok((Box::new(tried), person, Spent(Some((user, mark)))))
+        Ok((Box::new((tried, person)), Spent(Some((user, mark)))))
     }
 
     fn place(&self, id: AuthUserId) -> Place<'static> {
