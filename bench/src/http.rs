@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -75,9 +75,12 @@ impl Connection {
                 continue;
             };
             let header = |name: &str| answer.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-            let length = header("content-length").context("an answer without a length")?;
-            let length: usize = std::str::from_utf8(length.value)?.parse()?;
             let (status, retry_after) = (answer.code.unwrap_or_default(), header("retry-after").is_some());
+            let length: usize = match header("content-length") {
+                Some(length) => std::str::from_utf8(length.value)?.parse()?,
+                None if status == 204 => 0,
+                None => bail!("an answer without a length"),
+            };
             while self.buffer.len() < head + length {
                 if self.stream.read_buf(&mut self.buffer).await? == 0 {
                     bail!("the connection was closed");

@@ -7,6 +7,7 @@
 mod baseline;
 mod http;
 mod load;
+mod people;
 mod report;
 mod server;
 mod world;
@@ -55,6 +56,7 @@ fn main() -> Result<()> {
     let system = actix_rt::System::new();
     match arguments[..] {
         ["hello"] => system.block_on(baseline::hello()),
+        ["hashes"] => baseline::hashes(ROUND).map(tell),
         ["sign"] => baseline::sign(TURN).map(tell),
         ["commits", directory] => system.block_on(baseline::commits(Path::new(directory), TURN)).map(tell),
         ["profile", name] => system.block_on(profile(name)),
@@ -116,6 +118,9 @@ async fn run(parts: &[&str]) -> Result<()> {
     }
     if wanted("neighbours") {
         neighbours(&mut report, rounds).await?;
+    }
+    if wanted("people") {
+        people::people(&mut report, rounds).await?;
     }
     if wanted("start") {
         start(&mut report, rounds).await?;

@@ -22,6 +22,8 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub(crate) struct World {
     pub(crate) partner: Member,
     basic: String,
+    /// The operator's token on the partner: all scopes there are.
+    pub(crate) inside: Member,
     pub(crate) below: Vec<Member>,
 }
 
@@ -45,6 +47,11 @@ impl Member {
         Request::json("POST", &self.path(rest), &self.token, body)
     }
 
+    /// The audience of its tokens.
+    pub(crate) fn audience(&self) -> String {
+        format!("{PUBLIC}/v1/accounts/{}", self.id)
+    }
+
     /// A role, as each of the loads creates them.
     pub(crate) fn create_role(&self) -> Request {
         self.post("auth/roles", &json!({"description": "made by a load", "scope": ["read:accounts"]}))
@@ -60,7 +67,7 @@ impl World {
         wire.json(&created).await?;
         let inside = enter(&mut wire, &operator, "T11200000").await?;
         let (partner, basic) = inside.client(&mut wire).await?;
-        Ok(Self { partner, basic, below: Vec::new() })
+        Ok(Self { partner, basic, inside, below: Vec::new() })
     }
 
     /// Bootstraps `data`, serves it with `settings`, and makes the partner and `below` sub-accounts.
@@ -177,12 +184,12 @@ impl Member {
     }
 }
 
-fn basic(credentials: &Value) -> Result<String> {
+pub(crate) fn basic(credentials: &Value) -> Result<String> {
     Ok(STANDARD.encode(format!("{}:{}", text(credentials, "client_id")?, text(credentials, "client_secret")?)))
 }
 
 /// A client's own token.
-async fn login(wire: &mut Connection, credentials: &Value) -> Result<Member> {
+pub(crate) async fn login(wire: &mut Connection, credentials: &Value) -> Result<Member> {
     let id = text(credentials, "account_id")?;
     let body = json!({"grant_type": "client_credentials", "audience": credentials["audience"]});
     let request = Request::token(&format!("/v1/accounts/{id}/auth/token"), &basic(credentials)?, &body);
