@@ -144,6 +144,21 @@ async fn a_forgotten_password_is_chosen_anew_on_a_page() {
 }
 
 #[actix_web::test]
+async fn of_fifty_who_follow_a_password_link_one_chooses() {
+    let app = TestApp::start().await;
+    let one = app.partner("T11200000").await;
+    one.post("management/users", json!({"email": "kari@example.com"})).await.ok();
+    let token = app.password_token().await;
+    join_all((0..50).map(|_| one.get("auth/roles"))).await;
+    let passwords: Vec<String> = (0..50).map(|number| format!("a password of number {number}")).collect();
+    let answers = join_all(passwords.iter().map(|password| app.choose_password(&token, password))).await;
+    let chosen: Vec<usize> = (0..50).filter(|at| answers[*at].status == 204).collect();
+    assert_eq!(chosen.len(), 1);
+    assert!(answers.iter().all(|answer| matches!(answer.status, 204 | 400 | 429)));
+    app.sign_in("kari@example.com", &passwords[chosen[0]]).await.ok();
+}
+
+#[actix_web::test]
 async fn a_password_is_changed_by_its_owner() {
     let app = TestApp::start().await;
     let one = app.partner("T11200000").await;
