@@ -27,6 +27,9 @@ const KNOWN: usize = 200;
 const ASKED: usize = 3;
 const PASSWORD: &str = "correct horse battery staple";
 
+/// How somebody with an address is asked for.
+type Ask<'a> = Box<dyn Fn(&str) -> Request + 'a>;
+
 /// A client of an account that brings people's words.
 struct App {
     account: Member,
@@ -195,7 +198,7 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
         wire.json(&admin.post("management/users", &json!({"email": address, "authentication_type": "external"}))).await?;
     }
     let audience = admin.audience();
-    let asks: [(&str, Box<dyn Fn(&str) -> Request>); 4] = [
+    let asks: [(&str, Ask<'_>); 4] = [
         ("login", Box::new(|address| app.log_in(address, "a wrong password"))),
         (
             "passwordless",
