@@ -1,6 +1,7 @@
 //! People who sign in: how many logins the pool of hashes carries, what a refresh costs, what a flood of logins does to
 //! others, and whether time tells who is known.
 
+use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -240,14 +241,10 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
             ensure!(statuses[0] == statuses[1], "{name}: {here} and {nowhere} are answered differently: {statuses:?}");
             ensure!(statuses[0].0 != 429, "{name}: too often");
         }
-        let longer = |one: &Duration, other: &Duration| {
-            if one > other {
-                1.0
-            } else if one == other {
-                0.5
-            } else {
-                0.0
-            }
+        let longer = |one: &Duration, other: &Duration| match one.cmp(other) {
+            Ordering::Greater => 1.0,
+            Ordering::Equal => 0.5,
+            Ordering::Less => 0.0,
         };
         let wins: f64 = known.iter().flat_map(|one| unknown.iter().map(move |other| longer(one, other))).sum();
         let area = wins / (known.len() * unknown.len()) as f64;

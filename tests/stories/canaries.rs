@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tenantry_accounts::Source;
 use tenantry_tests::{Program, TestDatabase, http, program};
 use totp_rs::Totp;
 
@@ -54,7 +55,7 @@ async fn what_account_users_links_and_apps_are_made_of_is_in_no_log_metric_event
     }
     let setup = ask(post.clone(), "/v1/account/user/mfa/totp", &identity, json!({})).await.1;
     let app = Totp::from_url(text(&setup["uri"])).unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = u64::try_from(Source::system().now().seconds()).unwrap();
     let otp = app.generate(now).to_string();
     let codes = ask(post.clone(), "/v1/account/user/mfa/totp/confirm", &identity, json!({"otp": otp})).await.1;
     let challenged = ask(post.clone(), "/v1/account/login", "", credentials).await;
