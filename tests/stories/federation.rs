@@ -416,6 +416,10 @@ async fn a_provider_that_makes_no_sense_is_not_waited_for() {
         let began = std::time::Instant::now();
         authorize(&client, &[]).await.refused(503, "unavailable");
         assert!(began.elapsed().as_secs() < 8, "{ruse:?}");
+        // And nobody waits for it again at once.
+        let again = std::time::Instant::now();
+        authorize(&client, &[]).await.refused(503, "unavailable");
+        assert!(again.elapsed().as_millis() < 1000, "{ruse:?}");
         assert_eq!(hostile.keys_asked.load(Ordering::Relaxed), 0, "{ruse:?}");
     });
     join_all(answers).await;

@@ -205,7 +205,10 @@ impl Account {
             Ok(verified) => verified,
             // A stranger writes nothing into the log of the account.
             Err(Failure::Refused(_)) => return Err(Error::Unauthorized),
-            Err(failure) => return Err(self.not_believed(&caller, &failure).await?),
+            Err(failure) => {
+                tracing::warn!(account = %self.id(), %failure, "the keys of an issuer");
+                return Err(Error::ProviderUnavailable);
+            }
         };
         let email = identity.verified_email().ok_or(Error::InsufficientScope)?;
         // Only those for whom somebody has said that they sign in elsewhere.

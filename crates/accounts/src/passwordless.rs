@@ -189,8 +189,8 @@ impl Account {
             }
         };
         let passed = challenge.sent.as_ref().map(|(channel, _)| *channel);
-        let (account, whose) = (self.clone(), person.id());
-        let spend = async move |tx: &Tx<'_>| account.spend_login(tx, &challenge, whose).await;
+        let account = self.clone();
+        let spend = async move |tx: &Tx<'_>| account.spend_login(tx, &challenge).await;
         self.let_in(&caller, person, wanted, passed, spend).await
     }
 
@@ -211,6 +211,7 @@ impl Account {
             next.passed = passed;
             let (account, kept) = (self.clone(), next.clone());
             let begin = async move |tx: &Tx<'_>| {
+                Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
                 spend(tx).await?;
                 store::challenges::insert(tx, account.id(), &kept, account.now()).await
             };
@@ -274,9 +275,8 @@ impl Account {
     }
 
     /// Uses up a code, and with it all others that would do the same.
-    async fn spend_login(&self, tx: &Tx<'_>, challenge: &Challenge, person: Uuid) -> Result<()> {
+    async fn spend_login(&self, tx: &Tx<'_>, challenge: &Challenge) -> Result<()> {
         let (id, now) = (self.id(), self.now());
-        Person::find(tx, id, person, true).await?.ok_or(Error::InvalidGrant)?;
         if !store::challenges::spend(tx, id, (challenge.id, challenge.code), now).await? {
             return Err(Error::InvalidGrant);
         }
@@ -302,7 +302,8 @@ impl Account {
         }
         let (account, by, whose) = (self.clone(), caller.clone(), person.id());
         let spend = async move |tx: &Tx<'_>| {
-            account.spend_login(tx, &challenge, whose).await?;
+            Person::find(tx, account.id(), whose, true).await?.ok_or(Error::InvalidGrant)?;
+            account.spend_login(tx, &challenge).await?;
             let subject = challenge.wanted.client_id.to_string();
             account.tell(tx, &Content { subject, ..account.activity("user.logged_in", &by, whose) });
             Ok(())

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tenantry_domain::{AccountId, Instant, Seconds};
 
 use crate::fetch::Fetcher;
-use crate::providers::Providers;
+use crate::providers::{AWAY, Providers};
 use crate::{Failure, Identity};
 
 /// Signatures that only the issuer can make.
@@ -33,6 +33,7 @@ pub(crate) struct KeySets {
     fetcher: Fetcher,
     known: Cache<(AccountId, String), Arc<JwkSet>>,
     again: Cache<(AccountId, String), ()>,
+    away: Cache<(AccountId, String), Failure>,
 }
 
 /// What is read of a token.
@@ -57,15 +58,25 @@ impl KeySets {
             fetcher,
             known: Cache::builder().max_capacity(room).time_to_live(fresh).build(),
             again: Cache::builder().max_capacity(room).time_to_live(pause).build(),
+            away: Cache::builder().max_capacity(room).time_to_live(AWAY).build(),
         }
     }
 
     async fn get(&self, key: &(AccountId, String)) -> Result<Arc<JwkSet>, Failure> {
+        if let Some(failure) = self.away.get(key).await {
+            return Err(failure);
+        }
         let read = async {
             let set = self.fetcher.get(&key.1).await?;
             serde_json::from_slice(&set).map(Arc::new).map_err(|_| Failure::Provider("publishes no keys"))
         };
-        self.known.try_get_with(key.clone(), read).await.map_err(|failure| (*failure).clone())
+        match self.known.try_get_with(key.clone(), read).await {
+            Ok(set) => Ok(set),
+            Err(failure) => {
+                self.away.insert(key.clone(), (*failure).clone()).await;
+                Err((*failure).clone())
+            }
+        }
     }
 
     /// The key of this name; looked up again, seldom, if nobody knows it.

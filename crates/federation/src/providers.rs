@@ -24,6 +24,8 @@ use crate::{Failure, Identity};
 const FRESH: Duration = Duration::from_hours(1);
 /// So often at most its keys are looked up again for one that nobody knows.
 const PAUSE: Duration = Duration::from_secs(30);
+/// So long nobody asks a provider that did not answer.
+pub(crate) const AWAY: Duration = Duration::from_secs(5);
 /// Of how many providers it is remembered.
 const ROOM: u64 = 1000;
 /// Signatures that providers may use: those that only they can make.
@@ -83,6 +85,8 @@ pub struct Providers {
     known: Cache<(AccountId, String), Arc<CoreProviderMetadata>>,
     /// Whose keys were looked up again just now.
     again: Cache<(AccountId, String), ()>,
+    /// Who did not answer just now: nobody waits for it again at once.
+    away: Cache<(AccountId, String), Failure>,
     pub(crate) key_sets: KeySets,
 }
 
@@ -95,11 +99,15 @@ impl Providers {
             fetcher,
             known: Cache::builder().max_capacity(ROOM).time_to_live(FRESH).build(),
             again: Cache::builder().max_capacity(ROOM).time_to_live(PAUSE).build(),
+            away: Cache::builder().max_capacity(ROOM).time_to_live(AWAY).build(),
         }
     }
 
     async fn metadata(&self, upstream: &Upstream<'_>) -> Result<Arc<CoreProviderMetadata>, Failure> {
         let key = (upstream.account, upstream.authority.to_owned());
+        if let Some(failure) = self.away.get(&key).await {
+            return Err(failure);
+        }
         let discover = async {
             let issuer = IssuerUrl::new(key.1.clone()).map_err(|_| Failure::Provider("has no address"))?;
             let ask = |request: HttpRequest| self.fetcher.send(request);
@@ -109,7 +117,13 @@ impl Providers {
                 _ => Failure::Provider("does not say who it is"),
             })
         };
-        self.known.try_get_with(key.clone(), discover).await.map_err(|failure| (*failure).clone())
+        match self.known.try_get_with(key.clone(), discover).await {
+            Ok(metadata) => Ok(metadata),
+            Err(failure) => {
+                self.away.insert(key, (*failure).clone()).await;
+                Err((*failure).clone())
+            }
+        }
     }
 
     /// Where a person is sent, to prove itself to the provider.
