@@ -53,7 +53,7 @@ async fn what_account_users_links_and_apps_are_made_of_is_in_no_log_metric_event
                 .await;
         assert_eq!((entered.0, &entered.1["scope"]), (200, &json!("admin:accounts admin:customers admin:installers")));
     }
-    let setup = ask(post.clone(), "/v1/account/user/mfa/totp", &identity, json!({})).await.1;
+    let setup = ask(post.clone(), "/v1/account/user/mfa/totp", &identity, json!({"password": PASSWORD})).await.1;
     let app = Totp::from_url(text(&setup["uri"])).unwrap();
     let now = u64::try_from(Source::system().now().seconds()).unwrap();
     let otp = app.generate(now).to_string();

@@ -187,7 +187,10 @@ async fn a_second_factor_is_asked_for_once_it_is_turned_on() {
     let kari = one.person("kari@example.com", &["read:accounts"], &[]).await;
     let set = |body: Value| app.send(kari.request(Method::PUT, "/v1/account/user/mfa/sms").json(&body));
     set(json!({"enabled": true})).await.names("phone_number");
-    assert_eq!(set(json!({"enabled": true, "phone_number": "+4712345678"})).await.status, 201);
+    let number = |password: &str| json!({"enabled": true, "phone_number": "+4712345678", "password": password});
+    set(json!({"enabled": true, "phone_number": "+4712345678"})).await.names("password");
+    set(number(OTHER)).await.refused(401, "invalid_credentials");
+    assert_eq!(set(number(PASSWORD)).await.status, 201);
     assert_eq!(own(&kari).await.ok()["configuration"]["mfa"]["sms"], true);
     let asked = app.sign_in("kari@example.com", PASSWORD).await;
     assert_eq!(asked.header("set-cookie"), "");
@@ -209,7 +212,7 @@ async fn a_second_factor_is_asked_for_once_it_is_turned_on() {
     let in_again: Vec<&Answer> = answers.iter().filter(|answer| answer.status == 200).collect();
     assert_eq!(in_again.len(), 1);
     Person::new(&app, in_again[0]).enter("T11200000").await.get("auth/roles").await.ok();
-    assert_eq!(set(json!({"enabled": false})).await.status, 201);
+    assert_eq!(set(json!({"enabled": false, "password": PASSWORD})).await.status, 201);
     app.sign_in("kari@example.com", PASSWORD).await.ok();
 }
 

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tenantry_tests::{Answer, AppClient, PUBLIC, SHOP, Tenant, TestApp, http};
+use tenantry_tests::{Answer, AppClient, PASSWORD, PUBLIC, Person, SHOP, Tenant, TestApp, http};
 use url::Url;
 
 const CALLBACK: &str = "https://shop.example/back?x=1";
@@ -172,6 +172,20 @@ async fn an_address_leads_to_a_customer_only_where_the_provider_says_it_is_their
         let introspected = introspect(&app, &client, text(&token["access_token"])).await;
         assert!(text(&introspected["sub"]).starts_with(subject), "{who}: {introspected}");
     }
+    // Whoever is shut out as the same customer is shut out, by whichever way it came in.
+    let links = json!([{"rel": "customers_user", "href": format!("{PUBLIC}/v1/accounts/T11200000/customers/users/c-1")}]);
+    shop.post("auth/users", json!({"username": "twin", "password": PASSWORD, "links": links})).await.ok();
+    let of_ola = redeem(&client, &code(&client, &provider, "ola", None).await, json!({})).await.ok();
+    let person = client.person(&of_ola);
+    person.get("auth/roles").await.ok();
+    shop.post_empty("auth/users/twin/disable").await.ok();
+    person.get("auth/roles").await.refused(401, "unauthorized");
+    redeem(&client, &code(&client, &provider, "ola", None).await, json!({})).await.refused(400, "invalid_grant");
+    // The name by which the provider's word is known stays.
+    let users = shop.get("auth/users").await.ok();
+    let theirs = users.as_array().unwrap().iter().find(|user| text(&user["username"]).starts_with("oidc-")).unwrap();
+    let rename = format!("auth/users/{}/change_username", text(&theirs["username"]));
+    shop.post(&rename, json!({"username": "ola"})).await.names("username");
     // With a second factor of ours: the provider's word alone is not enough.
     let users = shop.get("auth/users").await.ok();
     let of_kari = users.as_array().unwrap().iter().find(|user| user["links"][0]["href"] == "mailto:kari@example.com").unwrap();
@@ -489,15 +503,27 @@ async fn an_external_id_token_opens_an_account_to_its_members() {
     ] {
         enter("T11200000", &token, "account_user").await.refused(403, "insufficient_scope");
     }
-    // Nobody names an issuer for people who may do more than it may itself.
-    one.post(
-        "management/users",
-        json!({"email": "boss@example.com", "scope": ["admin:accounts"], "authentication_type": "external"}),
-    )
-    .await
-    .ok();
-    let weak = one.client(&["write:accounts", "read:accounts"]).await;
-    weak.put("management/settings", jwks("mine")).await.refused(403, "scope_not_delegable");
+    // Whoever names an issuer makes nobody more than it was itself, whoever is invited later.
+    let weak = one.client(&["write:accounts"]).await;
+    weak.put("management/settings", jwks("mine")).await.ok();
+    let boss =
+        json!({"email": "boss@example.com", "scope": ["admin:accounts", "write:accounts"], "authentication_type": "external"});
+    one.post("management/users", boss).await.ok();
+    let token = enter("T11200000", &with("email", json!("boss@example.com")), "account_user").await.ok();
+    assert_eq!(token["scope"], "write:accounts");
+    // An external member is no client, even where one is called as its tokens say; and chooses no password here.
+    one.post("auth/clients", json!({"client_id": "console"})).await.ok();
+    let inside = app.holder("T11200000", text(&token["access_token"]));
+    let login = json!({"grant_type": "password", "username": "x", "password": "y", "audience": AUDIENCE});
+    inside.post("auth/token", login).await.refused(403, "insufficient_scope");
+    let forgot = json!({"email": "boss@example.com"});
+    app.send(app.request(Method::POST, "/v1/account/password/forgot").json(&forgot)).await;
+    let messages = app.messages().await;
+    let link = messages.iter().find(|message| message["to"] == "boss@example.com").unwrap();
+    let link = text(&link["text"]).split_whitespace().find(|word| word.contains("token=")).unwrap().to_owned();
+    app.choose_password(link.split_once("token=").unwrap().1, PASSWORD).await;
+    let boss = Person::new(&app, &app.sign_in("boss@example.com", PASSWORD).await);
+    boss.ask_token("T11200000").await.refused(403, "insufficient_scope");
     weak.put("management/settings", json!({"jwks": null})).await.ok();
     enter("T11200000", &good, "account_user").await.refused(401, "unauthorized");
     for (field, value) in

@@ -135,7 +135,9 @@ async fn an_account_user_sets_its_own_app_up() {
     let own = |method: Method, path: &str, body: Value| {
         app.send(kari.request(method, &format!("/v1/account/user/mfa/{path}")).json(&body))
     };
-    let setup = own(Method::POST, "totp", json!({})).await.ok();
+    own(Method::POST, "totp", json!({})).await.names("password");
+    own(Method::POST, "totp", json!({"password": "another one"})).await.refused(401, "invalid_credentials");
+    let setup = own(Method::POST, "totp", json!({"password": PASSWORD})).await.ok();
     let codes = own(Method::POST, "totp/confirm", json!({"otp": shown(&setup, 0)})).await.ok();
     let user = app.send(kari.request(Method::GET, "/v1/account/user")).await.ok();
     assert_eq!(user["configuration"]["mfa"], json!({"sms": false, "totp": true}));
@@ -150,6 +152,9 @@ async fn an_account_user_sets_its_own_app_up() {
     let signed_in = Person::new(&app, &finish("otp", &shown(&setup, 30)).await);
     signed_in.enter("T11200000").await.get("auth/roles").await.ok();
     finish("recovery_code", text(&codes["recovery_codes"][9])).await.ok();
-    assert_eq!(own(Method::DELETE, "totp", json!({})).await.status, 204);
+    own(Method::DELETE, "totp", json!({})).await.names("password");
+    own(Method::POST, "recovery-codes", json!({})).await.names("password");
+    own(Method::POST, "recovery-codes", json!({"password": PASSWORD})).await.ok();
+    assert_eq!(own(Method::DELETE, "totp", json!({"password": PASSWORD})).await.status, 204);
     app.sign_in("kari@example.com", PASSWORD).await.ok();
 }

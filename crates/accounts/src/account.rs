@@ -137,7 +137,8 @@ impl Account {
 
     /// How a write of `by` is admitted here.
     fn lane(&self, by: &Caller) -> Lane {
-        if by.home().is_some_and(|home| home != self.id()) { Lane::Above } else { by.lane }
+        let above = by.home().is_some_and(|home| home != self.id()) && !by.is_identity();
+        if above { Lane::Above } else { by.lane }
     }
 
     /// Leave for one write of this account; `Error::Busy` if it has too much under way.

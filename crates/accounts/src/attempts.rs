@@ -27,15 +27,19 @@ pub(crate) struct Attempt {
     own: bool,
 }
 
+/// The network of an address that counts as one party.
+pub(crate) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Ipv4Net::new_assert(address, 32).to_string(),
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
+    }
+}
+
 impl Account {
     /// The attempt of somebody who says to be `name`. Where the client says at which address the `person` is, that one may have
     /// to wait; else the client's own is counted, behind which everybody is, and bars nobody.
     pub(crate) fn attempt(&self, name: &str, person: Option<IpAddr>, client: Option<IpAddr>) -> Attempt {
         let alias = |kind: &str, text: &str| self.platform().vault.alias(self.id(), kind, text);
-        let network = |address: IpAddr| match address.to_canonical() {
-            IpAddr::V4(address) => Ipv4Net::new_assert(address, 32).to_string(),
-            IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
-        };
         let address = person.or(client).map(|address| alias("address", &network(address)));
         Attempt { name: alias("name", name), address, own: person.is_some() }
     }

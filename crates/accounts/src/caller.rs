@@ -65,6 +65,11 @@ impl Caller {
         self.claims().and_then(Claims::member).ok_or(Error::Unauthorized)
     }
 
+    /// Whether it only says who somebody is.
+    pub(crate) fn is_identity(&self) -> bool {
+        self.claims().is_some_and(|claims| claims.token_use == TokenUse::Identity)
+    }
+
     /// Whether it is the system itself.
     pub(crate) fn is_system(&self) -> bool {
         self.proof.is_none()

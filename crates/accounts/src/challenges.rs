@@ -23,7 +23,7 @@ pub(crate) const TRIES: i64 = 5;
 /// How often anybody may fail for one person in an hour, over all challenges.
 pub(crate) const FAILURES: i64 = 10;
 /// How many codes one target is sent in ten minutes.
-const SENT: i64 = 3;
+pub(crate) const SENT: i64 = 3;
 /// How many an account sends in a day.
 const SENT_A_DAY: i64 = 10_000;
 /// The ticket that names a challenge.
@@ -249,13 +249,14 @@ impl Account {
         let key = name.map_or_else(|| recovery.username.to_owned(), |name| name.key());
         let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope: grant.scope.clone() };
         let mut challenge = self.challenge(Kind::Recovery, (person, &key), wanted);
-        // Nobody's goes to a place that no one has, another one for each channel, as somebody's would.
-        let place = target.clone().unwrap_or_else(|| format!("nobody:{channel:?}:{key}"));
+        // Counted under what was said, whoever is found by it.
+        let place = format!("{channel:?}:{key}");
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
         let (account, by, kept) = (self.clone(), caller.clone(), challenge.clone());
         let send = async move |tx: &Tx<'_>| {
             account.allow_sending(tx, Kind::Recovery.sent(), &place).await?;
             store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
+            let target = account.rested(tx, Kind::Recovery.sent(), target).await?;
             account.put_out(tx, &account.letter(&kept, channel, target)).await?;
             let whose = person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("recovery.begun", &by, "") });
@@ -367,6 +368,15 @@ impl Account {
             target,
             tries: 0,
             expires_at: challenge.expires_at,
+        }
+    }
+
+    /// The target, unless it was sent too many messages of this kind; then nobody, and nobody learns of it.
+    pub(crate) async fn rested(&self, tx: &Tx<'_>, kind: &str, target: Option<String>) -> Result<Option<String>> {
+        let counted = target.as_ref().map(|target| self.platform().vault.alias(self.id(), kind, &format!("at {target}")));
+        match counted {
+            Some(counted) if !store::attempts::within(tx, self.id(), counted, SENT, 600, self.now()).await? => Ok(None),
+            _ => Ok(target),
         }
     }
 

@@ -5,14 +5,15 @@ use serde::Serialize;
 use serde_json::json;
 use tenantry_domain::{
     AccountId, Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Instant, Link, Member,
-    Password, Phone, Realm, Result, RoleId, Scopes, Seconds, Secret, SessionId, fold,
+    MemberInput, MemberRights, Password, Phone, Realm, Result, RoleId, Scopes, Seconds, Secret, SessionId, fold,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::attempts::network;
 use crate::bootstrap::OPERATOR;
 use crate::caller::{Caller, Demand, Origin};
-use crate::challenges::{Challenge, Kind, Passed, Redeemed, Sent};
+use crate::challenges::{Challenge, Kind, Passed, Redeemed, SENT, Sent};
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::limits::Party;
@@ -38,8 +39,21 @@ const OPENID: &str = "openid";
 const IDENTITY_LIFETIME: Seconds = 900;
 /// How long a link to choose another password is good for.
 const RESET: Seconds = 3600;
+/// How many of these one network may ask for in an hour.
+const LINKS: i64 = 30;
 /// How such links are told from all other opaque values.
 const TICKET: &str = "password";
+
+/// How a member enters an account.
+#[derive(Default)]
+pub(crate) struct Entry<'e> {
+    /// Fewer scopes than it has.
+    pub(crate) wanted: Option<&'e str>,
+    /// Until when at most, in seconds since 1970.
+    pub(crate) until: Option<Seconds>,
+    /// With what at most.
+    pub(crate) most: Option<&'e Scopes>,
+}
 
 /// An account that somebody is a member of.
 pub struct Membership {
@@ -111,17 +125,17 @@ impl Registry {
         let scope = Scopes::parse(&OPERATOR).expect("they are scopes");
         let mut person = None;
         for id in [AccountId::console(), AccountId::owner(tenantry_domain::Mode::Test)] {
-            let rights = tenantry_domain::MemberRights { name: None, scope: scope.clone(), roles: Vec::new() };
-            let input = tenantry_domain::MemberInput { email: email.clone(), rights, external: true };
+            let rights = MemberRights { name: None, scope: scope.clone(), roles: Vec::new() };
             let account = self.get(id).await?;
-            match account.invite(Caller::system(), input).await {
-                Ok(member) => person = Some(member.id),
-                Err(Error::Duplicate(_)) => {
-                    let key = email.key();
-                    person = account.directory().members.values().find(|member| member.email.key() == key).map(|one| one.id);
+            let known = account.directory().members.values().find(|member| member.email.key() == email.key()).cloned();
+            let member = match known {
+                Some(known) => account.update_member(Caller::system(), known.id, rights).await?,
+                None => {
+                    let input = MemberInput { email: email.clone(), rights, external: false };
+                    account.invite_quietly(Caller::system(), input).await?
                 }
-                Err(error) => return Err(error),
-            }
+            };
+            person = Some(member.id);
         }
         let console = self.console().await?;
         let challenge = console.password_challenge(person, email, RESET * 24);
@@ -159,7 +173,7 @@ impl Account {
             self.admit_to(&caller, proven, challenge.clone()).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
-        let session = self.console_session(&Person::User(proven.user.clone()));
+        let session = self.console_session(&Person::User(proven.user.clone(), Vec::new()));
         self.admit_with(&caller, proven, session.clone()).await?;
         self.identity(&session).await.map(Login::Done)
     }
@@ -251,6 +265,17 @@ impl Account {
         user.filter(|user| user.enabled).ok_or(Error::Unauthorized)
     }
 
+    /// Refuses where the calling account user does not know its own password: a session alone changes no factor.
+    ///
+    /// Errors: `InvalidCredentials`; `TooManyAttempts`.
+    pub async fn confirm_self(&self, caller: &Caller, password: Password) -> Result<()> {
+        let user = self.own_record(caller).await?;
+        let shown = (user.username.as_str(), password);
+        let proven = self.prove_password(caller, Realm::Console, shown, caller.origin.ip).await?;
+        let account = self.clone();
+        self.write_rows(caller, async move |tx| account.admit(tx, &proven).await).await
+    }
+
     /// Gives the calling account user another password. Its other sessions end.
     ///
     /// Errors: `InvalidCredentials` for a wrong one; `TooManyAttempts`; `Invalid` for one that is its address.
@@ -308,10 +333,17 @@ impl Account {
         let user = user.filter(|user| user.enabled);
         let challenge = self.password_challenge(user.as_ref().map(|user| user.id), email, RESET);
         let target = user.as_ref().and_then(|user| user.email()).map(|email| email.as_str().to_owned());
-        let place = format!("to {}", email.key());
+        let alias = |text: &str| self.platform().vault.alias(self.id(), Kind::Password.sent(), text);
+        let network = caller.origin.ip.map(network).unwrap_or_default();
+        let (place, from) = (alias(&format!("to {}", email.key())), alias(&format!("from {network}")));
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let send = async move |tx: &Tx<'_>| {
-            account.allow_sending(tx, Kind::Password.sent(), &place).await?;
+            // Of one address and of one network, not of all: a stranger must not keep the others from theirs.
+            for (counted, most, window) in [(place, SENT, 600), (from, LINKS, 3600)] {
+                if !store::attempts::within(tx, account.id(), counted, most, window, now).await? {
+                    return Err(account.wait(tx, counted, now).await?);
+                }
+            }
             store::challenges::insert(tx, account.id(), &challenge, now).await?;
             let letter = Letter {
                 account: account.id(),
@@ -382,9 +414,12 @@ impl Account {
     /// roles give more scopes than a token holds.
     pub(crate) async fn enter_as(&self, identity: &Caller, wanted: Option<&str>) -> Result<AccessToken> {
         let (directory, person) = (self.directory(), identity.person()?);
-        let member = directory.members.get(&person).filter(|_| directory.account.stamp.deleted.is_none());
+        // Whoever is to sign in elsewhere does so.
+        let member = directory.members.get(&person).filter(|member| !member.external);
+        let member = member.filter(|_| directory.account.stamp.deleted.is_none());
         let member = member.ok_or(Error::InsufficientScope)?.clone();
-        self.enter_for(identity, &member, identity.claims().and_then(|claims| claims.sid), (wanted, None)).await
+        self.enter_for(identity, &member, identity.claims().and_then(|claims| claims.sid), Entry { wanted, ..Entry::default() })
+            .await
     }
 
     /// The same for a member who has proven itself, by this session if there is one; good until then at most.
@@ -393,12 +428,13 @@ impl Account {
         caller: &Caller,
         member: &Member,
         session: Option<SessionId>,
-        (wanted, until): (Option<&str>, Option<Seconds>),
+        Entry { wanted, until, most }: Entry<'_>,
     ) -> Result<AccessToken> {
         let directory = self.directory();
         let allowance = self.charge(self, Party::Member(member.id), Lane::Reserved)?;
         self.refuse_suspended(&directory)?;
-        let scope = narrowed(&directory.member_scopes(member.id).ok_or(Error::InsufficientScope)?, wanted)?;
+        let held = directory.member_scopes(member.id).ok_or(Error::InsufficientScope)?;
+        let scope = narrowed(&most.map_or_else(|| held.clone(), |most| held.held_by(most)), wanted)?;
         if scope.iter().count() > Scopes::MAX {
             return Err(Error::LimitReached { noun: "scopes in a token", max: Scopes::MAX });
         }

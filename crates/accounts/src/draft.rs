@@ -62,6 +62,11 @@ impl<'t> Draft<'t> {
         self.source.id(self.now)
     }
 
+    /// What the caller may do here; `None` is the system's: everything.
+    pub(crate) fn scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
+    }
+
     /// Refuses scopes that the caller itself does not hold (security A6).
     pub(crate) fn may_delegate(&self, wanted: &Scopes) -> Result<()> {
         let lacking = self.scopes.as_ref().and_then(|held| held.not_delegable(wanted));

@@ -4,17 +4,19 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserId, CustomerType, Error, GrantType, Link, Oidc, PasswordHash, Realm, Recovery, Result, Secret, Stamp,
-    Username,
+    AuthUser, AuthUserId, CustomerType, Error, GrantType, Link, Oidc, PasswordHash, Realm, Recovery, Result, Scopes, Secret,
+    Stamp, Username,
 };
 use tenantry_federation::{Answer, Ask, Failure, Identity, Upstream};
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::console::Entry;
 use crate::events::Content;
 use crate::people::Person;
 use crate::sessions::{Login, Wanted};
 use crate::store::{self, Tx};
+use crate::users::FEDERATED;
 use crate::vault::Place;
 
 /// Somebody who is to be sent to the provider of a client's grant.
@@ -45,6 +47,7 @@ struct Journey {
     oidc: Oidc,
     client_secret: Secret,
     redirect_uri: String,
+    state: String,
     nonce: Secret,
     verifier: Secret,
 }
@@ -77,11 +80,13 @@ impl Account {
         let vault = &self.platform().vault;
         let secret = vault.open(Place { account: self.id(), kind: "grant.oidc", id: grant.id.0 }, &oidc.sealed_secret)?;
         let client_secret = Secret::new(String::from_utf8(secret).map_err(|_| Error::Internal("not text".to_owned()))?);
-        let state = request.state.unwrap_or_default();
-        let said = format!("{}\n{}\n{redirect_uri}\n{state}", wanted.client.0, wanted.audience.stored());
-        let derived = |kind| vault.derived(self.id(), kind, &said);
+        let place = format!("{}\n{}\n{redirect_uri}", wanted.client.0, wanted.audience.stored());
+        // Whoever says no state gets one, and may say it again or not.
+        let unsaid = vault.derived(self.id(), "oidc state", &place).reveal().to_owned();
+        let state = request.state.map_or(unsaid, str::to_owned);
+        let derived = |kind| vault.derived(self.id(), kind, &format!("{place}\n{state}"));
         let (nonce, verifier) = (derived("oidc nonce"), derived("oidc verifier"));
-        Ok(Journey { wanted, oidc, client_secret, redirect_uri, nonce, verifier })
+        Ok(Journey { wanted, oidc, client_secret, redirect_uri, state, nonce, verifier })
     }
 
     /// Where to send a person who is to prove itself to the provider of the client's grant (contract no. 2). `scope`: what to ask
@@ -91,10 +96,9 @@ impl Account {
     /// `ProviderUnavailable`.
     pub async fn oidc_authorize(&self, caller: &Caller, request: OidcRequest<'_>, scope: Option<&str>) -> Result<String> {
         let journey = self.journey(caller, &request)?;
-        let unsaid = self.platform().source.id(self.now()).to_string();
         let ask = Ask {
             scope: scope.unwrap_or("email profile"),
-            state: request.state.unwrap_or(&unsaid),
+            state: &journey.state,
             nonce: &journey.nonce,
             verifier: &journey.verifier,
         };
@@ -117,7 +121,8 @@ impl Account {
             Ok(identity) => identity,
             Err(failure) => return Err(self.not_believed(&caller, &failure).await?),
         };
-        let person = Person::User(self.vouched_for(&caller, &identity).await?);
+        let user = self.vouched_for(&caller, &identity).await?;
+        let person = Person::find(&self.platform().store.read, self.id(), user.id.0, false).await?.ok_or(Error::InvalidGrant)?;
         let login = self.let_in(&caller, person, journey.wanted, None, async |_: &Tx<'_>| Ok(())).await?;
         Ok(OidcLogin { login, authority: journey.oidc.authority, identity })
     }
@@ -140,7 +145,7 @@ impl Account {
     /// The user whom a provider means, made at the first time.
     async fn vouched_for(&self, caller: &Caller, identity: &Identity) -> Result<AuthUser> {
         let said = format!("{}\n{}", identity.issuer, identity.subject);
-        let name = format!("oidc-{}", self.platform().vault.alias(self.id(), "oidc identity", &said));
+        let name = format!("{FEDERATED}{}", self.platform().vault.alias(self.id(), "oidc identity", &said));
         let name: Username = name.parse().expect("a UUID can be a name");
         let read = &self.platform().store.read;
         if let Some(user) = store::users::find(read, self.id(), Realm::Users, &name).await? {
@@ -214,6 +219,7 @@ impl Account {
         // Only those for whom somebody has said that they sign in elsewhere.
         let member = directory.members.values().find(|member| member.external && member.email.key() == email.key());
         let member = member.ok_or(Error::InsufficientScope)?.clone();
-        self.enter_for(&caller, &member, None, (wanted, Some(until))).await
+        let most = Scopes::parse_claim(&jwks.scope).map_err(Error::Internal)?;
+        self.enter_for(&caller, &member, None, Entry { wanted, until: Some(until), most: Some(&most) }).await
     }
 }

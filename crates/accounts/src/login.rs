@@ -68,7 +68,7 @@ impl Account {
             self.admit_to(&caller, proven, challenge.clone()).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
-        let session = self.new_session(&caller, &Person::User(proven.user.clone()), wanted)?;
+        let session = self.new_session(&caller, &Person::User(proven.user.clone(), Vec::new()), wanted)?;
         self.admit_with(&caller, proven, session.clone()).await?;
         self.open_session(&caller, &session).await.map(Login::Done)
     }

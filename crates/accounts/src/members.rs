@@ -44,7 +44,7 @@ impl MemberFilter {
 }
 
 impl Account {
-    /// Live members in order of their persons' creation.
+    /// Live members by id.
     pub fn members(&self, filter: &MemberFilter) -> Vec<Arc<Member>> {
         let directory = self.directory();
         let later = directory.members.values().filter(|member| filter.after.is_none_or(|after| member.id > after));
@@ -57,8 +57,20 @@ impl Account {
     /// Errors: `Duplicate` for somebody who is a member, `Invalid` for a role that is not there, `ScopeNotDelegable`,
     /// `LimitReached`; `TooManyAttempts` where the address was sent too much.
     pub async fn invite(&self, by: Caller, input: MemberInput) -> Result<Arc<Member>> {
+        let letter = !input.external;
+        self.make_member(by, input, letter).await
+    }
+
+    /// The same without a letter.
+    pub(crate) async fn invite_quietly(&self, by: Caller, input: MemberInput) -> Result<Arc<Member>> {
+        self.make_member(by, input, false).await
+    }
+
+    async fn make_member(&self, by: Caller, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
         let (account, now) = (self.clone(), self.now());
-        let person = new_person(AuthUserId(self.platform().source.id(now)), Stamp::new(now, by.subject()), &input.email)?;
+        // Its id tells nobody whether, or since when, it was known.
+        let id = self.platform().vault.alias(AccountId::console(), "account user", input.email.key());
+        let person = new_person(AuthUserId(id), Stamp::new(now, by.subject()), &input.email)?;
         let member = self.write(&by, async move |draft| {
             may_give(draft, &input.rights)?;
             if draft.directory.members.len() >= MAX_MEMBERS {
@@ -74,7 +86,7 @@ impl Account {
             if draft.directory.members.contains_key(&person.id) {
                 return Err(Error::Duplicate("email"));
             }
-            if !input.external {
+            if letter {
                 account.write_invitation(draft, &person).await?;
             }
             let MemberRights { name, scope, roles } = input.rights;
@@ -122,6 +134,7 @@ impl Account {
         self.write(&by, async move |draft| {
             let old = draft.directory.members.get(&id).cloned().ok_or(Error::NotFound)?;
             may_give(draft, &rights)?;
+            may_take(draft, id)?;
             let MemberRights { name, scope, roles } = rights;
             let member = Arc::new(Member { stamp: old.stamp.touched(draft.now), name, scope, roles, ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
@@ -135,6 +148,7 @@ impl Account {
     /// Removes a member. Its tokens are refused from the next request on.
     pub async fn remove_member(&self, by: Caller, id: AuthUserId) -> Result<Arc<Member>> {
         self.write(&by, async move |draft| {
+            may_take(draft, id)?;
             let old = Arc::make_mut(&mut draft.directory.members).remove(&id).ok_or(Error::NotFound)?;
             let member = Arc::new(Member { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
@@ -154,6 +168,11 @@ fn may_give(draft: &Draft<'_>, rights: &MemberRights) -> Result<()> {
         draft.may_delegate(&role.scope)?;
     }
     Ok(())
+}
+
+/// Nor does anybody take from a member what it itself does not hold.
+fn may_take(draft: &Draft<'_>, id: AuthUserId) -> Result<()> {
+    draft.may_delegate(&draft.directory.member_scopes(id).ok_or(Error::NotFound)?)
 }
 
 /// Somebody who has no password yet.

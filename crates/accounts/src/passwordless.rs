@@ -93,9 +93,12 @@ impl Account {
             Some(customer) => Person::of_customer(read, self.id(), customer, false).await?,
             None => None,
         };
+        // Over two channels one code would be two factors.
+        let two_factors = person.as_ref().is_some_and(|person| person.second_factor().is_some());
         let found = person.as_ref().and_then(|person| Some((person.id(), reached(person, channel)?)));
         let (person, target) = found.unzip();
-        let place = target.clone().unwrap_or_else(|| format!("nobody:{channel:?}:{}", email.key()));
+        // Counted under what was said, whoever is found by it.
+        let place = format!("{channel:?}:{}", email.key());
         let mut challenge = self.challenge(Kind::Login, (person, email.key()), wanted);
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
         challenge.login_session = request.login_session;
@@ -105,15 +108,24 @@ impl Account {
             let (id, counted) = (account.id(), challenge.counted);
             let of = (challenge.wanted.client, &challenge.wanted.audience);
             let latest = store::challenges::latest(tx, id, counted, of, now).await?;
-            let again = |latest: &Challenge| latest.person == person && latest.login_session == challenge.login_session;
-            let sent = if let Some(latest) = latest.filter(|latest| challenge.login_session.is_some() && again(latest)) {
-                store::challenges::send_again(tx, id, latest.id, (channel, &place), now).await?;
-                latest
+            let again = |latest: &Challenge| {
+                let same_channel = latest.sent.as_ref().is_some_and(|(before, _)| *before == channel);
+                latest.person == person && latest.login_session == challenge.login_session && (same_channel || !two_factors)
+            };
+            let latest = latest.filter(|latest| challenge.login_session.is_some() && again(latest));
+            // A code whose tries are used up is not worth sending.
+            let again = match latest {
+                Some(latest) => store::challenges::send_again(tx, id, latest.id, (channel, &place), (TRIES, now)).await?,
+                None => None,
+            };
+            let sent = if let Some(again) = again {
+                again
             } else {
                 store::challenges::end_counted(tx, id, counted, of, now).await?;
                 store::challenges::insert(tx, id, &challenge, now).await?;
                 challenge
             };
+            let target = account.rested(tx, Kind::Login.sent(), target).await?;
             account.put_out(tx, &account.letter(&sent, channel, target)).await?;
             let whose = person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("login_code.sent", &by, "") });
@@ -249,6 +261,10 @@ impl Account {
                 Some(latest) => store::challenges::try_code(tx, id, (latest.id, latest.code), TRIES, now).await?,
                 None => None,
             };
+            // Where no code was sent there is none to guess, and nobody is barred; nobody is sent one, too.
+            if tried.is_none() {
+                return Ok(None);
+            }
             if store::attempts::within(tx, id, counted, FAILURES, 3600, now).await? {
                 Ok(tried)
             } else {
@@ -291,13 +307,17 @@ impl Account {
     /// Where a clicked link leads: the client's callback, with an ID token (contract no. 1). The link is used up.
     ///
     /// Errors: `InvalidRedirectUri` for what is no callback of the client; `InvalidGrant` for a wrong, used or expired code, or
-    /// one that was made for something else; `GrantMissing`.
+    /// one that was made for something else, or for somebody who has a second factor; `GrantMissing`.
     pub async fn follow_link(&self, caller: Caller, link: Link<'_>) -> Result<String> {
         self.refuse_suspended(&self.directory())?;
         let wanted = self.wanted(link.client_id, link.audience)?;
         let redirect_uri = self.callback(&wanted.client_id, link.redirect_uri)?;
         let (challenge, person) = self.try_link(link.code).await?;
         if challenge.wanted.client != wanted.client || challenge.wanted.audience != wanted.audience {
+            return Err(Error::InvalidGrant);
+        }
+        // One factor vouches for nobody who has two.
+        if person.second_factor().is_some() {
             return Err(Error::InvalidGrant);
         }
         let (account, by, whose) = (self.clone(), caller.clone(), person.id());

@@ -9,8 +9,8 @@ use crate::store;
 /// Somebody who may log in now.
 #[derive(Debug, Clone)]
 pub(crate) enum Person {
-    /// By a password, or by a code that was handed over.
-    User(AuthUser),
+    /// By a password, or by a code that was handed over; with all auth users that are the same customer.
+    User(AuthUser, Vec<AuthUser>),
     /// By a code; with the auth users that are this customer.
     Customer(Customer, Vec<AuthUser>),
 }
@@ -21,8 +21,12 @@ impl Person {
         if let Some(customer) = store::customers::get(db, account, id, lock).await? {
             return Self::of_customer(db, account, customer, lock).await;
         }
-        let user = store::users::get(db, account, id, lock).await?;
-        Ok(user.filter(|user| user.enabled).map(Self::User))
+        let Some(user) = store::users::get(db, account, id, lock).await?.filter(|user| user.enabled) else { return Ok(None) };
+        let others = match user.customer() {
+            Some(customer) => store::users::of_customer(db, account, customer, lock).await?,
+            None => Vec::new(),
+        };
+        Ok(others.iter().all(|user| user.enabled).then_some(Self::User(user, others)))
     }
 
     /// A customer, if it may log in: whoever is shut out as a user does not come in as a customer.
@@ -42,7 +46,7 @@ impl Person {
     /// Its record.
     pub(crate) const fn id(&self) -> Uuid {
         match self {
-            Self::User(user) => user.id.0,
+            Self::User(user, _) => user.id.0,
             Self::Customer(customer, _) => customer.key.0,
         }
     }
@@ -50,7 +54,7 @@ impl Person {
     /// The subject of its tokens (contract section 3.4).
     pub(crate) fn subject(&self) -> String {
         match self {
-            Self::User(user) => user.subject(),
+            Self::User(user, _) => user.subject(),
             Self::Customer(customer, _) => customer.customer_id.subject(),
         }
     }
@@ -58,7 +62,7 @@ impl Person {
     /// Its mail address.
     pub(crate) fn email(&self) -> Option<&Email> {
         match self {
-            Self::User(user) => user.email(),
+            Self::User(user, _) => user.email(),
             Self::Customer(customer, _) => customer.email.as_ref(),
         }
     }
@@ -66,17 +70,17 @@ impl Person {
     /// What people call it.
     pub(crate) fn name(&self) -> Option<String> {
         match self {
-            Self::User(_) => None,
+            Self::User(..) => None,
             Self::Customer(customer, _) => customer.name(),
         }
     }
 
     /// The user whose second factor it has to show, if there is one.
     pub(crate) fn second_factor(&self) -> Option<&AuthUser> {
-        let users = match self {
-            Self::User(user) => std::slice::from_ref(user),
-            Self::Customer(_, users) => users,
+        let (first, users) = match self {
+            Self::User(user, others) => (Some(user), others),
+            Self::Customer(_, users) => (None, users),
         };
-        users.iter().find(|user| user.has_second_factor())
+        first.into_iter().chain(users).find(|user| user.has_second_factor())
     }
 }

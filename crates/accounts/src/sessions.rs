@@ -247,7 +247,7 @@ impl Account {
 
     /// The client that calls for itself: no person and no partner can vouch for a login.
     pub(crate) fn calling_client(&self, caller: &Caller) -> Result<ClientKey> {
-        let claims = caller.claims().filter(|claims| claims.sid.is_none() && claims.act.is_none());
+        let claims = caller.claims().filter(|claims| claims.sid.is_none() && claims.act.is_none() && claims.member().is_none());
         let client = claims.and_then(|claims| self.directory().clients.get(&claims.client_id).map(|client| client.key));
         client.ok_or(Error::InsufficientScope)
     }

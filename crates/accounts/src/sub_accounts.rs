@@ -68,17 +68,15 @@ impl Account {
         self.change(by, change).await
     }
 
-    async fn change(&self, by: Caller, change: AccountChange) -> Result<Arc<AccountRecord>> {
+    async fn change(&self, by: Caller, mut change: AccountChange) -> Result<Arc<AccountRecord>> {
         self.write(&by, async move |draft| {
             let old = draft.directory.account.clone();
             if old.stamp.deleted.is_some() {
                 return Err(Error::NotFound);
             }
-            if matches!(change.jwks, Change::Set(_)) {
+            if let Change::Set(jwks) = &mut change.jwks {
                 // Whoever names an issuer speaks for the members that it vouches for.
-                let external = draft.directory.members.values().filter(|member| member.external);
-                let held: Vec<Scopes> = external.filter_map(|member| draft.directory.member_scopes(member.id)).collect();
-                draft.may_delegate(&Scopes::union(&held))?;
+                jwks.scope = draft.scopes().map(Scopes::claim).unwrap_or_default();
             }
             let record = Arc::new(old.with(change, old.stamp.touched(draft.now)));
             store::accounts::update(draft.tx, &record).await?;

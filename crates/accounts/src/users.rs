@@ -10,6 +10,9 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::store::{self, Tx};
 
+/// What the names of users begin with whom an identity provider vouches for.
+pub(crate) const FEDERATED: &str = "oidc-";
+
 /// Which users to list; all conditions must hold.
 #[derive(Debug, Clone, Default)]
 pub struct UserFilter {
@@ -89,6 +92,9 @@ impl Account {
     ///
     /// Errors: `Duplicate` where another live user has the name.
     pub async fn rename_user(&self, by: Caller, name: Username, next: Username) -> Result<AuthUser> {
+        if name.as_str().starts_with(FEDERATED) {
+            return Err(Error::invalid("username", "is what its identity provider is known by, and stays"));
+        }
         let rename = move |user, _| Ok(AuthUser { username: next, ..user });
         self.move_user(by, name, "user.renamed", vec!["username"], Sessions::Keep, rename).await
     }
@@ -124,7 +130,9 @@ impl Account {
             let old = store::users::lock(tx, account.id(), &name).await?;
             let mut records = vec![old.id.0];
             if let (Sessions::End, Some(id)) = (sessions, old.customer()) {
+                // Whoever is the same customer is the same person.
                 records.extend(store::customers::find(tx, account.id(), id).await?.map(|customer| customer.key.0));
+                records.extend(store::users::of_customer(tx, account.id(), id, false).await?.iter().map(|user| user.id.0));
             }
             let mut user = change(old, now)?;
             if user.stamp.deleted.is_none() {

@@ -130,8 +130,17 @@ async fn set_sms(call: Call, Json(body): Json<OwnSms>) -> Result<Created201> {
         (true, None) => return Err(ApiError::invalid("phone_number", "is required")),
         (true, Some(number)) => Some(number.parse::<Phone>().map_err(|fault: String| ApiError::invalid("phone_number", fault))?),
     };
+    confirm_self(&call, body.password).await?;
     call.account.set_own_sms(call.caller, phone).await?;
     Ok(Created201)
+}
+
+/// Whoever changes a factor of its own shows the password.
+pub(crate) async fn confirm_self(call: &Call, password: Option<Secret>) -> Result<()> {
+    let password = password.ok_or("is required".to_owned());
+    let password = password.and_then(|password| Password::shown(password.reveal().to_owned()));
+    let password = password.map_err(|fault| ApiError::invalid("password", fault))?;
+    Ok(call.account.confirm_self(&call.caller, password).await?)
 }
 
 async fn sign_out_everywhere(call: Call) -> Result<NoContent204> {
@@ -323,13 +332,17 @@ struct ChangePassword {
 
 /// One's second factor by SMS.
 #[derive(Deserialize, ToSchema)]
-#[schema(example = json!({"enabled": true, "phone_number": "+4712345678"}))]
+#[schema(example = json!({"enabled": true, "phone_number": "+4712345678", "password": "correct horse battery staple"}))]
 struct OwnSms {
     /// Whether it is asked for.
     enabled: bool,
     /// Where the codes go; needed to turn it on.
     #[schema(pattern = r"^\+?[1-9]\d{1,14}$", nullable = false)]
     phone_number: Option<String>,
+    /// One's own.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(required, value_type = String, min_length = 1, write_only)]
+    password: Option<Secret>,
 }
 
 /// Who one is.

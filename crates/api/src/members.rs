@@ -139,8 +139,6 @@ struct MemberUpdate {
     /// What people call it; at most 255 characters.
     name: Option<String>,
     /// Scopes of its own; at most 100, each of which the caller must hold.
-    #[serde(default)]
-    #[schema(required = false)]
     scope: Vec<ScopeName>,
     /// Roles of the account, whose scopes the caller must hold.
     #[serde(default)]

@@ -143,7 +143,7 @@ impl JwksBody {
         }
         // As for an issuer: https (http on the loopback), nothing that two parsers read differently.
         checks.take("jwks.uri", ClientInput::callback(&self.uri));
-        Jwks { name: self.name, uri: self.uri, issuer: self.issuer, audience: self.audience }
+        Jwks { name: self.name, uri: self.uri, issuer: self.issuer, audience: self.audience, scope: String::new() }
     }
 }
 
@@ -332,7 +332,7 @@ impl AccountView {
             partner_access: account.settings.partner_access,
             token_lifetime: account.settings.token_lifetime,
             signing_algorithm: account.settings.signing_algorithm.into(),
-            jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience }| JwksBody {
+            jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience, .. }| JwksBody {
                 name,
                 uri,
                 issuer,

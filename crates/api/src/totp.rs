@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::body::Json;
 use crate::call::Call;
+use crate::console::confirm_self;
 use crate::error::{ApiError, Result};
 use crate::query::Id;
 use crate::reply::{NoContent204, Ok200};
@@ -57,7 +58,8 @@ async fn make_recovery_codes(call: Call, Id(name): Id<Username>) -> Result<Ok200
     make_codes(call, user.id).await
 }
 
-async fn begin_own_totp(call: Call) -> Result<Ok200<TotpSetupView>> {
+async fn begin_own_totp(call: Call, Json(body): Json<OwnPassword>) -> Result<Ok200<TotpSetupView>> {
+    confirm_self(&call, body.password).await?;
     let person = call.caller.person()?;
     begin(call, person).await
 }
@@ -67,12 +69,14 @@ async fn confirm_own_totp(call: Call, body: Json<TotpCode>) -> Result<Ok200<Reco
     confirm(call, person, body).await
 }
 
-async fn end_own_totp(call: Call) -> Result<NoContent204> {
+async fn end_own_totp(call: Call, Json(body): Json<OwnPassword>) -> Result<NoContent204> {
+    confirm_self(&call, body.password).await?;
     let person = call.caller.person()?;
     end(call, person).await
 }
 
-async fn make_own_recovery_codes(call: Call) -> Result<Ok200<RecoveryCodes>> {
+async fn make_own_recovery_codes(call: Call, Json(body): Json<OwnPassword>) -> Result<Ok200<RecoveryCodes>> {
+    confirm_self(&call, body.password).await?;
     let person = call.caller.person()?;
     make_codes(call, person).await
 }
@@ -93,6 +97,16 @@ async fn end(call: Call, user: AuthUserId) -> Result<NoContent204> {
 
 async fn make_codes(call: Call, user: AuthUserId) -> Result<Ok200<RecoveryCodes>> {
     Ok(Ok200(RecoveryCodes::new(&call.account.new_recovery_codes(call.caller, user).await?)))
+}
+
+/// Whoever changes a factor of its own shows the password.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"password": "correct horse battery staple"}))]
+struct OwnPassword {
+    /// One's own.
+    #[serde(default, deserialize_with = "secret")]
+    #[schema(required, value_type = String, min_length = 1, write_only)]
+    password: Option<Secret>,
 }
 
 /// What an app is set up with. Shown once.

@@ -60,6 +60,9 @@ pub struct Jwks {
     pub issuer: String,
     /// The `aud` that they must have.
     pub audience: String,
+    /// What whoever has named it could do then, blank-separated: it makes nobody more than that.
+    #[serde(default)]
+    pub scope: String,
 }
 
 impl Default for Settings {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tenantry_domain::{AccountId, Instant, Seconds};
 
 use crate::fetch::Fetcher;
-use crate::providers::{AWAY, Providers};
+use crate::providers::{AWAY, KEYS, Providers};
 use crate::{Failure, Identity};
 
 /// Signatures that only the issuer can make.
@@ -66,17 +66,20 @@ impl KeySets {
         if let Some(failure) = self.away.get(key).await {
             return Err(failure);
         }
-        let read = async {
-            let set = self.fetcher.get(&key.1).await?;
-            serde_json::from_slice(&set).map(Arc::new).map_err(|_| Failure::Provider("publishes no keys"))
-        };
-        match self.known.try_get_with(key.clone(), read).await {
+        match self.known.try_get_with(key.clone(), self.read(&key.1)).await {
             Ok(set) => Ok(set),
             Err(failure) => {
                 self.away.insert(key.clone(), (*failure).clone()).await;
                 Err((*failure).clone())
             }
         }
+    }
+
+    async fn read(&self, uri: &str) -> Result<Arc<JwkSet>, Failure> {
+        let set = self.fetcher.get(uri).await?;
+        let mut set: JwkSet = serde_json::from_slice(&set).map_err(|_| Failure::Provider("publishes no keys"))?;
+        set.keys.truncate(KEYS);
+        Ok(Arc::new(set))
     }
 
     /// The key of this name; looked up again, seldom, if nobody knows it.
@@ -91,8 +94,9 @@ impl KeySets {
             return Err(unknown);
         }
         self.again.insert(at.clone(), ()).await;
-        self.known.invalidate(&at).await;
-        let set = self.get(&at).await?;
+        // The keys of before stay until there are others.
+        let set = self.read(&at.1).await.map_err(|_| unknown.clone())?;
+        self.known.insert(at, set.clone()).await;
         let place = place(&set).ok_or(unknown)?;
         Ok((set, place))
     }

@@ -1,5 +1,5 @@
 //! Fetching from addresses that others have named (security A20): https only, resolved once and connected to just there,
-//! nothing private, no redirects, five seconds, one mebibyte.
+//! nothing private, no redirects, five seconds, 128 KiB.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
@@ -15,8 +15,8 @@ use crate::Failure;
 
 /// How long an answer may take, connecting counted.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How large an answer may be, in bytes.
-const MOST: usize = 1024 * 1024;
+/// How large an answer may be, in bytes. What is remembered of it is far less.
+const MOST: usize = 128 * 1024;
 
 /// IPv4 networks that are not the world (IANA's registry of special purposes).
 const INSIDE_V4: [(Ipv4Addr, u8); 14] = [

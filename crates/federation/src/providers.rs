@@ -7,12 +7,13 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use openidconnect::core::{
-    CoreAuthenticationFlow, CoreClient, CoreIdTokenClaims, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
+    CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdTokenClaims, CoreJwsSigningAlgorithm, CoreProviderMetadata,
+    CoreUserInfoClaims,
 };
 use openidconnect::{
-    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError,
-    TokenResponse,
+    AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EmptyAdditionalProviderMetadata,
+    HttpRequest, IssuerUrl, JsonWebKeySet, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, TokenResponse,
 };
 use tenantry_domain::{AccountId, Instant, Secret};
 
@@ -27,7 +28,9 @@ const PAUSE: Duration = Duration::from_secs(30);
 /// So long nobody asks a provider that did not answer.
 pub(crate) const AWAY: Duration = Duration::from_secs(5);
 /// Of how many providers it is remembered.
-const ROOM: u64 = 1000;
+const ROOM: u64 = 500;
+/// How many keys of one are.
+pub(crate) const KEYS: usize = 32;
 /// Signatures that providers may use: those that only they can make.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -108,22 +111,43 @@ impl Providers {
         if let Some(failure) = self.away.get(&key).await {
             return Err(failure);
         }
-        let discover = async {
-            let issuer = IssuerUrl::new(key.1.clone()).map_err(|_| Failure::Provider("has no address"))?;
-            let ask = |request: HttpRequest| self.fetcher.send(request);
-            let found = CoreProviderMetadata::discover_async(issuer, &ask).await;
-            found.map(Arc::new).map_err(|error| match error {
-                openidconnect::DiscoveryError::Request(failure) => failure,
-                _ => Failure::Provider("does not say who it is"),
-            })
-        };
-        match self.known.try_get_with(key.clone(), discover).await {
+        match self.known.try_get_with(key.clone(), self.discover(&key.1)).await {
             Ok(metadata) => Ok(metadata),
             Err(failure) => {
                 self.away.insert(key, (*failure).clone()).await;
                 Err((*failure).clone())
             }
         }
+    }
+
+    async fn discover(&self, authority: &str) -> Result<Arc<CoreProviderMetadata>, Failure> {
+        let issuer = IssuerUrl::new(authority.to_owned()).map_err(|_| Failure::Provider("has no address"))?;
+        let ask = |request: HttpRequest| self.fetcher.send(request);
+        let found = CoreProviderMetadata::discover_async(issuer, &ask).await.map_err(|error| match error {
+            openidconnect::DiscoveryError::Request(failure) => failure,
+            _ => Failure::Provider("does not say who it is"),
+        })?;
+        // Only what is used is kept: whoever says much must not fill our memory.
+        let keys = found.jwks().keys().iter().take(KEYS).cloned().collect();
+        let basic = |methods: &Vec<CoreClientAuthMethod>| methods.contains(&CoreClientAuthMethod::ClientSecretBasic);
+        let by_post = found
+            .token_endpoint_auth_methods_supported()
+            .is_some_and(|methods| !basic(methods) && methods.contains(&CoreClientAuthMethod::ClientSecretPost));
+        let kept = CoreProviderMetadata::new(
+            found.issuer().clone(),
+            found.authorization_endpoint().clone(),
+            found.jwks_uri().clone(),
+            Vec::new(),
+            Vec::new(),
+            Vec::new(),
+            EmptyAdditionalProviderMetadata {},
+        );
+        let kept = kept
+            .set_token_endpoint(found.token_endpoint().cloned())
+            .set_userinfo_endpoint(found.userinfo_endpoint().cloned())
+            .set_token_endpoint_auth_methods_supported(by_post.then(|| vec![CoreClientAuthMethod::ClientSecretPost]))
+            .set_jwks(JsonWebKeySet::new(keys));
+        Ok(Arc::new(kept))
     }
 
     /// Where a person is sent, to prove itself to the provider.
@@ -148,7 +172,11 @@ impl Providers {
         let id = ClientId::new(upstream.client_id.to_owned());
         let secret = ClientSecret::new(upstream.client_secret.reveal().to_owned());
         let client = CoreClient::from_provider_metadata((*metadata).clone(), id.clone(), Some(secret.clone()))
-            .set_redirect_uri(redirect(upstream)?);
+            .set_redirect_uri(redirect(upstream)?)
+            .set_auth_type(match metadata.token_endpoint_auth_methods_supported() {
+                Some(_) => AuthType::RequestBody,
+                None => AuthType::BasicAuth,
+            });
         let ask = |request: HttpRequest| self.fetcher.send(request);
         let exchange = client
             .exchange_code(AuthorizationCode::new(answer.code.to_owned()))
@@ -182,17 +210,15 @@ impl Providers {
         };
         // Whoever has no such endpoint has said all in the token.
         if let Ok(request) = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone())) {
-            let told: CoreUserInfoClaims = request.request_async(&ask).await.map_err(|error| match error {
-                openidconnect::UserInfoError::Request(failure) => failure,
-                openidconnect::UserInfoError::ClaimsVerification(_) => Failure::Refused("it tells of somebody else"),
-                _ => Failure::Provider("answers nonsense"),
-            })?;
-            if let Some(email) = told.email() {
-                identity.email = Some(email.to_string());
-                identity.email_verified = told.email_verified().unwrap_or_default();
+            let told: Result<CoreUserInfoClaims, _> = request.request_async(&ask).await;
+            match told {
+                Ok(told) => identity.learn(&told),
+                Err(openidconnect::UserInfoError::ClaimsVerification(_)) => {
+                    return Err(Failure::Refused("it tells of somebody else"));
+                }
+                // The token says who it is; what else there is to know is no condition.
+                Err(_) => {}
             }
-            let name = told.name().and_then(|name| name.get(None)).map(|name| name.to_string());
-            identity.name = name.or(identity.name);
         }
         Ok(identity)
     }
@@ -204,8 +230,23 @@ impl Providers {
             return Err(Failure::Refused("nobody knows the key of its signature"));
         }
         self.again.insert(key.clone(), ()).await;
-        self.known.invalidate(&key).await;
-        self.metadata(upstream).await
+        // The keys of before stay until there are others.
+        let metadata = self.discover(&key.1).await?;
+        self.known.insert(key, metadata.clone()).await;
+        Ok(metadata)
+    }
+}
+
+impl Identity {
+    /// What the provider tells beside the token.
+    fn learn(&mut self, told: &CoreUserInfoClaims) {
+        if let Some(email) = told.email() {
+            self.email = Some(email.to_string());
+            self.email_verified = told.email_verified().unwrap_or_default();
+        }
+        if let Some(name) = told.name().and_then(|name| name.get(None)) {
+            self.name = Some(name.to_string());
+        }
     }
 }
 

@@ -142,16 +142,19 @@ pub(crate) async fn end_counted(
     Ok(())
 }
 
-/// Notes that the code of a challenge went out over this channel, too.
+/// Notes that the code of a challenge went out over this channel, too; `None`: it was tried so often that it is worth nothing.
 pub(crate) async fn send_again(
     db: &impl ConnectionTrait,
     account: AccountId,
     id: Uuid,
     (channel, target): (Channel, &str),
-    now: Instant,
-) -> Result<()> {
-    let sent = live(account, id, now).col_expr(Column::Channel, to_json(&channel).into()).col_expr(Column::Target, target.into());
-    moved(db, sent).await.map(drop)
+    (most, now): (i64, Instant),
+) -> Result<Option<Challenge>> {
+    let sent = live(account, id, now)
+        .filter(Column::Tries.lt(most))
+        .col_expr(Column::Channel, to_json(&channel).into())
+        .col_expr(Column::Target, target.into());
+    moved(db, sent).await
 }
 
 /// Uses a challenge up; `false`: somebody did before.

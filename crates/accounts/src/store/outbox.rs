@@ -21,7 +21,8 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, letter: &Letter, now: Inst
         target: Set(letter.target.clone()),
         tries: Set(0),
         created_at: Set(now.micros()),
-        next_at: Set(now.micros()),
+        // What goes nowhere is never due.
+        next_at: Set(if letter.target.is_some() { now.micros() } else { letter.expires_at.micros() }),
         expires_at: Set(letter.expires_at.micros()),
     };
     Entity::insert(row).exec_without_returning(db).await.map_err(storage)?;
