@@ -1,6 +1,7 @@
 //! People who sign in: how many logins the pool of hashes carries, what a refresh costs, what a flood of logins does to
 //! others, and whether time tells who is known.
 
+use std::cell::Cell;
 use std::cmp::Ordering;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -80,7 +81,9 @@ fn user(number: usize) -> String {
 /// All figures of people.
 pub(crate) async fn people(report: &mut Report, rounds: usize) -> Result<()> {
     let directory = TempDir::new_in(".")?;
-    let (server, world) = World::start(directory.path(), &WIDE, ACCOUNTS).await?;
+    // Those who forget their passwords come from many places.
+    let settings = [&WIDE[..], &[("TENANTRY_TRUSTED_PROXIES", "[\"127.0.0.1/32\"]")]].concat();
+    let (server, world) = World::start(directory.path(), &settings, ACCOUNTS).await?;
     let mut wire = Connection::open(server.api).await?;
     let mut apps = Vec::new();
     for member in &world.below {
@@ -199,6 +202,7 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
         wire.json(&admin.post("management/users", &json!({"email": address, "authentication_type": "external"}))).await?;
     }
     let audience = admin.audience();
+    let places = Cell::new(0_u32);
     let asks: [(&str, Ask<'_>); 4] = [
         ("login", Box::new(|address| app.log_in(address, "a wrong password"))),
         (
@@ -218,8 +222,11 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
         (
             "forgot",
             Box::new(|address| {
-                let headers = "Content-Type: application/json\r\n";
-                Request::new("POST", "/v1/account/password/forgot", headers, &json!({"email": address}).to_string())
+                let place = places.get() + 1;
+                places.set(place);
+                let headers =
+                    format!("Content-Type: application/json\r\nX-Forwarded-For: 10.0.{}.{}\r\n", place / 250, place % 250);
+                Request::new("POST", "/v1/account/password/forgot", &headers, &json!({"email": address}).to_string())
             }),
         ),
     ];

@@ -128,12 +128,11 @@ impl Registry {
             let rights = MemberRights { name: None, scope: scope.clone(), roles: Vec::new() };
             let account = self.get(id).await?;
             let known = account.directory().members.values().find(|member| member.email.key() == email.key()).cloned();
-            let member = match known {
-                Some(known) => account.update_member(Caller::system(), known.id, rights).await?,
-                None => {
-                    let input = MemberInput { email: email.clone(), rights, external: false };
-                    account.invite_quietly(Caller::system(), input).await?
-                }
+            let member = if let Some(known) = known {
+                account.update_member(Caller::system(), known.id, rights).await?
+            } else {
+                let input = MemberInput { email: email.clone(), rights, external: false };
+                account.invite_quietly(Caller::system(), input).await?
             };
             person = Some(member.id);
         }
