@@ -136,9 +136,9 @@ async fn credentials(app: &TestApp, world: &World<'_>) -> Vec<Credential> {
     let key = own_key();
     put("another key", &forged(&good, Algorithm::ES256, &key, |_| {}), Worth::Nothing);
     let issuer = |claims: &mut Value| claims["iss"] = json!("https://id.example.com/v1/accounts/T11300000");
-    put("wrong iss", &forged(&good, Algorithm::ES256, &key, issuer), Worth::Nothing);
+    put("wrong iss, another key", &forged(&good, Algorithm::ES256, &key, issuer), Worth::Nothing);
     let strings = |claims: &mut Value| claims["exp"] = json!("4000000000");
-    put("string exp", &forged(&good, Algorithm::ES256, &key, strings), Worth::Nothing);
+    put("string exp, another key", &forged(&good, Algorithm::ES256, &key, strings), Worth::Nothing);
     let mut changed = good.clone().into_bytes();
     let middle = good.find('.').unwrap() + 20;
     changed[middle] = if changed[middle] == b'A' { b'B' } else { b'A' };

@@ -389,3 +389,44 @@ async fn a_person_goes_to_the_callback_with_an_id_token() {
     let keys = shop.get("auth/keys").await.ok();
     assert!(keys.as_array().unwrap().iter().any(|key| key["kid"] == kid["kid"]));
 }
+
+#[actix_web::test]
+async fn a_browser_gets_a_page_first_and_the_page_uses_the_link_up() {
+    let app = TestApp::start().await;
+    let (_, client) = world(&app).await;
+    let handed = client.hand_code("c-1").await.ok();
+    let fields = [
+        ("audience", "https://id.example.com/v1/accounts/T11200000"),
+        ("response_type", "authenticate"),
+        ("client_id", &client.id),
+        ("verification_code", text(&handed["verification_code"])),
+        ("state", "\"><b>"),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let open = || {
+        let request = app.request(Method::GET, &format!("/v1/accounts/T11200000/auth/authorize?{query}"));
+        app.send(request.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8"))
+    };
+    // As often as anybody looks, a mail scanner for one.
+    for _ in 0..3 {
+        let page = open().await;
+        assert_eq!((page.status, page.header("cache-control")), (200, "no-store"), "{}", page.text);
+        assert!(page.header("content-security-policy").contains("form-action 'self' https://shop.example;"));
+        assert!(page.text.contains("action=\"/account/link\"") && !page.text.contains("\"><b>"), "{}", page.text);
+    }
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("account", "T11200000"), ("redirect_uri", CALLBACK)])
+        .extend_pairs(fields)
+        .finish();
+    let go = || {
+        let request = app.request(Method::POST, "/account/link").header("content-type", "application/x-www-form-urlencoded");
+        app.send(request.body(form.clone()))
+    };
+    let led = go().await;
+    assert!(led.status == 303 && led.header("location").starts_with("https://shop.example/back?x=1&id_token="), "{}", led.text);
+    let gone = go().await;
+    assert!(gone.status == 410 && gone.text.contains("<h1>") && !gone.text.contains(".link."), "{}", gone.text);
+    let elsewhere = form.replace("shop.example", "evil.example");
+    let request = app.request(Method::POST, "/account/link").header("content-type", "application/x-www-form-urlencoded");
+    app.send(request.body(elsewhere)).await.refused(400, "invalid_redirect_uri");
+}

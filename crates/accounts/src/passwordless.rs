@@ -304,6 +304,14 @@ impl Account {
         Ok(())
     }
 
+    /// The callback that a link leads to, which is thereby not used up.
+    ///
+    /// Errors: `InvalidRedirectUri`; `GrantMissing`.
+    pub fn callback_of(&self, link: &Link<'_>) -> Result<String> {
+        let wanted = self.wanted(link.client_id, link.audience)?;
+        self.callback(&wanted.client_id, link.redirect_uri)
+    }
+
     /// Where a clicked link leads: the client's callback, with an ID token (contract no. 1). The link is used up.
     ///
     /// Errors: `InvalidRedirectUri` for what is no callback of the client; `InvalidGrant` for a wrong, used or expired code, or

@@ -97,6 +97,11 @@ impl Operation<'_> {
         self.responses.insert(201, json!({"description": "Done."}));
     }
 
+    pub(crate) fn page(&mut self) {
+        let page = json!({"text/html": {"schema": {"type": "string"}}});
+        self.responses.insert(200, json!({"description": "A page, for those who accept text/html.", "content": page}));
+    }
+
     pub(crate) fn found(&mut self) {
         let location = json!({"description": "Where to go on.", "schema": {"type": "string", "format": "uri"}});
         self.responses.insert(302, json!({"description": "Goes on elsewhere.", "headers": {"Location": location}}));

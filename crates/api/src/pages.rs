@@ -1,25 +1,34 @@
 //! Pages that letters lead to: made by the server, without scripts (contract section 9).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY};
+use actix_web::http::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_SECURITY_POLICY, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{Error, Password, Secret};
+use tenantry_accounts::{Caller, Link};
+use tenantry_domain::{AccountId, Error, Password, Secret};
 
 use crate::call::{Unproven, origin};
 use crate::error::{ApiError, Result};
+use crate::passwordless::AuthorizeQuery;
 use crate::query::Query;
 use crate::route::{Access, Route, page, page_post};
 use crate::token_request::{FormOrJson, secret};
 
-const TEMPLATE: &str = include_str!("../pages/password.html");
-/// Nothing is loaded, no form leads elsewhere, nobody frames the page.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// All pages look alike: what differs stands in a template of its own.
+const TEMPLATES: [(&str, &str); 3] = [
+    ("page.html", include_str!("../pages/page.html")),
+    ("password.html", include_str!("../pages/password.html")),
+    ("link.html", include_str!("../pages/link.html")),
+];
 
 pub(crate) fn pages() -> Vec<Route> {
-    vec![page("/account/password", Access::Console, show), page_post("/account/password", Access::Console, choose)]
+    vec![
+        page("/account/password", Access::Console, show),
+        page_post("/account/password", Access::Console, choose),
+        page_post("/account/link", Access::Console, go),
+    ]
 }
 
 /// What a page says.
@@ -38,6 +47,10 @@ struct Words {
     go: &'static str,
     weak: &'static str,
     later: &'static str,
+    link_title: &'static str,
+    link_why: &'static str,
+    link_go: &'static str,
+    link_gone: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -54,6 +67,10 @@ const ENGLISH: Words = Words {
     go: "Sign in",
     weak: "Choose another one: it is too short, too easy to guess, or your address.",
     later: "That did not work just now. Please try again in a moment.",
+    link_title: "Sign in",
+    link_why: "You followed a link to sign in. It works once.",
+    link_go: "Continue",
+    link_gone: "It was used, or it is too old, or it is not whole. Ask for another one where you wanted to sign in.",
 };
 
 const NORWEGIAN: Words = Words {
@@ -70,6 +87,10 @@ const NORWEGIAN: Words = Words {
     go: "Logg inn",
     weak: "Velg et annet: det er for kort, for lett å gjette, eller adressen din.",
     later: "Det gikk ikke akkurat nå. Prøv igjen om litt.",
+    link_title: "Logg inn",
+    link_why: "Du fulgte en lenke for å logge inn. Den virker én gang.",
+    link_go: "Fortsett",
+    link_gone: "Den er brukt, for gammel eller ikke hel. Be om en ny der du ville logge inn.",
 };
 
 /// The language that the browser asks for first, of those that there are.
@@ -115,7 +136,12 @@ async fn form(at: &Unproven, token: &Secret, fault: Option<&str>) -> Result<Http
     };
     let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
     let email = user.email().map(ToString::to_string);
-    render(status, context! { t => Serde(t), title => t.title, form => true, token => token.reveal(), email, fault })
+    render(
+        "password.html",
+        status,
+        "",
+        context! { t => Serde(t), title => t.title, form => true, token => token.reveal(), email, fault },
+    )
 }
 
 async fn choose(at: Unproven, body: FormOrJson<PasswordForm>) -> Result<HttpResponse> {
@@ -126,7 +152,12 @@ async fn choose(at: Unproven, body: FormOrJson<PasswordForm>) -> Result<HttpResp
         return form(&at, &token, Some(t.weak)).await;
     };
     match at.account().await?.choose_password(origin(&at.request), token.reveal(), password).await {
-        Ok(()) => render(StatusCode::OK, context! { t => Serde(t), title => t.done_title, text => t.done, done => true }),
+        Ok(()) => render(
+            "password.html",
+            StatusCode::OK,
+            "",
+            context! { t => Serde(t), title => t.done_title, text => t.done, done => true },
+        ),
         Err(Error::InvalidGrant) => gone(t),
         Err(Error::Invalid(_)) => form(&at, &token, Some(t.weak)).await,
         Err(Error::Busy | Error::Unavailable) => form(&at, &token, Some(t.later)).await,
@@ -134,14 +165,68 @@ async fn choose(at: Unproven, body: FormOrJson<PasswordForm>) -> Result<HttpResp
     }
 }
 
-fn gone(t: &Words) -> Result<HttpResponse> {
-    render(StatusCode::GONE, context! { t => Serde(t), title => t.gone_title, text => t.gone })
+/// What the page of a link sends back.
+#[derive(Deserialize)]
+struct LinkForm {
+    account: AccountId,
+    #[serde(flatten)]
+    query: AuthorizeQuery,
 }
 
-fn render(status: StatusCode, values: Value) -> Result<HttpResponse> {
+/// Whether a browser asks, with a person in front of it. Programs that open links before their owner does get no further than
+/// the page.
+pub(crate) fn is_browser(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.split([',', ';']).any(|kind| kind.trim().eq_ignore_ascii_case("text/html"))
+}
+
+/// The page of a link that somebody has clicked: it goes on when asked to, and then uses the link up.
+pub(crate) fn link_page(request: &HttpRequest, account: AccountId, link: &Link<'_>, callback: &str) -> Result<HttpResponse> {
+    let t = words(request);
+    let account = account.to_string();
+    let fields = [
+        ("account", Some(account.as_str())),
+        ("audience", Some(link.audience)),
+        ("response_type", Some("authenticate")),
+        ("client_id", Some(link.client_id)),
+        ("verification_code", Some(link.code)),
+        ("redirect_uri", Some(callback)),
+        ("state", link.state),
+    ];
+    let fields = fields.into_iter().filter_map(|(name, value)| Some(context! { name, value => value? })).collect::<Vec<_>>();
+    // Where the form leads in the end: browsers hold a redirect to it, too.
+    let end = url::Url::parse(callback).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
+    render("link.html", StatusCode::OK, &end, context! { t => Serde(t), title => t.link_title, form => true, fields })
+}
+
+async fn go(at: Unproven, body: FormOrJson<LinkForm>) -> Result<HttpResponse> {
+    let t = words(&at.request);
+    let LinkForm { account, query } = body.input?;
+    let account = at.registry.get(account).await?;
+    match account.follow_link(Caller::at(origin(&at.request)), query.link()).await {
+        Ok(target) => Ok(HttpResponse::SeeOther().insert_header((LOCATION, target)).finish()),
+        Err(Error::InvalidGrant) => {
+            render("link.html", StatusCode::GONE, "", context! { t => Serde(t), title => t.gone_title, text => t.link_gone })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn gone(t: &Words) -> Result<HttpResponse> {
+    render("password.html", StatusCode::GONE, "", context! { t => Serde(t), title => t.gone_title, text => t.gone })
+}
+
+/// A page from which forms lead here and to `end`. Nothing is loaded, and nobody frames it.
+fn render(name: &str, status: StatusCode, end: &str, values: Value) -> Result<HttpResponse> {
+    let fault = |error: minijinja::Error| ApiError::Domain(Error::Internal(error.to_string()));
     let mut templates = Environment::new();
-    templates.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
-    let page = templates.render_str(TEMPLATE, values).map_err(|error| ApiError::Domain(Error::Internal(error.to_string())))?;
+    for (name, text) in TEMPLATES {
+        templates.add_template(name, text).map_err(fault)?;
+    }
+    let page = templates.get_template(name).and_then(|template| template.render(values)).map_err(fault)?;
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self' {end}; base-uri 'none'; frame-ancestors 'none'"
+    );
     let mut answer = HttpResponse::build(status);
-    Ok(answer.content_type("text/html; charset=utf-8").insert_header((CONTENT_SECURITY_POLICY, POLICY)).body(page))
+    Ok(answer.content_type("text/html; charset=utf-8").insert_header((CONTENT_SECURITY_POLICY, policy)).body(page))
 }

@@ -1,5 +1,6 @@
 //! Logging in without a password (contract nos. 1, 4 and 5).
 
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
 use tenantry_accounts::{Caller, CodeRequest, Link};
 use tenantry_domain::{Channel, Checks, Email};
@@ -8,7 +9,9 @@ use uuid::Uuid;
 
 use crate::body::Json;
 use crate::call::{Call, Unproven, origin};
-use crate::error::{ApiError, Result};
+use crate::error::Result;
+use crate::openapi::{Describe, Operation};
+use crate::pages::{is_browser, link_page};
 use crate::query::Query;
 use crate::reply::{Found302, NoContent204, Ok200};
 use crate::route::{Policy, Route, get, post};
@@ -57,9 +60,32 @@ async fn authorize(call: Call, Query(query): Query<AuthorizeQuery>) -> Result<Fo
     Ok(Found302(call.account.follow_link(call.caller, query.link()).await?))
 }
 
-async fn follow(at: Unproven, Query(query): Query<AuthorizeQuery>) -> Result<Found302> {
-    let account = at.account().await.map_err(|_| ApiError::Domain(tenantry_domain::Error::NotFound))?;
-    Ok(Found302(account.follow_link(Caller::at(origin(&at.request)), query.link()).await?))
+async fn follow(at: Unproven, Query(query): Query<AuthorizeQuery>) -> Result<LinkReply> {
+    let (account, link) = (at.account().await?, query.link());
+    if is_browser(&at.request) {
+        let callback = account.callback_of(&link)?;
+        return Ok(LinkReply(link_page(&at.request, account.id(), &link, &callback)?));
+    }
+    let target = account.follow_link(Caller::at(origin(&at.request)), link).await?;
+    Ok(LinkReply(Found302(target).respond_to(&at.request)))
+}
+
+/// A page for a person, a redirect for a program.
+struct LinkReply(HttpResponse);
+
+impl Responder for LinkReply {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.0
+    }
+}
+
+impl Describe for LinkReply {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.page();
+        Found302::describe(operation);
+    }
 }
 
 /// Who is to be sent a code.
@@ -167,7 +193,7 @@ struct PasswordlessCode {
 
 /// A link to a callback.
 #[derive(Deserialize, ToSchema)]
-struct AuthorizeQuery {
+pub(crate) struct AuthorizeQuery {
     /// For which audience the code was made.
     audience: String,
     /// What happens.
@@ -190,7 +216,7 @@ struct AuthorizeQuery {
 }
 
 impl AuthorizeQuery {
-    fn link(&self) -> Link<'_> {
+    pub(crate) fn link(&self) -> Link<'_> {
         Link {
             client_id: &self.client_id,
             audience: &self.audience,

@@ -64,8 +64,8 @@ pub enum Error {
     /// The handle of a challenge is none, has expired, is used up, or is another client's.
     #[error("The mfa_token is not valid, or not valid any more.")]
     MfaTokenInvalid,
-    /// So many attempts have failed that the next has to wait.
-    #[error("Too many failed attempts; try again in {0} s.")]
+    /// So many attempts have failed, or messages were sent, that the next has to wait.
+    #[error("Too many attempts; try again in {0} s.")]
     TooManyAttempts(crate::Seconds),
     /// The token does not carry any of the scopes that the operation lists.
     #[error("The token lacks the scope for this operation.")]
