@@ -229,8 +229,8 @@ impl Account {
     /// Errors: `Unauthorized` for a value that is none, or of a session that has ended.
     pub async fn stay_signed_in(&self, origin: Origin, value: &str) -> Result<AccessToken> {
         let at = self.session_ticket(value).ok_or(Error::Unauthorized)?;
-        let moved = self.move_on(&Caller::at(origin), at, CLIENT).await;
-        let session = moved.map_err(|error| if error == Error::InvalidGrant { Error::Unauthorized } else { error })?;
+        let moved = self.move_session(&Caller::at(origin), at, CLIENT, |_| Ok(())).await;
+        let (session, ()) = moved.map_err(|error| if error == Error::InvalidGrant { Error::Unauthorized } else { error })?;
         self.identity(&session).await
     }
 

@@ -98,6 +98,14 @@ impl Hashes {
         self.run(account, check).await?
     }
 
+    /// Refuses where a password could not wait now, before anything is done for it.
+    ///
+    /// Errors: `Busy` where the account has too many waiting, `Unavailable` where all have.
+    pub(crate) fn refuse_full(&self, account: AccountId) -> Result<()> {
+        let room = Shared::room(&mut lock(&self.shared.queue), account);
+        room.inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))
+    }
+
     async fn run<T: Send + 'static>(&self, account: AccountId, op: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         let (reply, outcome) = oneshot::channel();
         let reply = Arc::new(Mutex::new(Some(reply)));
@@ -126,6 +134,18 @@ impl Shared {
     fn put(&self, account: AccountId, job: Job) -> Result<()> {
         let mut queue = lock(&self.queue);
         let queue = &mut *queue;
+        Self::room(queue, account)?;
+        queue.waiting.entry(account).or_default().push_back(job);
+        if !queue.running.contains(&account) && !queue.ready.contains(&account) {
+            queue.ready.push_back(account);
+            self.some.notify_one();
+        }
+        self.count(queue);
+        Ok(())
+    }
+
+    /// Refuses where too much waits for an account, or for all.
+    fn room(queue: &mut Queue, account: AccountId) -> Result<()> {
         if let Some(waiting) = queue.waiting.get_mut(&account).filter(|waiting| waiting.len() >= ACCOUNT_WAITING) {
             // Whoever went away makes room.
             waiting.retain(|job| !(job.unwanted)());
@@ -136,12 +156,6 @@ impl Shared {
         if queue.waiting.values().map(VecDeque::len).sum::<usize>() >= ALL_WAITING {
             return Err(Error::Unavailable);
         }
-        queue.waiting.entry(account).or_default().push_back(job);
-        if !queue.running.contains(&account) && !queue.ready.contains(&account) {
-            queue.ready.push_back(account);
-            self.some.notify_one();
-        }
-        self.count(queue);
         Ok(())
     }
 

@@ -82,6 +82,8 @@ impl Account {
         address: Option<IpAddr>,
     ) -> Result<Proven> {
         let platform = self.platform();
+        // A flood is turned away before it costs a write.
+        platform.hashes.refuse_full(self.id())?;
         // What cannot be a name is nobody's.
         let name = username.parse::<Username>().ok();
         let key = name.as_ref().map_or_else(|| username.to_owned(), Username::key);

@@ -89,9 +89,13 @@ impl Account {
         let wanted = self.wanted(request.client_id, request.audience)?;
         let read = &self.platform().store.read;
         let customer = store::customers::by_email(read, self.id(), request.kind, email).await?;
-        let person = match customer {
-            Some(customer) => Person::of_customer(read, self.id(), customer, false).await?,
-            None => None,
+        let person = if let Some(customer) = customer {
+            Person::of_customer(read, self.id(), customer, false).await?
+        } else {
+            // For nobody as much is looked up as for somebody.
+            let nobody = "nobody".parse().map_err(Error::Internal)?;
+            store::users::of_customer(read, self.id(), &nobody, false).await?;
+            None
         };
         // Over two channels one code would be two factors.
         let two_factors = person.as_ref().is_some_and(|person| person.second_factor().is_some());

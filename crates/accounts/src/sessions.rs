@@ -134,12 +134,8 @@ impl Account {
         if !caller.scopes(self, &self.directory())?.has(REFRESH) {
             return Err(Error::InsufficientScope);
         }
-        // What would be refused in any case must not use the token up.
-        let known = store::sessions::find(&self.platform().store.read, self.id(), id, self.now()).await?;
-        let known = known.filter(|session| session.wanted.client == client).ok_or(Error::InvalidGrant)?;
-        self.grant_of(&known.wanted)?;
-        let scope = narrowed(&known.wanted.scope, wanted)?;
-        let session = self.move_on(&caller, (id, generation), client).await?;
+        let asked = wanted.map(str::to_owned);
+        let (session, scope) = self.move_on(&caller, (id, generation), client, asked).await?;
         let narrowed = Session { wanted: Wanted { scope, ..session.wanted.clone() }, ..session.clone() };
         let issued = self.session_token(&narrowed).await?;
         self.platform().measures.issued(Issued::Refresh);
@@ -152,16 +148,43 @@ impl Account {
         Some((SessionId(ticket.id), ticket.generation))
     }
 
-    /// Moves a session on from this generation.
+    /// Moves a session on from this generation, and yields it with the scopes that were asked for. What is refused in any case
+    /// does not move it.
     ///
     /// Errors: `InvalidGrant` where it has ended, is another client's, or was moved on before; then it has ended now.
-    pub(crate) async fn move_on(&self, caller: &Caller, at: (SessionId, u32), client: ClientKey) -> Result<Session> {
+    /// `GrantMissing`; `InvalidScope`.
+    async fn move_on(
+        &self,
+        caller: &Caller,
+        at: (SessionId, u32),
+        client: ClientKey,
+        asked: Option<String>,
+    ) -> Result<(Session, Scopes)> {
+        let account = self.clone();
+        let moved = self.move_session(caller, at, client, move |session| {
+            account.grant_of(&session.wanted)?;
+            narrowed(&session.wanted.scope, asked.as_deref())
+        });
+        moved.await
+    }
+
+    /// Moves a session on from this generation if `may` lets it, and yields both. One that is not the latest ends it.
+    pub(crate) async fn move_session<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        at: (SessionId, u32),
+        client: ClientKey,
+        may: impl FnOnce(&Session) -> Result<T> + Send + 'static,
+    ) -> Result<(Session, T)> {
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
-        let moved =
-            self.write_rows(caller, async move |tx| match store::sessions::rotate(tx, account.id(), at, client, now).await? {
-                Some(session) => Ok(Some(session)),
-                None => account.used_again(tx, &by, at, client, now).await,
-            });
+        let moved = self.write_rows(caller, async move |tx| {
+            let moved = match store::sessions::rotate(tx, account.id(), at, client, now).await? {
+                Some(session) => Some(session),
+                None => account.used_again(tx, &by, at, client, now).await?,
+            };
+            // A refusal undoes the move with its turn.
+            moved.map(|session| may(&session).map(|let_go| (session, let_go))).transpose()
+        });
         moved.await?.ok_or(Error::InvalidGrant)
     }
 

@@ -22,6 +22,8 @@ pub use letter::{Letter, preview};
 
 /// How many messages are on their way at once.
 const PLACES: usize = 20;
+/// So long a message rests after it was put out.
+const DISCRETION: Duration = Duration::from_millis(100);
 /// How often the outbox is looked at, unless somebody says that there is something in it.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -141,6 +143,8 @@ impl Delivery {
             }
             if nothing {
                 drop(tokio::time::timeout(PAUSE, this.registry.platform().mail_put_out()).await);
+                // Not at once: how long an answer takes must not tell whether a letter went out.
+                tokio::time::sleep(DISCRETION).await;
             }
         }
     }
