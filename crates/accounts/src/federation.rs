@@ -11,7 +11,7 @@ use tenantry_federation::{Answer, Ask, Failure, Identity, Upstream};
 
 use crate::account::Account;
 use crate::caller::Caller;
-use crate::console::Entry;
+use crate::entering::Entry;
 use crate::events::Content;
 use crate::people::Person;
 use crate::sessions::{Login, Wanted};
