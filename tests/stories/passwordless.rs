@@ -227,6 +227,21 @@ async fn a_code_that_is_handed_over_logs_in_whom_it_was_made_for() {
 }
 
 #[actix_web::test]
+async fn a_customer_may_be_called_as_anothers_address() {
+    let app = TestApp::start().await;
+    let (shop, client) = world(&app).await;
+    shop.customer(json!({"customer_id": "ola@example.com", "email": "other@example.com"})).await;
+    let link = text(&client.hand_code("ola@example.com").await.ok()["verification_code"]).to_owned();
+    client.ask_code("ola@example.com", json!({})).await;
+    let (code, _) = app.code().await;
+    // Neither ends, nor stands for, the other.
+    let token = client.bring_code("user_id", "ola@example.com", &link).await.ok();
+    assert_eq!(claims(text(&token["access_token"]))["sub"], "customer:ola@example.com");
+    let token = client.bring_code("email", "ola@example.com", &code).await.ok();
+    assert_eq!(claims(text(&token["access_token"]))["sub"], "customer:c-1");
+}
+
+#[actix_web::test]
 async fn a_second_factor_is_asked_for_over_another_channel() {
     let app = TestApp::start().await;
     let (shop, client) = world(&app).await;
