@@ -4,8 +4,7 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserId, CustomerType, Error, GrantType, Link, Oidc, PasswordHash, Realm, Recovery, Result, Scopes, Secret,
-    Stamp, Username,
+    AuthUser, AuthUserId, CustomerType, Error, Link, Oidc, PasswordHash, Realm, Recovery, Result, Scopes, Secret, Stamp, Username,
 };
 use tenantry_federation::{Answer, Ask, Failure, Identity, Upstream};
 
@@ -73,8 +72,7 @@ impl Account {
         if caller.claims().is_none_or(|claims| claims.client_id != wanted.client_id) {
             return Err(Error::InsufficientScope);
         }
-        let grant = self.directory().grant(&wanted.client_id, &wanted.audience, GrantType::AuthorizationCode).cloned();
-        let grant = grant.ok_or(Error::GrantMissing)?;
+        let grant = self.grant_of(&wanted)?;
         let oidc = grant.oidc.clone().ok_or(Error::OidcNotConfigured)?;
         let redirect_uri = self.callback(&wanted.client_id, request.redirect_uri)?;
         let vault = &self.platform().vault;

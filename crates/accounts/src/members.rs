@@ -108,24 +108,14 @@ impl Account {
         let Some(email) = person.email() else { return Ok(()) };
         self.allow_sending(draft.tx, "invitation sent", email.as_str()).await?;
         let challenge = self.password_challenge(Some(person.id), email, INVITATION);
-        let expires_at = challenge.expires_at;
         let about = if person.password.as_str().is_empty() {
             store::challenges::insert(draft.tx, AccountId::console(), &challenge, draft.now).await?;
             challenge.id
         } else {
             Uuid::nil()
         };
-        let letter = Letter {
-            account: self.id(),
-            id: self.platform().source.id(draft.now),
-            template: Template::Invitation,
-            about,
-            number: 0,
-            channel: Channel::Email,
-            target: Some(email.as_str().to_owned()),
-            tries: 0,
-            expires_at,
-        };
+        let letter = self.letter(&challenge, Channel::Email, Some(email.as_str().to_owned()));
+        let letter = Letter { template: Template::Invitation, about, ..letter };
         self.put_out(draft.tx, &letter).await
     }
 

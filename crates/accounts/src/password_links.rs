@@ -62,17 +62,8 @@ impl Account {
                 }
             }
             store::challenges::insert(tx, account.id(), &challenge, now).await?;
-            let letter = Letter {
-                account: account.id(),
-                id: account.platform().source.id(now),
-                template: Template::Password,
-                about: challenge.id,
-                number: 0,
-                channel: Channel::Email,
-                target,
-                tries: 0,
-                expires_at: challenge.expires_at,
-            };
+            let letter = account.letter(&challenge, Channel::Email, target);
+            let letter = Letter { template: Template::Password, ..letter };
             account.put_out(tx, &letter).await?;
             let whose = user.map(|user| user.id.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("user.password_forgotten", &by, "") });

@@ -66,7 +66,7 @@ const fn scope_of(channel: Channel) -> &'static str {
 }
 
 impl Account {
-    /// What a client would get for people who prove themselves by a code.
+    /// What a client would get for people who prove themselves by a code, or by a provider's word.
     pub(crate) fn wanted(&self, client_id: &str, audience: &str) -> Result<Wanted> {
         let client_id: ClientId = client_id.parse().map_err(|fault: String| Error::invalid("client_id", fault))?;
         let audience = self.own_audience(audience)?;
