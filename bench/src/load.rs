@@ -26,6 +26,13 @@ impl Seen {
         self.latencies.get(place.min(self.latencies.len().saturating_sub(1))).map_or(f64::NAN, |nanos| *nanos as f64 / 1e6)
     }
 
+    /// What was seen another time is seen, too; the rate stays.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        self.refused += other.refused;
+    }
+
     pub(crate) fn answered(&self) -> usize {
         self.latencies.len()
     }
@@ -61,13 +68,12 @@ impl Load {
             }
         });
         let runs = try_join_all(runs).await;
+        let took = begun.elapsed();
         awake.abort();
         for one in runs? {
-            seen.latencies.extend(one.latencies);
-            seen.refused += one.refused;
+            seen.add(one);
         }
-        seen.latencies.sort_unstable();
-        seen.rate = seen.latencies.len() as f64 / begun.elapsed().as_secs_f64();
+        seen.rate = seen.latencies.len() as f64 / took.as_secs_f64();
         Ok(seen)
     }
 

@@ -56,7 +56,7 @@ fn main() -> Result<()> {
     let system = actix_rt::System::new();
     match arguments[..] {
         ["hello"] => system.block_on(baseline::hello()),
-        ["hashes"] => baseline::hashes(ROUND).map(tell),
+        ["hashes"] => baseline::hashes(TURN).map(tell),
         ["sign"] => baseline::sign(TURN).map(tell),
         ["commits", directory] => system.block_on(baseline::commits(Path::new(directory), TURN)).map(tell),
         ["profile", name] => system.block_on(profile(name)),
@@ -77,12 +77,13 @@ async fn profile(name: &str) -> Result<()> {
         "read" => vec![read_role(&mut Connection::open(server.api).await?, &world.below[0]).await?],
         "token" => vec![world.client_credentials()],
         "exchange" => world.below.iter().take(64).map(|member| world.exchange(member)).collect(),
+        "login" => people::log_ins(&mut Connection::open(server.api).await?, &world).await?,
         "create" => world.below.iter().map(Member::create_role).collect(),
-        _ => anyhow::bail!("there is no load {name}: livez, read, token, exchange, create"),
+        _ => anyhow::bail!("there is no load {name}: livez, read, token, exchange, create, login"),
     };
     println!("process {}", server.process());
     let load = Load::closed(
-        if name == "create" {
+        if name == "create" || name == "login" {
             WRITERS
         } else if name == "exchange" {
             CROWD

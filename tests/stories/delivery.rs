@@ -47,7 +47,7 @@ impl Drop for MailServer {
 /// A client, and the handle of a challenge of `ola`'s, whose channels are a telephone and `mail`.
 async fn challenged<'a>(app: &'a TestApp, mail: &str) -> (AppClient<'a>, String) {
     let shop = app.partner("T11200000").await;
-    let client = shop.app_client(&["write:accounts:/auth/users", "write:accounts:/auth/mfa"], &["read:accounts"]).await;
+    let client = shop.app_client(&["write:accounts"], &["read:accounts"]).await;
     let links = json!([{"rel": "phone_number", "href": "tel:4712345678"}, {"rel": "email", "href": format!("mailto:{mail}")}]);
     let mfa = json!({"challenge_type": "oob", "oob_channels": ["sms", "email"]});
     shop.post("auth/users", json!({"username": "ola", "password": PASSWORD, "links": links, "mfa": mfa})).await.ok();
@@ -65,6 +65,10 @@ async fn send(client: &AppClient<'_>, mfa_token: &str, channel: &str) -> String 
 async fn a_code_goes_through_a_mail_server_and_back() {
     let app = TestApp::start().await;
     let (client, mfa_token) = challenged(&app, "Ola.Blåbær@example.com").await;
+    let logo = "https://shop.example.com/logo.png";
+    let bad = client.tenant.put("management/settings", json!({"icon_url": "javascript:alert(1)"})).await;
+    bad.refused(400, "invalid_request").names("icon_url");
+    client.tenant.put("management/settings", json!({"icon_url": logo})).await.ok();
     let mut server = MailServer::start(0);
     let oob_code = send(&client, &mfa_token, "email").await;
     assert_eq!(app.deliver(server.ways()).await, 1);
@@ -73,6 +77,7 @@ async fn a_code_goes_through_a_mail_server_and_back() {
     assert_eq!(message["to"], json!(["Ola.Blåbær@example.com"]), "as it was given");
     let code = message["subject"].as_str().unwrap().split(' ').next().unwrap();
     assert!(message["text"].as_str().unwrap().contains(code) && message["html"].as_str().unwrap().contains(code));
+    assert!(message["html"].as_str().unwrap().contains("logo.png"));
     let body = json!({"grant_type": "mfa_oob", "oob_code": oob_code, "binding_code": code, "mfa_token": mfa_token});
     client.tenant.post("auth/token", body).await.ok();
     assert_eq!(app.deliver(server.ways()).await, 0, "what was taken is not sent again");

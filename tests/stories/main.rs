@@ -28,6 +28,7 @@ mod processes;
 mod roles;
 mod sessions;
 mod standards;
+mod suspended;
 mod token_exchange;
 mod tokens;
 mod totp;

@@ -88,12 +88,4 @@ impl Attempt {
         }
         store::attempts::forget(tx, account.id(), self.name).await
     }
-
-    /// Nobody compared the password: it counts as if it had not been shown.
-    pub(crate) async fn untried(self, tx: &Tx<'_>, account: &Account) -> Result<()> {
-        for counted in self.address.into_iter().chain([self.name]) {
-            store::attempts::take_back(tx, account.id(), counted).await?;
-        }
-        Ok(())
-    }
 }

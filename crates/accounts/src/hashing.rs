@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tenantry_domain::{AccountId, Error, Password, PasswordHash, Result};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::hash_kinds::{HASH, MEMORY, Memory, SALT, is_weak, make, text, verify};
 use crate::measures::{Measures, Refusal};
@@ -15,6 +15,8 @@ use crate::measures::{Measures, Refusal};
 const ACCOUNT_WAITING: usize = 8;
 /// How many of all accounts.
 const ALL_WAITING: usize = 512;
+/// More lines than this are looked through for those in which nobody stands.
+const LINES: usize = 2 * ALL_WAITING;
 /// A thread that has had nothing to do for so long gives its memory back.
 const REST: Duration = Duration::from_mins(1);
 /// Below the threads that answer requests.
@@ -35,8 +37,16 @@ pub(crate) struct Hashes {
     nobody: PasswordHash,
 }
 
+/// A place among those who wait. It is free again once a thread takes the hash up, or whoever has it goes away.
+pub(crate) struct Place {
+    account: AccountId,
+    _taken: [OwnedSemaphorePermit; 2],
+}
+
 struct Shared {
     queue: Mutex<Queue>,
+    /// Places among all.
+    places: Arc<Semaphore>,
     some: Condvar,
     measures: Arc<Measures>,
 }
@@ -45,15 +55,34 @@ struct Shared {
 struct Queue {
     /// Accounts that have something waiting and nothing running, in turn.
     ready: VecDeque<AccountId>,
-    waiting: HashMap<AccountId, VecDeque<Job>>,
+    lines: HashMap<AccountId, Line>,
     running: HashSet<AccountId>,
     ended: bool,
+}
+
+/// Those of one account who wait, and the places that it has for them.
+struct Line {
+    jobs: VecDeque<Job>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self { jobs: VecDeque::new(), places: Arc::new(Semaphore::new(ACCOUNT_WAITING)) }
+    }
+}
+
+impl Line {
+    fn is_free(&self) -> bool {
+        self.jobs.is_empty() && self.places.available_permits() == ACCOUNT_WAITING
+    }
 }
 
 type Work = Box<dyn FnOnce(&mut Memory) + Send>;
 
 struct Job {
     since: Instant,
+    place: Place,
     run: Work,
     /// Whether whoever asked has gone away.
     unwanted: Box<dyn Fn() -> bool + Send>,
@@ -62,7 +91,8 @@ struct Job {
 impl Hashes {
     /// A pool of so many threads.
     pub(crate) fn start(threads: usize, nonce: [u8; SALT + HASH], measures: Arc<Measures>) -> Self {
-        let shared = Arc::new(Shared { queue: Mutex::default(), some: Condvar::new(), measures });
+        let places = Arc::new(Semaphore::new(ALL_WAITING));
+        let shared = Arc::new(Shared { queue: Mutex::default(), places, some: Condvar::new(), measures });
         for _ in 0..threads.max(1) {
             let shared = shared.clone();
             let thread = std::thread::Builder::new().name("hash".to_owned());
@@ -71,19 +101,22 @@ impl Hashes {
         Self { shared, nobody: text(&nonce[..SALT], &nonce[SALT..]) }
     }
 
-    /// Hashes a password that was chosen in `account`.
+    /// Takes a place for a hash of `account`, before anything else is done for it.
     ///
     /// Errors: `Busy` where the account has too many waiting, `Unavailable` where all have.
-    pub(crate) async fn make(&self, account: AccountId, password: Password, salt: [u8; SALT]) -> Result<PasswordHash> {
-        self.run(account, move |memory| make(&password, &salt, memory)).await?
+    pub(crate) fn place(&self, account: AccountId) -> Result<Place> {
+        self.shared.place(account).inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))
     }
 
-    /// Compares a password with the hash that `account` keeps of somebody, or with nobody's.
-    ///
-    /// Errors: as [`Hashes::make`].
+    /// Hashes a password that was chosen.
+    pub(crate) async fn make(&self, place: Place, password: Password, salt: [u8; SALT]) -> Result<PasswordHash> {
+        self.run(place, move |memory| make(&password, &salt, memory)).await?
+    }
+
+    /// Compares a password with the hash that is kept of somebody, or with nobody's.
     pub(crate) async fn check(
         &self,
-        account: AccountId,
+        place: Place,
         password: Password,
         kept: Option<PasswordHash>,
         salt: [u8; SALT],
@@ -95,18 +128,10 @@ impl Hashes {
             let better = if right && is_weak(kept.as_str()) { Some(make(&password, &salt, memory)?) } else { None };
             Ok(Checked { right, better })
         };
-        self.run(account, check).await?
+        self.run(place, check).await?
     }
 
-    /// Refuses where a password could not wait now, before anything is done for it.
-    ///
-    /// Errors: `Busy` where the account has too many waiting, `Unavailable` where all have.
-    pub(crate) fn refuse_full(&self, account: AccountId) -> Result<()> {
-        let room = Shared::room(&mut lock(&self.shared.queue), account);
-        room.inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))
-    }
-
-    async fn run<T: Send + 'static>(&self, account: AccountId, op: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
+    async fn run<T: Send + 'static>(&self, place: Place, op: impl FnOnce(&mut Memory) -> T + Send + 'static) -> Result<T> {
         let (reply, outcome) = oneshot::channel();
         let reply = Arc::new(Mutex::new(Some(reply)));
         let watched = reply.clone();
@@ -117,8 +142,7 @@ impl Hashes {
                 drop(reply.send(done));
             }
         };
-        let job = Job { since: Instant::now(), run: Box::new(run), unwanted: Box::new(unwanted) };
-        self.shared.put(account, job).inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))?;
+        self.shared.put(Job { since: Instant::now(), place, run: Box::new(run), unwanted: Box::new(unwanted) });
         outcome.await.map_err(|_| Error::Unavailable)
     }
 }
@@ -131,32 +155,30 @@ impl Drop for Hashes {
 }
 
 impl Shared {
-    fn put(&self, account: AccountId, job: Job) -> Result<()> {
+    fn place(&self, account: AccountId) -> Result<Place> {
         let mut queue = lock(&self.queue);
-        let queue = &mut *queue;
-        Self::room(queue, account)?;
-        queue.waiting.entry(account).or_default().push_back(job);
+        if queue.lines.len() > LINES {
+            queue.lines.retain(|_, line| !line.is_free());
+        }
+        let line = queue.lines.entry(account).or_default();
+        if line.places.available_permits() == 0 {
+            // Whoever went away makes room.
+            line.jobs.retain(|job| !(job.unwanted)());
+        }
+        let own = line.places.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
+        let all = self.places.clone().try_acquire_owned().map_err(|_| Error::Unavailable)?;
+        Ok(Place { account, _taken: [own, all] })
+    }
+
+    fn put(&self, job: Job) {
+        let mut queue = lock(&self.queue);
+        let account = job.place.account;
+        queue.lines.entry(account).or_default().jobs.push_back(job);
         if !queue.running.contains(&account) && !queue.ready.contains(&account) {
             queue.ready.push_back(account);
             self.some.notify_one();
         }
-        self.count(queue);
-        Ok(())
-    }
-
-    /// Refuses where too much waits for an account, or for all.
-    fn room(queue: &mut Queue, account: AccountId) -> Result<()> {
-        if let Some(waiting) = queue.waiting.get_mut(&account).filter(|waiting| waiting.len() >= ACCOUNT_WAITING) {
-            // Whoever went away makes room.
-            waiting.retain(|job| !(job.unwanted)());
-            if waiting.len() >= ACCOUNT_WAITING {
-                return Err(Error::Busy);
-            }
-        }
-        if queue.waiting.values().map(VecDeque::len).sum::<usize>() >= ALL_WAITING {
-            return Err(Error::Unavailable);
-        }
-        Ok(())
+        self.count(&queue);
     }
 
     /// One thread's life.
@@ -165,7 +187,9 @@ impl Shared {
         let _ = rustix::process::setpriority_process(None, NICENESS);
         let mut memory = Memory::new();
         loop {
-            let Some((account, job)) = self.next(&mut memory) else { return };
+            let Some(job) = self.next(&mut memory) else { return };
+            let account = job.place.account;
+            drop(job.place);
             if !(job.unwanted)() {
                 self.measures.hash_wait.observe(job.since.elapsed().as_secs_f64());
                 let begun = Instant::now();
@@ -183,7 +207,7 @@ impl Shared {
     }
 
     /// The next job; `None` at the end.
-    fn next(&self, memory: &mut Memory) -> Option<(AccountId, Job)> {
+    fn next(&self, memory: &mut Memory) -> Option<Job> {
         let mut queue = lock(&self.queue);
         loop {
             if queue.ended {
@@ -191,12 +215,11 @@ impl Shared {
             }
             while let Some(account) = queue.ready.pop_front() {
                 // Where everybody went away, nothing is left.
-                if let Some(job) = queue.waiting.get_mut(&account).and_then(VecDeque::pop_front) {
+                if let Some(job) = queue.lines.get_mut(&account).and_then(|line| line.jobs.pop_front()) {
                     queue.running.insert(account);
                     self.count(&queue);
-                    return Some((account, job));
+                    return Some(job);
                 }
-                queue.waiting.remove(&account);
             }
             let (woken, slept) = self.some.wait_timeout(queue, REST).unwrap_or_else(PoisonError::into_inner);
             queue = woken;
@@ -207,18 +230,18 @@ impl Shared {
     }
 
     fn count(&self, queue: &Queue) {
-        let waiting = queue.waiting.values().map(VecDeque::len).sum::<usize>();
+        let waiting = queue.lines.values().map(|line| line.jobs.len()).sum::<usize>();
         self.measures.hashes_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     fn done(&self, account: AccountId) {
         let mut queue = lock(&self.queue);
         queue.running.remove(&account);
-        if queue.waiting.get(&account).is_some_and(|waiting| !waiting.is_empty()) {
+        if queue.lines.get(&account).is_some_and(|line| !line.jobs.is_empty()) {
             queue.ready.push_back(account);
             self.some.notify_one();
-        } else {
-            queue.waiting.remove(&account);
+        } else if queue.lines.get(&account).is_some_and(Line::is_free) {
+            queue.lines.remove(&account);
         }
     }
 }
@@ -242,15 +265,15 @@ mod tests {
         let [one, other]: [AccountId; 2] = ["T11200001", "T11200002"].map(|id| id.parse().unwrap());
         let (go, gate) = mpsc::channel::<()>();
         let busy = hashes.clone();
-        let held = actix_rt::spawn(async move { busy.run(other, move |_| gate.recv().is_ok()).await });
+        let held = actix_rt::spawn(async move { busy.run(busy.place(other)?, move |_| gate.recv().is_ok()).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         for _ in 0..ACCOUNT_WAITING {
-            let gone = tokio::time::timeout(Duration::from_millis(1), hashes.run(one, |_| ())).await;
+            let gone = tokio::time::timeout(Duration::from_millis(1), hashes.run(hashes.place(one).unwrap(), |_| ())).await;
             assert!(gone.is_err(), "the thread is busy");
         }
         let (last, next) = (hashes.clone(), hashes.clone());
-        let last = actix_rt::spawn(async move { last.run(one, |_| 1).await });
-        let next = actix_rt::spawn(async move { next.run(other, |_| 2).await });
+        let last = actix_rt::spawn(async move { last.run(last.place(one)?, |_| 1).await });
+        let next = actix_rt::spawn(async move { next.run(next.place(other)?, |_| 2).await });
         tokio::time::sleep(Duration::from_millis(20)).await;
         go.send(()).unwrap();
         let patience = Duration::from_secs(5);
@@ -260,7 +283,7 @@ mod tests {
         assert_eq!(measures.hashes_waiting.get(), 0);
         // A thread answers before it puts its place in order.
         let in_order = async {
-            while !lock(&hashes.shared.queue).waiting.is_empty() {
+            while !lock(&hashes.shared.queue).lines.is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
@@ -280,7 +303,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(10));
                 lock(&order).push(account);
             };
-            actix_rt::spawn(async move { hashes.run(account, work).await })
+            actix_rt::spawn(async move { hashes.run(hashes.place(account)?, work).await })
         };
         let flood: Vec<_> = (0..20).map(|_| ask(one)).collect();
         tokio::time::sleep(Duration::from_millis(5)).await;

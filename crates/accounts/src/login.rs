@@ -83,7 +83,7 @@ impl Account {
     ) -> Result<Proven> {
         let platform = self.platform();
         // A flood is turned away before it costs a write.
-        platform.hashes.refuse_full(self.id())?;
+        let place = platform.hashes.place(self.id())?;
         // What cannot be a name is nobody's.
         let name = username.parse::<Username>().ok();
         let key = name.as_ref().map_or_else(|| username.to_owned(), Username::key);
@@ -96,14 +96,7 @@ impl Account {
         // Whoever has not chosen a password yet is as nobody.
         let compared = |user: &&AuthUser| user.enabled && !user.password.as_str().is_empty();
         let kept = user.as_ref().filter(compared).map(|user| user.password.clone());
-        let checked = match platform.hashes.check(self.id(), password, kept, platform.source.bytes()).await {
-            Ok(checked) => checked,
-            Err(full) => {
-                let account = self.clone();
-                self.write_rows(caller, async move |tx| attempt.untried(tx, &account).await).await?;
-                return Err(full);
-            }
-        };
+        let checked = platform.hashes.check(place, password, kept, platform.source.bytes()).await?;
         if !checked.right {
             let (account, by) = (self.clone(), caller.clone());
             // Told, and thereby written, for whomever it was: one refusal takes as long as another.

@@ -61,6 +61,8 @@ pub struct Message {
     pub secret: Secret,
     /// What the account is called.
     pub sender: String,
+    /// Where its logo is.
+    pub logo: Option<String>,
     /// The account's language (ISO 639-1), if it has said so.
     pub language: Option<String>,
     /// How often it was tried, this time counted.
@@ -105,6 +107,7 @@ impl Registry {
                 target,
                 template: letter.template,
                 sender: record.display_name.as_str().to_owned(),
+                logo: record.settings.icon_url.as_deref().map(ToOwned::to_owned),
                 language: record.language_code.clone(),
                 tries: letter.tries + 1,
             });

@@ -12,6 +12,7 @@ use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::counted_name;
 use crate::outbox::{Letter, Template};
+use crate::people::Beat;
 use crate::platform::Platform;
 use crate::store::{self, Tx};
 use crate::users::differing;
@@ -44,7 +45,7 @@ impl Account {
     ///
     /// Errors: `TooManyAttempts` where the address was sent too many.
     pub async fn forgot_password(&self, origin: Origin, email: &Email) -> Result<()> {
-        let caller = Caller::at(origin);
+        let (beat, caller) = (Beat::start(), Caller::at(origin));
         let name = email.key().parse().map_err(|fault: String| Error::invalid("email", fault))?;
         let user = store::users::find(&self.platform().store.read, self.id(), Realm::Console, &name).await?;
         let user = user.filter(|user| user.enabled);
@@ -71,6 +72,7 @@ impl Account {
         };
         self.write_rows(&caller, send).await?;
         self.platform().mail.notify_one();
+        beat.wait().await;
         Ok(())
     }
 

@@ -1,10 +1,34 @@
-//! Who proves itself here: an auth user, or a customer, who may have auth users of its own.
+//! Who proves itself here: an auth user, or a customer, who may have auth users of its own. And how nobody learns from the time
+//! of an answer who is known.
+
+use std::time::Duration;
 
 use sea_orm::ConnectionTrait;
 use tenantry_domain::{AccountId, AuthUser, Customer, Email, Result};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::store;
+
+/// Several times what finding somebody and writing it down takes.
+const BEAT: Duration = Duration::from_millis(20);
+
+/// Lets the answer to whoever names somebody go out at the next full beat after the question, so that what somebody who is known
+/// takes longer than nobody is not seen from outside.
+pub(crate) struct Beat(Instant);
+
+impl Beat {
+    /// When the question came.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn wait(self) {
+        let beats = self.0.elapsed().div_duration_f64(BEAT).ceil();
+        tokio::time::sleep_until(self.0 + BEAT.mul_f64(beats)).await;
+    }
+}
 
 /// Somebody who may log in now.
 #[derive(Debug, Clone)]

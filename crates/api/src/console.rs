@@ -385,6 +385,10 @@ struct OwnAccount {
     business_name: Option<String>,
     /// What it is called.
     display_name: String,
+    /// Where its logo is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri")]
+    icon_url: Option<String>,
     /// Whether it is open.
     active: bool,
     /// What one is there.
@@ -419,6 +423,7 @@ impl OwnUser {
                 account_id: record.id.to_string(),
                 business_name: record.company.as_ref().map(|company| company.business_name.as_str().to_owned()),
                 display_name: record.display_name.as_str().to_owned(),
+                icon_url: record.settings.icon_url.as_deref().map(ToOwned::to_owned),
                 active: record.active,
                 user: OwnMembership {
                     id: user.id.to_string(),

@@ -50,6 +50,10 @@ struct SettingsInput {
     token_lifetime: Change<i64>,
     /// What the next signing key signs with.
     signing_algorithm: Option<AlgorithmName>,
+    /// Where the account's logo is, https: stands in mails and beside its name; null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = "uri", max_length = 2000)]
+    icon_url: Change<String>,
     /// Who else may say who the account's users are; null: nobody.
     #[serde(default)]
     #[schema(value_type = Option<JwksBody>)]
@@ -64,6 +68,8 @@ impl SettingsInput {
         }
         let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
         language(&mut checks, self.language_code.given());
+        // What mails load is as strict as where people are sent.
+        checks.take("icon_url", self.icon_url.given().map(|url| ClientInput::callback(url)).transpose());
         let change = display_name.map(|display_name| AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),
@@ -71,6 +77,7 @@ impl SettingsInput {
             partner_access: self.partner_access,
             token_lifetime: self.token_lifetime,
             signing_algorithm: self.signing_algorithm.map(Into::into),
+            icon_url: self.icon_url.map(String::into_boxed_str),
             jwks: self.jwks.map(|jwks| jwks.parse(&mut checks)),
             ..Default::default()
         });
@@ -288,6 +295,10 @@ pub(crate) struct AccountView {
     token_lifetime: Option<i64>,
     /// What the next signing key signs with.
     signing_algorithm: AlgorithmName,
+    /// Where the account's logo is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "uri")]
+    icon_url: Option<String>,
     /// Who else may say who the account's users are.
     #[serde(skip_serializing_if = "Option::is_none")]
     jwks: Option<JwksBody>,
@@ -332,6 +343,7 @@ impl AccountView {
             partner_access: account.settings.partner_access,
             token_lifetime: account.settings.token_lifetime,
             signing_algorithm: account.settings.signing_algorithm.into(),
+            icon_url: account.settings.icon_url.as_deref().map(ToOwned::to_owned),
             jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience, .. }| JwksBody {
                 name,
                 uri,

@@ -8,7 +8,8 @@ use tenantry_domain::Channel;
 use crate::Failure;
 
 /// Templates by language and name. The first line of a text is its subject.
-const TEMPLATES: [(&str, &str); 14] = [
+const TEMPLATES: [(&str, &str); 15] = [
+    ("letter.html", include_str!("../templates/letter.html")),
     ("en/code.txt", include_str!("../templates/en/code.txt")),
     ("en/code.html", include_str!("../templates/en/code.html")),
     ("en/code.sms", include_str!("../templates/en/code.sms")),
@@ -49,7 +50,8 @@ impl Letter {
             Template::Password => "password",
             Template::Invitation => "invitation",
         };
-        written(message.channel, &message.target, language, name, message.secret.reveal(), &message.sender)
+        let sender = Sender { name: &message.sender, logo: message.logo.as_deref() };
+        written(message.channel, &message.target, (language, name), message.secret.reveal(), sender)
     }
 
     /// As it is kept in a file.
@@ -74,10 +76,24 @@ fn language(code: Option<&str>) -> &'static str {
 pub fn preview(template: &str, language: &str) -> Option<Letter> {
     TEMPLATES.iter().find(|(name, _)| *name == format!("{language}/{template}.txt"))?;
     let secret = if template == "code" { "123456" } else { "https://id.example.com/account/password?token=..." };
-    written(Channel::Email, "ola@example.com", language, template, secret, "Example Shop").ok()
+    let sender = Sender { name: "Example Shop", logo: Some("https://shop.example.com/logo.png") };
+    written(Channel::Email, "ola@example.com", (language, template), secret, sender).ok()
 }
 
-fn written(channel: Channel, to: &str, language: &str, name: &str, secret: &str, sender: &str) -> Result<Letter, Failure> {
+/// In whose name a message is sent.
+#[derive(Clone, Copy)]
+struct Sender<'s> {
+    name: &'s str,
+    logo: Option<&'s str>,
+}
+
+fn written(
+    channel: Channel,
+    to: &str,
+    (language, name): (&str, &str),
+    secret: &str,
+    Sender { name: sender, logo }: Sender<'_>,
+) -> Result<Letter, Failure> {
     let fault = |error: minijinja::Error| Failure::Letter(error.to_string());
     let mut templates = Environment::new();
     templates.set_auto_escape_callback(|name| match name.rsplit_once('.') {
@@ -91,7 +107,7 @@ fn written(channel: Channel, to: &str, language: &str, name: &str, secret: &str,
         let template = templates.get_template(&format!("{language}/{name}.{form}")).map_err(fault)?;
         // A name of several lines would begin another line of the message's head.
         let sender = sender.split_whitespace().collect::<Vec<_>>().join(" ");
-        template.render(context! { secret, sender }).map_err(fault)
+        template.render(context! { secret, sender, logo, language }).map_err(fault)
     };
     let to = to.to_owned();
     if channel == Channel::Sms {
@@ -115,12 +131,18 @@ mod tests {
     #[test]
     fn a_letter_is_in_the_accounts_language_and_its_name_is_only_text() {
         let letter = |language: Option<&str>, channel, sender: &str| {
-            written(channel, "a@b.no", super::language(language), "code", "001234", sender).unwrap()
+            let sender = Sender { name: sender, logo: Some("https://a.example/?a=1&b=%22") };
+            written(channel, "a@b.no", (super::language(language), "code"), "001234", sender).unwrap()
         };
         let english = letter(None, Channel::Email, "Shop\r\nBcc: x@y.z <b>");
         assert_eq!(english.subject, "001234 is your code for Shop Bcc: x@y.z <b>");
         assert!(english.text.contains("001234") && english.html.contains("001234"));
         assert!(english.html.contains("&lt;b&gt;") && !english.html.contains("<b>"), "{}", english.html);
+        assert!(
+            english.html.contains(r#"<img src="https:&#x2f;&#x2f;a.example&#x2f;?a=1&amp;b=%22" alt="Shop Bcc"#),
+            "{}",
+            english.html
+        );
         assert!(letter(Some("nb"), Channel::Email, "Butikk").text.contains("koden din"));
         assert!(letter(Some("no-NO"), Channel::Sms, "Butikk").text.contains("001234"));
         assert_eq!(letter(Some("fr"), Channel::Sms, "Shop").html, "");

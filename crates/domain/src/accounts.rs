@@ -44,6 +44,9 @@ pub struct Settings {
     pub token_lifetime: Option<Seconds>,
     /// Which algorithm its next signing key uses.
     pub signing_algorithm: Algorithm,
+    /// Where its logo is: stands in mails and beside its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icon_url: Option<Box<str>>,
     /// Who else may say who its members are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Jwks>,
@@ -67,7 +70,7 @@ pub struct Jwks {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default(), jwks: None }
+        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default(), icon_url: None, jwks: None }
     }
 }
 
@@ -95,6 +98,8 @@ pub struct AccountChange {
     pub language_code: Change<String>,
     /// Own setting: see [`Settings::partner_access`].
     pub partner_access: Option<bool>,
+    /// Own setting: see [`Settings::icon_url`].
+    pub icon_url: Change<Box<str>>,
     /// Own setting: see [`Settings::jwks`].
     pub jwks: Change<Jwks>,
     /// Own setting: see [`Settings::token_lifetime`].
@@ -149,6 +154,7 @@ impl AccountRecord {
             language_code: change.language_code.apply(old.language_code),
             active: change.active.unwrap_or(old.active),
             settings: Settings {
+                icon_url: change.icon_url.apply(old.settings.icon_url),
                 jwks: change.jwks.apply(old.settings.jwks),
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
                 token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
