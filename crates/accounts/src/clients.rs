@@ -136,8 +136,8 @@ impl Account {
                 store::grants::update(draft.tx, draft.account(), &ended).await?;
             }
             store::clients::update(draft.tx, draft.account(), &client).await?;
-            Arc::make_mut(&mut draft.directory.clients).remove(&client.client_id);
-            Arc::make_mut(&mut draft.directory.grants).retain(|_, grant| grant.client != client.key);
+            draft.directory.clients.remove(&client.client_id);
+            draft.directory.grants.retain(|grant| grant.client != client.key);
             draft.record(draft.event("client.deleted", client.key).before(told(&old)));
             Ok(client)
         })
@@ -153,7 +153,7 @@ fn find(directory: &Directory, id: &str) -> Result<Arc<Client>> {
 }
 
 fn keep(draft: &mut Draft<'_>, client: Arc<Client>) {
-    Arc::make_mut(&mut draft.directory.clients).insert(client.client_id.clone(), client);
+    draft.directory.clients.insert(client.client_id.clone(), client);
 }
 
 /// The client as an event tells of it: nothing of its secret.

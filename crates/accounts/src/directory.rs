@@ -1,6 +1,5 @@
 //! The snapshot of one account's configuration that every request reads. Never changed, only replaced.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
@@ -10,10 +9,10 @@ use tenantry_domain::{
 };
 
 use crate::keys::SigningKey;
+use crate::nouns::Nouns;
 use crate::store;
 
-/// The configuration of one account as of one version. Each noun's map stands in an `Arc` of its own, so that a draft
-/// clones only what it changes.
+/// The configuration of one account as of one version. Its nouns are shared with the version before but for what changed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Directory {
     /// The account itself.
@@ -23,15 +22,15 @@ pub struct Directory {
     /// The hash of the event of that version.
     pub(crate) head: [u8; 32],
     /// Live clients by name.
-    pub clients: Arc<BTreeMap<ClientId, Arc<Client>>>,
+    pub clients: Nouns<ClientId, Client>,
     /// Live grants.
-    pub grants: Arc<BTreeMap<GrantId, Arc<Grant>>>,
+    pub grants: Nouns<GrantId, Grant>,
     /// Live roles.
-    pub roles: Arc<BTreeMap<RoleId, Arc<Role>>>,
+    pub roles: Nouns<RoleId, Role>,
     /// Live members: the people who administer the account.
-    pub members: Arc<BTreeMap<AuthUserId, Arc<Member>>>,
+    pub members: Nouns<AuthUserId, Member>,
     /// Signing keys, published ones and those that still verify.
-    pub keys: Arc<BTreeMap<KeyId, Arc<SigningKey>>>,
+    pub keys: Nouns<KeyId, SigningKey>,
 }
 
 impl Directory {
@@ -61,11 +60,11 @@ impl Directory {
             account: Arc::new(record),
             version,
             head: store::events::head(db, account, version).await?,
-            clients: Arc::new(clients.map(|client| (client.client_id.clone(), Arc::new(client))).collect()),
-            grants: Arc::new(grants.map(|grant| (grant.id, Arc::new(grant))).collect()),
-            roles: Arc::new(roles.map(|role| (role.id, Arc::new(role))).collect()),
-            members: Arc::new(members.map(|member| (member.id, Arc::new(member))).collect()),
-            keys: Arc::new(keys.map(|key| (key.id, Arc::new(key))).collect()),
+            clients: clients.map(|client| (client.client_id.clone(), Arc::new(client))).collect(),
+            grants: grants.map(|grant| (grant.id, Arc::new(grant))).collect(),
+            roles: roles.map(|role| (role.id, Arc::new(role))).collect(),
+            members: members.map(|member| (member.id, Arc::new(member))).collect(),
+            keys: keys.map(|key| (key.id, Arc::new(key))).collect(),
         })
     }
 

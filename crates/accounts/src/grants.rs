@@ -61,7 +61,7 @@ impl Account {
                 return Err(Error::Duplicate("client_id, audience and type"));
             }
             draft.tx.add_grant(store::grants::columns(draft.account(), &grant));
-            Arc::make_mut(&mut draft.directory.grants).insert(id, grant.clone());
+            draft.directory.grants.insert(id, grant.clone());
             draft.record(draft.event("grant.created", id).after(told(&grant)));
             Ok(grant)
         })
@@ -75,7 +75,7 @@ impl Account {
             draft.may_delegate(&scope)?;
             let grant = Arc::new(Grant { scope, stamp: old.stamp.touched(draft.now), ..(*old).clone() });
             store::grants::update(draft.tx, draft.account(), &grant).await?;
-            Arc::make_mut(&mut draft.directory.grants).insert(id, grant.clone());
+            draft.directory.grants.insert(id, grant.clone());
             draft.record(draft.event("grant.updated", id).before(told(&old)).after(told(&grant)));
             Ok(grant)
         })
@@ -85,7 +85,7 @@ impl Account {
     /// Soft-deletes a grant. Tokens that it gave are refused from the next request on.
     pub async fn delete_grant(&self, by: Caller, id: GrantId) -> Result<Arc<Grant>> {
         self.write(&by, async move |draft| {
-            let old = Arc::make_mut(&mut draft.directory.grants).remove(&id).ok_or(Error::NotFound)?;
+            let old = draft.directory.grants.remove(&id).ok_or(Error::NotFound)?;
             let grant = Arc::new(Grant { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
             store::grants::update(draft.tx, draft.account(), &grant).await?;
             draft.record(draft.event("grant.deleted", id).before(told(&old)));

@@ -180,21 +180,21 @@ impl Account {
         let _alone = self.make_key_alone().await?;
         let key = self.new_key(rotation.activate_in).await?;
         self.write(&by, async move |draft| {
-            let mut keys = (*draft.directory.keys).clone();
+            let mut keys = draft.directory.keys.clone();
             let dead: Vec<KeyId> = if rotation.revoke_previous {
-                keys.keys().copied().collect()
+                keys.values().map(|key| key.id).collect()
             } else {
                 let live: Vec<KeyId> = draft.directory.live_keys(draft.now).map(|key| key.id).collect();
-                keys.keys().filter(|id| !live.contains(id)).copied().collect()
+                keys.values().map(|key| key.id).filter(|id| !live.contains(id)).collect()
             };
-            keys.retain(|id, _| !dead.contains(id));
+            keys.retain(|key| !dead.contains(&key.id));
             if keys.len() >= MAX_KEYS {
                 return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
             }
             store::keys::delete(draft.tx, draft.account(), &dead).await?;
             store::keys::insert(draft.tx, draft.account(), &key, draft.now, draft.by.subject()).await?;
             keys.insert(key.id, key.clone());
-            draft.directory.keys = Arc::new(keys);
+            draft.directory.keys = keys;
             let kind = if rotation.revoke_previous { "key.revoked" } else { "key.rotated" };
             let after = json!({"kid": key.id, "alg": key.algorithm, "active_from": key.active_from, "removed": dead});
             draft.record(draft.event(kind, key.id).after(after));
@@ -218,7 +218,7 @@ impl Account {
                 return Err(Error::Unchanged);
             }
             store::keys::insert(draft.tx, draft.account(), &key, draft.now, draft.by.subject()).await?;
-            Arc::make_mut(&mut draft.directory.keys).insert(key.id, key.clone());
+            draft.directory.keys.insert(key.id, key.clone());
             let after = json!({"kid": key.id, "alg": key.algorithm, "active_from": key.active_from});
             draft.record(draft.event("key.created", key.id).after(after));
             Ok(key)

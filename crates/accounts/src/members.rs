@@ -47,8 +47,7 @@ impl Account {
     /// Live members by id.
     pub fn members(&self, filter: &MemberFilter) -> Vec<Arc<Member>> {
         let directory = self.directory();
-        let later = directory.members.values().filter(|member| filter.after.is_none_or(|after| member.id > after));
-        later.filter(|member| filter.matches(member)).take(filter.limit).cloned().collect()
+        directory.members.after(filter.after).filter(|member| filter.matches(member)).take(filter.limit).cloned().collect()
     }
 
     /// Makes somebody a member; the caller must itself hold what the member then has. Whoever is not known yet is asked by mail
@@ -94,7 +93,7 @@ impl Account {
             let member =
                 Arc::new(Member { id: person.id, stamp, email: input.email, name, scope, roles, external: input.external });
             store::members::insert(draft.tx, draft.account(), &member).await?;
-            Arc::make_mut(&mut draft.directory.members).insert(member.id, member.clone());
+            draft.directory.members.insert(member.id, member.clone());
             draft.record(draft.event("user.invited", member.id).after(told(&member)));
             Ok(member)
         });
@@ -128,7 +127,7 @@ impl Account {
             let MemberRights { name, scope, roles } = rights;
             let member = Arc::new(Member { stamp: old.stamp.touched(draft.now), name, scope, roles, ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
-            Arc::make_mut(&mut draft.directory.members).insert(id, member.clone());
+            draft.directory.members.insert(id, member.clone());
             draft.record(draft.event("user.rights_changed", id).before(told(&old)).after(told(&member)));
             Ok(member)
         })
@@ -139,7 +138,7 @@ impl Account {
     pub async fn remove_member(&self, by: Caller, id: AuthUserId) -> Result<Arc<Member>> {
         self.write(&by, async move |draft| {
             may_take(draft, id)?;
-            let old = Arc::make_mut(&mut draft.directory.members).remove(&id).ok_or(Error::NotFound)?;
+            let old = draft.directory.members.remove(&id).ok_or(Error::NotFound)?;
             let member = Arc::new(Member { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
             draft.record(draft.event("user.removed", id).before(told(&old)));

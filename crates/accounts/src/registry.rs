@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_rt::Arbiter;
+use actix_rt::{Arbiter, ArbiterHandle};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use futures_util::FutureExt;
@@ -25,7 +25,7 @@ struct Inner {
     platform: Arc<Platform>,
     slots: DashMap<AccountId, Slot>,
     loads: Semaphore,
-    arbiters: Vec<Arbiter>,
+    arbiters: Vec<ArbiterHandle>,
 }
 
 enum Slot {
@@ -35,9 +35,13 @@ enum Slot {
 }
 
 impl Registry {
-    /// A registry whose accounts' actors run on `threads` threads of their own.
+    /// A registry whose accounts' actors run on `threads` threads of their own; if that is one, on the one that writes, so that
+    /// a write goes from thread to thread less often.
     pub fn new(platform: Arc<Platform>, threads: usize) -> Self {
-        let arbiters = (0..threads.max(1)).map(|_| Arbiter::new()).collect();
+        let arbiters = match threads {
+            0 | 1 => vec![platform.store.arbiter.clone()],
+            _ => (0..threads).map(|_| Arbiter::new().handle()).collect(),
+        };
         Self(Arc::new(Inner { platform, slots: DashMap::new(), loads: Semaphore::new(LOADS), arbiters }))
     }
 
@@ -116,8 +120,8 @@ impl Registry {
         platform.measures.activations.inc();
         platform.measures.live.inc();
         let number = id.as_str().bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
-        let arbiter = self.0.arbiters[number % self.0.arbiters.len()].handle();
-        Ok(Account::start(platform.clone(), parent, directory, &arbiter))
+        let arbiter = &self.0.arbiters[number % self.0.arbiters.len()];
+        Ok(Account::start(platform.clone(), parent, directory, arbiter))
     }
 
     /// Forgets accounts that nobody has used for `idle` seconds. Only what nobody holds goes: a handle in a request, in

@@ -54,8 +54,13 @@ impl Account {
     pub async fn roles(&self, filter: &RoleFilter) -> Result<Vec<Arc<Role>>> {
         if !filter.include_deleted {
             let directory = self.directory();
-            let later = directory.roles.values().filter(|role| filter.after.is_none_or(|after| role.id > after));
-            return Ok(later.filter(|role| filter.matches(role)).take(filter.limit).cloned().collect());
+            return Ok(directory
+                .roles
+                .after(filter.after)
+                .filter(|role| filter.matches(role))
+                .take(filter.limit)
+                .cloned()
+                .collect());
         }
         let (mut found, mut after) = (Vec::new(), filter.after);
         loop {
@@ -85,7 +90,7 @@ impl Account {
                 return Err(Error::Duplicate("name"));
             }
             draft.tx.add_role(store::roles::columns(draft.account(), &role));
-            Arc::make_mut(&mut draft.directory.roles).insert(role.id, role.clone());
+            draft.directory.roles.insert(role.id, role.clone());
             draft.record(draft.event("role.created", role.id).after(told(&role)));
             Ok(role)
         })
@@ -100,7 +105,7 @@ impl Account {
             let RoleInput { name, description, scope } = input;
             let role = Arc::new(Role { id, stamp: old.stamp.touched(draft.now), name, description, scope });
             store::roles::update(draft.tx, draft.account(), &role).await?;
-            Arc::make_mut(&mut draft.directory.roles).insert(id, role.clone());
+            draft.directory.roles.insert(id, role.clone());
             draft.record(draft.event("role.updated", id).before(told(&old)).after(told(&role)));
             Ok(role)
         })
@@ -110,7 +115,7 @@ impl Account {
     /// Soft-deletes a role.
     pub async fn delete_role(&self, by: Caller, id: RoleId) -> Result<Arc<Role>> {
         self.write(&by, async move |draft| {
-            let old = Arc::make_mut(&mut draft.directory.roles).remove(&id).ok_or(Error::NotFound)?;
+            let old = draft.directory.roles.remove(&id).ok_or(Error::NotFound)?;
             let role = Arc::new(Role { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
             store::roles::update(draft.tx, draft.account(), &role).await?;
             draft.record(draft.event("role.deleted", id).before(told(&old)));

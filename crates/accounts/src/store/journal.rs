@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_rt::ArbiterHandle;
 use tenantry_domain::{AccountId, Error, EventId, Instant, Result};
 use tokio::sync::{mpsc, oneshot};
 
@@ -48,10 +49,10 @@ struct Waiting {
 }
 
 impl Journal {
-    /// A journal that takes these turns, on a thread of its own.
-    pub(crate) fn start(turns: Turns) -> Self {
+    /// A journal that takes these turns, on this thread.
+    pub(crate) fn start(turns: Turns, arbiter: &ArbiterHandle) -> Self {
         let (queue, waiting) = mpsc::channel(MAX_WAITING);
-        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(turns, waiting))));
+        arbiter.spawn_fn(move || drop(actix_rt::spawn(serve(turns, waiting))));
         Self(queue)
     }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_rt::{Arbiter, ArbiterHandle};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend,
     DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryTrait, RuntimeErr, SqlErr, Statement,
@@ -85,6 +86,7 @@ impl Database {
     /// What happens in them is counted in `all`.
     pub async fn open(&self, connections: u32, create: bool, all: &mut Catalogue) -> Result<Store, String> {
         let measures = Arc::new(Measures::new(all));
+        let arbiter = Arbiter::new().handle();
         let (read, turns) = match self {
             Self::Sqlite(path) => {
                 if !create && !path.exists() {
@@ -95,7 +97,7 @@ impl Database {
                 }
                 let writer = self.connect_writer(&measures).await?;
                 let read = self.connect_measured(connections, Access::Read, &measures).await?;
-                (read, Turns::sqlite(self.clone(), writer, measures.clone()))
+                (read, Turns::sqlite(self.clone(), writer, measures.clone(), &arbiter))
             }
             Self::Postgres(_) => {
                 let read = self.connect_measured(connections, Access::Write, &measures).await?;
@@ -105,7 +107,7 @@ impl Database {
             }
         };
         pool::register(read.clone(), all);
-        Ok(Store { read, journal: Journal::start(turns.clone()), turns, measures })
+        Ok(Store { read, journal: Journal::start(turns.clone(), &arbiter), turns, measures, arbiter })
     }
 
     /// Makes a missing SQLite file, for its owner only.
@@ -207,6 +209,8 @@ pub struct Store {
     pub(crate) turns: Turns,
     pub(crate) journal: Journal,
     pub(crate) measures: Arc<Measures>,
+    /// The thread from which SQLite is written.
+    pub(crate) arbiter: ArbiterHandle,
 }
 
 impl Store {

@@ -10,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use actix_rt::ArbiterHandle;
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use sea_orm::{ConnectionTrait, DatabaseConnection};
@@ -48,10 +49,15 @@ impl Turns {
     }
 
     /// Turns on the one writer connection of a SQLite database, which is opened anew after a failure.
-    pub(crate) fn sqlite(database: Database, first: DatabaseConnection, measures: Arc<Measures>) -> Self {
+    pub(crate) fn sqlite(
+        database: Database,
+        first: DatabaseConnection,
+        measures: Arc<Measures>,
+        arbiter: &ArbiterHandle,
+    ) -> Self {
         let (queue, turns) = mpsc::channel(MAX_WAITING);
         let counted = measures.clone();
-        actix_rt::Arbiter::new().spawn_fn(move || drop(actix_rt::spawn(serve(database, first, turns, counted))));
+        arbiter.spawn_fn(move || drop(actix_rt::spawn(serve(database, first, turns, counted))));
         Self { way: Way::Sqlite(queue), measures }
     }
 
