@@ -26,6 +26,7 @@ mod m0016_customers;
 mod m0017_logins_by_code;
 mod m0018_account_users;
 mod m0019_totp;
+mod m0020_lean_events;
 
 /// All steps in order.
 pub struct Migrator;
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_logins_by_code::Migration),
             Box::new(m0018_account_users::Migration),
             Box::new(m0019_totp::Migration),
+            Box::new(m0020_lean_events::Migration),
         ]
     }
 }

@@ -49,6 +49,16 @@ impl Answer {
         self
     }
 
+    /// All that is told: the status, the body, and the headers but for those that differ from one answer to the next by
+    /// themselves.
+    pub fn told(&self) -> (u16, &str, Vec<(&str, &[u8])>) {
+        let own = |name: &str| matches!(name, "date" | "x-request-id" | "ratelimit");
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let mut headers: Vec<_> = headers.filter(|(name, _)| !own(name)).collect();
+        headers.sort_unstable();
+        (self.status, &self.text, headers)
+    }
+
     /// A header, empty if it is not there.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()

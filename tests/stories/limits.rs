@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use tenantry_accounts::Quotas;
-use tenantry_tests::{Answer, Tenant, TestApp};
+use tenantry_tests::{Answer, PUBLIC, Tenant, TestApp};
 
 /// Small enough to be used up by hand.
 fn quotas() -> Quotas {
@@ -174,6 +174,31 @@ async fn an_address_that_proves_nothing_has_little_and_one_that_does_is_not_char
     fresh.get("auth/roles").await.refused(429, "too_many_requests");
     app.pass(1);
     fresh.get("auth/roles").await.ok();
+}
+
+/// Many clients may stand behind one address: who proves who it is uses nothing up that its neighbours there need.
+#[actix_web::test]
+async fn clients_that_know_their_secrets_do_not_share_their_address() {
+    let app = TestApp::limited(quotas()).await;
+    let partner = app.partner("T11200000").await;
+    let (noisy, quiet) = (partner.bare_client().await, partner.bare_client().await);
+    for (id, _) in [&noisy, &quiet] {
+        partner.grant(id, &["read:accounts"]).await;
+    }
+    app.pass(60);
+    let audience = format!("{PUBLIC}/v1/accounts/T11200000");
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = app.token("T11200000", &noisy.0, &noisy.1, &audience).await;
+        refused = Some(answer).filter(|answer| answer.status == 429).or(refused);
+    }
+    assert!(refused.expect("its own rate is used up").header("ratelimit").starts_with("\"client\""));
+    app.token("T11200000", &quiet.0, &quiet.1, &audience).await.ok();
+    // Wrong secrets are the address's.
+    for _ in 0..20 {
+        app.token("T11200000", &quiet.0, "wrong", &audience).await.refused(401, "invalid_client");
+    }
+    app.token("T11200000", &quiet.0, "wrong", &audience).await.refused(429, "too_many_requests");
 }
 
 /// What is refused for its address costs nothing behind the door.

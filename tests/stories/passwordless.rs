@@ -123,19 +123,19 @@ async fn whether_a_customer_is_there_nobody_learns() {
     for email in ["ola@example.com", "nobody@example.com", "contact@example.com", "out@example.com"] {
         let mut told = Vec::new();
         for connection in ["email", "sms", "email", "email", "email"] {
-            let answer = client.ask_code(email, json!({"connection": connection})).await;
-            let mut headers: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
-            headers.sort();
-            told.push((answer.status, answer.text.len(), headers));
+            told.push(client.ask_code(email, json!({"connection": connection})).await);
         }
-        assert_eq!(told.last().unwrap().0, 429, "more than three to one place in ten minutes");
+        assert_eq!(told.last().unwrap().status, 429, "more than three to one place in ten minutes");
         for _ in 0..12 {
-            let answer = client.bring_code("email", email, "no code").await;
-            told.push((answer.status, answer.text.len(), Vec::new()));
+            told.push(client.bring_code("email", email, "no code").await);
         }
         seen.push(told);
     }
-    assert!(seen.iter().all(|told| *told == seen[0]), "{seen:#?}");
+    for answers in &seen {
+        for (answer, first) in answers.iter().zip(&seen[0]) {
+            assert_eq!(answer.told(), first.told());
+        }
+    }
     assert_eq!(app.messages().await.len(), 4, "only to the one who may log in");
     // Nor which kind of customer it is: both kinds are counted as one place.
     app.pass(601);

@@ -11,7 +11,7 @@ use crate::caller::Caller;
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::outbox::{Letter, Template};
-use crate::people::{Beat, Person};
+use crate::people::{Person, at_a_beat};
 use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
 use crate::totp::Spent;
@@ -236,7 +236,10 @@ impl Account {
     ///
     /// Errors: `GrantMissing`; `TooManyAttempts`.
     pub async fn recover(&self, caller: Caller, recovery: Recovery<'_>) -> Result<Sent> {
-        let beat = Beat::start();
+        at_a_beat(self.begin_recovery(caller, recovery)).await
+    }
+
+    async fn begin_recovery(&self, caller: Caller, recovery: Recovery<'_>) -> Result<Sent> {
         let (client, directory) = (self.calling_client(&caller)?, self.directory());
         let client_id = caller.claims().ok_or(Error::Unauthorized)?.client_id.clone();
         let audience = self.own_audience(recovery.audience)?;
@@ -267,7 +270,6 @@ impl Account {
         };
         self.write_rows(&caller, send).await?;
         self.platform().mail.notify_one();
-        beat.wait().await;
         Ok(Sent { oob_code: self.ticket(OOB, challenge.id, challenge.code), mfa_token: self.mfa_token(&challenge) })
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use sea_orm::ConnectionTrait;
 use tenantry_domain::{
-    AccountId, AccountRecord, Audience, AuthUserId, Client, ClientId, ClientKey, Grant, GrantId, GrantType, Instant, KeyId,
-    Member, Result, Role, RoleId, Scopes, Seconds,
+    AccountId, AccountRecord, Audience, AuthUserId, Client, ClientId, ClientKey, EventId, Grant, GrantId, GrantType, Instant,
+    KeyId, Member, Result, Role, RoleId, Scopes, Seconds,
 };
 
 use crate::keys::SigningKey;
@@ -19,8 +19,8 @@ pub struct Directory {
     pub account: Arc<AccountRecord>,
     /// How many configuration writes led here.
     pub version: i64,
-    /// The hash of the event of that version.
-    pub(crate) head: [u8; 32],
+    /// The event of that version, and its hash.
+    pub(crate) head: (EventId, [u8; 32]),
     /// Live clients by name.
     pub clients: Nouns<ClientId, Client>,
     /// Live grants.

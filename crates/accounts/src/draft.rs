@@ -34,7 +34,7 @@ impl<'t> Draft<'t> {
         // In this order: what settles a doubt publishes first.
         let certain = !account.in_doubt();
         let known = account.directory();
-        let (mut directory, version) = if certain && tx.claim_last(account.id()) {
+        let (mut directory, version) = if certain && tx.claim_last(account.id(), known.version) {
             ((*known).clone(), known.version + 1)
         } else {
             let version = store::accounts::claim(tx, account.id()).await?;
@@ -93,9 +93,12 @@ impl<'t> Draft<'t> {
     pub(crate) fn finish(mut self) -> Result<Directory> {
         let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
         let told = Told::new(&event);
-        let link = Link::new(&self.directory.head, self.directory.version, self.source.bytes(), &told.content);
-        self.directory.head = link.hash;
-        self.tx.append(store::events::row(self.account(), EventId(self.new_id()), told.into(), Some(link)));
+        let (last, head) = self.directory.head;
+        let link = Link::new(&head, self.directory.version, self.source.bytes(), &told.content);
+        // The chain is read by id, whatever the clock did.
+        let id = EventId(self.new_id().max(Uuid::from_u128(last.0.as_u128() + 1)));
+        self.directory.head = (id, link.hash);
+        self.tx.append(store::events::row(self.account(), id, told.into(), Some(link)));
         Ok(self.directory)
     }
 }

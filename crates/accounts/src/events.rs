@@ -142,7 +142,7 @@ pub struct EventFilter {
 impl Account {
     /// A page of the account's log, in order of time.
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>> {
-        store::events::page(&self.platform().store.read, self.id(), filter).await
+        store::events::page(&self.platform().store, self.id(), filter).await
     }
 
     /// Checks the whole chain of configuration events and returns how many there are.

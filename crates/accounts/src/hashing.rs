@@ -167,6 +167,7 @@ impl Shared {
         }
         let own = line.places.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
         let all = self.places.clone().try_acquire_owned().map_err(|_| Error::Unavailable)?;
+        self.count(&queue);
         Ok(Place { account, _taken: [own, all] })
     }
 

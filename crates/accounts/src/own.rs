@@ -37,8 +37,12 @@ impl Account {
     /// Errors: `InvalidCredentials` for a wrong one; `TooManyAttempts`; `Invalid` for one that is its address.
     pub async fn change_own_password(&self, caller: Caller, previous: Password, proposed: Password) -> Result<()> {
         let user = self.own_record(&caller).await?;
+        // What could refuse the new one comes before the old one counts as a try.
+        let proposed = differing(proposed, &user.username)?;
+        let platform = self.platform();
+        let place = platform.hashes.place(self.id())?;
         let proven = self.prove_password(&caller, Realm::Console, (user.username.as_str(), previous), caller.origin.ip).await?;
-        let password = self.hash(differing(proposed, &user.username)?).await?;
+        let password = platform.hashes.make(place, proposed, platform.source.bytes()).await?;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let kept = caller.claims().and_then(|claims| claims.sid);
         self.write_rows(&caller, async move |tx| {

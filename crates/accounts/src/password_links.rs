@@ -12,7 +12,7 @@ use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::counted_name;
 use crate::outbox::{Letter, Template};
-use crate::people::Beat;
+use crate::people::at_a_beat;
 use crate::platform::Platform;
 use crate::store::{self, Tx};
 use crate::users::differing;
@@ -45,7 +45,10 @@ impl Account {
     ///
     /// Errors: `TooManyAttempts` where the address was sent too many.
     pub async fn forgot_password(&self, origin: Origin, email: &Email) -> Result<()> {
-        let (beat, caller) = (Beat::start(), Caller::at(origin));
+        at_a_beat(self.put_password_link_out(Caller::at(origin), email)).await
+    }
+
+    async fn put_password_link_out(&self, caller: Caller, email: &Email) -> Result<()> {
         let name = email.key().parse().map_err(|fault: String| Error::invalid("email", fault))?;
         let user = store::users::find(&self.platform().store.read, self.id(), Realm::Console, &name).await?;
         let user = user.filter(|user| user.enabled);
@@ -72,7 +75,6 @@ impl Account {
         };
         self.write_rows(&caller, send).await?;
         self.platform().mail.notify_one();
-        beat.wait().await;
         Ok(())
     }
 

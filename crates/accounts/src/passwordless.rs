@@ -10,7 +10,7 @@ use crate::challenges::{Challenge, FAILURES, Kind, TRIES};
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::NO_MFA;
-use crate::people::{Beat, Person};
+use crate::people::{Person, at_a_beat};
 use crate::sessions::{Login, Wanted};
 use crate::store::{self, Tx};
 use crate::tokens::narrowed;
@@ -81,7 +81,10 @@ impl Account {
     /// Errors: `InsufficientScope` for a channel that the caller may not use; `GrantMissing`; `TooManyAttempts` where the target
     /// was sent too many.
     pub async fn send_login_code(&self, caller: Caller, request: CodeRequest<'_>) -> Result<()> {
-        let beat = Beat::start();
+        at_a_beat(self.put_login_code_out(caller, request)).await
+    }
+
+    async fn put_login_code_out(&self, caller: Caller, request: CodeRequest<'_>) -> Result<()> {
         let CodeRequest { channel, email, .. } = request;
         let held = caller.scopes(self, &self.directory())?;
         if !EVERY_CHANNEL.iter().any(|scope| held.has(scope)) && !held.has(scope_of(channel)) {
@@ -138,7 +141,6 @@ impl Account {
         };
         self.write_rows(&caller, send).await?;
         self.platform().mail.notify_one();
-        beat.wait().await;
         Ok(())
     }
 

@@ -13,21 +13,14 @@ use crate::store;
 /// Several times what finding somebody and writing it down takes.
 const BEAT: Duration = Duration::from_millis(20);
 
-/// Lets the answer to whoever names somebody go out at the next full beat after the question, so that what somebody who is known
-/// takes longer than nobody is not seen from outside.
-pub(crate) struct Beat(Instant);
-
-impl Beat {
-    /// When the question came.
-    pub(crate) fn start() -> Self {
-        Self(Instant::now())
-    }
-
-    /// Waits for the next one.
-    pub(crate) async fn wait(self) {
-        let beats = self.0.elapsed().div_duration_f64(BEAT).ceil();
-        tokio::time::sleep_until(self.0 + BEAT.mul_f64(beats)).await;
-    }
+/// Lets an answer to whoever names somebody go out at the next full beat after the question, whatever it is: what somebody who
+/// is known takes longer than nobody moves few answers from one beat to the next.
+pub(crate) async fn at_a_beat<T>(answer: impl Future<Output = T>) -> T {
+    let begun = Instant::now();
+    let answer = answer.await;
+    let beats = begun.elapsed().div_duration_f64(BEAT).ceil();
+    tokio::time::sleep_until(begun + BEAT.mul_f64(beats)).await;
+    answer
 }
 
 /// Somebody who may log in now.

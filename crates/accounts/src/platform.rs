@@ -110,4 +110,9 @@ impl Platform {
     pub fn charge(&self, address: Option<IpAddr>) -> Result<Option<Allowance>> {
         self.limits.charge(address)
     }
+
+    /// `Error::RateLimited` for an address whose rate is used up; it is not charged.
+    pub fn refuse_exhausted(&self, address: Option<IpAddr>) -> Result<()> {
+        self.limits.refuse_exhausted(address)
+    }
 }

@@ -61,6 +61,13 @@ impl Unproven {
         let account = self.registry.get(self.account).await?;
         if account.directory().account.stamp.deleted.is_some() { Err(Error::NotFound.into()) } else { Ok(account) }
     }
+
+    /// Charges the address where this is the answer to a stranger; then that may be the answer.
+    pub(crate) fn charged(&self, error: ApiError) -> ApiError {
+        let charged =
+            if error.is_for_strangers() { self.registry.platform().charge(forwarded::client(&self.request)) } else { Ok(None) };
+        charged.map_or_else(ApiError::from, |_| error)
+    }
 }
 
 impl FromRequest for Unproven {

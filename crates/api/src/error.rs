@@ -42,6 +42,17 @@ impl ApiError {
         }
     }
 
+    /// Whether whoever is told so may have proven nothing.
+    pub(crate) const fn is_for_strangers(&self) -> bool {
+        matches!(
+            self,
+            Self::Domain(
+                Error::InvalidClient | Error::Unauthorized | Error::NotFound | Error::UnsupportedGrantType | Error::Invalid(_)
+            ) | Self::PayloadTooLarge
+                | Self::UnsupportedMediaType(_)
+        )
+    }
+
     /// The text for the log, if it is one that nobody else may see.
     pub(crate) fn hidden(&self) -> Option<&str> {
         match self {

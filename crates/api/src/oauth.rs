@@ -47,7 +47,7 @@ async fn revoke_token(at: Unproven, body: FormOrJson<OauthToken>) -> OauthReply<
         account.revoke_for(&client, given(token)?.reveal(), origin(&at.request)).await?;
         Ok(Empty {})
     };
-    OauthReply { done: done.await, form }
+    OauthReply { done: done.await.map_err(|error| at.charged(error)), form }
 }
 
 async fn introspect_token(at: Unproven, body: FormOrJson<OauthToken>) -> OauthReply<TokenState> {
@@ -59,7 +59,7 @@ async fn introspect_token(at: Unproven, body: FormOrJson<OauthToken>) -> OauthRe
         account.admit_client(&client, demand, origin(&at.request)).await?;
         Ok(TokenState::new(account.introspect(given(token)?.reveal()).await?))
     };
-    OauthReply { done: done.await, form }
+    OauthReply { done: done.await.map_err(|error| at.charged(error)), form }
 }
 
 fn given(token: Option<Secret>) -> Result<Secret> {

@@ -219,7 +219,7 @@ fn tag(route: &Route) -> String {
 fn security(policy: Policy) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
     match policy.access {
-        Access::Page | Access::Probe | Access::Public | Access::Console => json!([]),
+        Access::Page | Access::Probe | Access::Public | Access::Console | Access::Form => json!([]),
         Access::Person => json!([{"bearer": ["openid"]}]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
         Access::Client => json!([{"clientBasic": []}]),

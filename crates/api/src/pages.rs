@@ -25,9 +25,9 @@ const TEMPLATES: [(&str, &str); 3] = [
 
 pub(crate) fn pages() -> Vec<Route> {
     vec![
-        page("/account/password", Access::Console, show),
-        page_post("/account/password", Access::Console, choose),
-        page_post("/account/link", Access::Console, go),
+        page("/account/password", Access::Form, show),
+        page_post("/account/password", Access::Form, choose),
+        page_post("/account/link", Access::Form, go),
     ]
 }
 

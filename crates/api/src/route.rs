@@ -6,6 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::ORIGIN;
 use actix_web::http::{Method, StatusCode};
 use actix_web::{FromRequest, Handler, HttpMessage, HttpRequest, HttpResponse, Responder};
 use futures_util::FutureExt;
@@ -48,8 +49,10 @@ pub enum Access {
     TokenEndpoint,
     /// Client credentials, which the handler itself checks (RFC 6749 section 2.3).
     Client,
-    /// Nothing: account users who sign in, which the handler itself checks.
+    /// Nothing: account users who sign in, which the handler itself checks. Not from another site's page.
     Console,
+    /// The same on a page of ours, whose forms need not say where they come from: a ticket stands in them.
+    Form,
     /// The token that says who an account user is.
     Person,
     /// A token with one of these scopes, matched exactly.
@@ -340,12 +343,22 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
             registry.platform().charge(forwarded::client(request))?;
             None
         }
-        Access::Public | Access::TokenEndpoint | Access::Client => {
+        Access::Public => {
             let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?
         }
-        Access::Console => {
+        Access::TokenEndpoint | Access::Client => {
+            let account = path_account(request)?;
+            request.extensions_mut().insert(PathAccount(account));
+            // Charged once it has proven nothing: behind one address there may be many clients.
+            registry.platform().refuse_exhausted(forwarded::client(request))?;
+            None
+        }
+        Access::Console | Access::Form => {
+            if policy.access == Access::Console {
+                refuse_foreign(request)?;
+            }
             request.extensions_mut().insert(PathAccount(AccountId::console()));
             registry.platform().charge(forwarded::client(request))?
         }
@@ -362,6 +375,14 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
         request.extensions_mut().insert(allowance);
     }
     Ok(())
+}
+
+/// Refuses what another site's page sent, whatever the browser let through: it neither uses our cookie nor tries passwords
+/// (security A21).
+fn refuse_foreign(request: &HttpRequest) -> Result<()> {
+    let own = State::of(request).registry.platform().public().to_string();
+    let foreign = request.headers().get_all(ORIGIN).any(|origin| origin.as_bytes() != own.as_bytes());
+    if foreign { Err(Error::Unauthorized.into()) } else { Ok(()) }
 }
 
 /// Checks the bearer token of a request, and leaves its call.

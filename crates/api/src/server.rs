@@ -78,7 +78,11 @@ pub fn app(
 /// Scripts of any origin may call the API with a token; cookies are never sent along.
 fn cors(origins: &[String]) -> Cors {
     let exposed = ["total-count", "paging-token", "Link", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"];
-    let cors = Cors::default().allow_any_method().allow_any_header().expose_headers(exposed).max_age(3600);
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allow_any_header()
+        .expose_headers(exposed)
+        .max_age(3600);
     if origins.is_empty() {
         // The answer is the same for all of them: nothing varies.
         return cors.allow_any_origin().send_wildcard().disable_vary_header();

@@ -68,8 +68,7 @@ impl SettingsInput {
         }
         let display_name = checks.take("display_name", self.display_name.as_deref().map(Text::not_blank).transpose());
         language(&mut checks, self.language_code.given());
-        // What mails load is as strict as where people are sent.
-        checks.take("icon_url", self.icon_url.given().map(|url| ClientInput::callback(url)).transpose());
+        checks.take("icon_url", self.icon_url.given().map(|url| logo(url)).transpose());
         let change = display_name.map(|display_name| AccountChange {
             display_name,
             company: self.company.map(|company| company.parse(&mut checks)),
@@ -83,6 +82,12 @@ impl SettingsInput {
         });
         Ok(checks.done(change)?)
     }
+}
+
+/// What mails load is as strict as where people are sent, and not on anybody's own machine.
+fn logo(url: &str) -> std::result::Result<String, String> {
+    let url = ClientInput::callback(url)?;
+    if url.starts_with("https:") { Ok(url) } else { Err("must be https".to_owned()) }
 }
 
 /// Checks a language code.

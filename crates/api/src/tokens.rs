@@ -28,7 +28,7 @@ async fn create_token(at: Unproven, TokenBody(body): TokenBody) -> TokenReply {
     let form = body.form;
     match issue(&at, body).await {
         Ok(token) => TokenReply::Issued(token),
-        Err(error) => TokenReply::Refused { error, form },
+        Err(error) => TokenReply::Refused { error: at.charged(error), form },
     }
 }
 

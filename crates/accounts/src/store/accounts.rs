@@ -1,6 +1,6 @@
 //! Rows of `account`.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
     QuerySelect, Set, Statement,
@@ -30,12 +30,16 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Resu
     claimed.try_get_by_index(0).map_err(storage)
 }
 
-/// The statement that claims the next version of each of these accounts, if there are any; it yields a row for each.
-pub(super) fn claim_all(accounts: &[AccountId], backend: DatabaseBackend) -> Option<Statement> {
+/// The statement that claims the version after the known one of each of these accounts, if there are any. It yields a row for
+/// each, and fails where somebody else was there before: a version is not null.
+pub(super) fn claim_all(claims: &[(AccountId, i64)], backend: DatabaseBackend) -> Option<Statement> {
+    let version = || Expr::col(Column::Version);
+    let known = claims.iter().fold(CaseStatement::new(), |known, (id, version)| known.case(Column::Id.eq(id.as_str()), *version));
+    let next = CaseStatement::new().case(version().eq(known), version().add(1));
     let mut claim = Query::update();
-    claim.table(Entity).value(Column::Version, Expr::col(Column::Version).add(1)).returning_col(Column::Id);
-    claim.and_where(Column::Id.is_in(accounts.iter().map(AccountId::as_str)));
-    (!accounts.is_empty()).then(|| backend.build(&claim))
+    claim.table(Entity).value(Column::Version, next).returning_col(Column::Id);
+    claim.and_where(Column::Id.is_in(claims.iter().map(|(id, _)| id.as_str())));
+    (!claims.is_empty()).then(|| backend.build(&claim))
 }
 
 /// A new account, with version 1.

@@ -5,19 +5,24 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement, Value,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
 };
 use tenantry_domain::{AccountId, EventId, Instant, Result};
 use tenantry_entity::event::{Column, Entity as Events, Model};
+use uuid::Uuid;
 
-use super::{INSERT, ROWS, corrupt, json, storage, to_json};
+use super::{INSERT, ROWS, Store, corrupt, json, storage, to_json};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
 
 /// Kinds that make up most of a busy log, and are found by walking it.
 const COMMON: [&str; 2] = ["token.exchanged", "token.exchange_requested"];
 /// What the index of the other kinds is about, word for word.
-const INDEXED: &str = "kind NOT IN ('token.exchanged', 'token.exchange_requested')";
+const BY_KIND: &str = "seq IS NULL AND kind NOT IN ('token.exchanged', 'token.exchange_requested')";
+/// What the index by subject is about.
+const ACTIVITY: &str = "seq IS NULL";
+/// What the index of the events of configuration is about.
+const CONFIGURATION: &str = "seq IS NOT NULL";
 
 /// What an event tells, written out: its columns, and all of it as JSON.
 pub(crate) struct Told {
@@ -85,21 +90,55 @@ pub(super) fn inserts(rows: &[EventRow], backend: DatabaseBackend) -> Vec<Statem
     rows.chunks(ROWS).map(statement).collect()
 }
 
-/// The head of the account's chain: the hash of its event number `seq`.
-pub(crate) async fn head(db: &impl ConnectionTrait, account: AccountId, seq: i64) -> Result<[u8; 32]> {
-    let row = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.eq(seq)).one(db).await;
-    let hash = row.map_err(storage)?.and_then(|row| row.hash).ok_or_else(|| corrupt(format!("{account} lacks event {seq}")))?;
-    hash.try_into().map_err(|_| corrupt("an event's hash"))
+/// The head of the account's chain: the id and the hash of its event number `seq`.
+pub(crate) async fn head(db: &impl ConnectionTrait, account: AccountId, seq: i64) -> Result<(EventId, [u8; 32])> {
+    let last = chained(account).order_by_desc(Column::Id).limit(1).one(db).await.map_err(storage)?;
+    let last =
+        last.filter(|row| row.seq == Some(seq)).ok_or_else(|| corrupt(format!("{account} does not end in event {seq}")))?;
+    let hash = last.hash.and_then(|hash| hash.try_into().ok()).ok_or_else(|| corrupt("an event's hash"))?;
+    Ok((EventId(last.id), hash))
 }
 
-/// Events by id, that is by time, after `filter.after`.
-pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
-    let mut query = Events::find().filter(Column::AccountId.eq(account.as_str()));
+/// The events of configuration.
+fn chained(account: AccountId) -> Select<Events> {
+    Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Expr::cust(CONFIGURATION))
+}
+
+/// Events by id, that is by time, after `filter.after`. Those of a kind or a subject are looked for in two places, at one
+/// moment.
+pub(crate) async fn page(store: &Store, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
+    let all = Events::find().filter(Column::AccountId.eq(account.as_str()));
+    let rows = if filter.kind.is_none() && filter.subject.is_none() {
+        some(&store.read, all, filter).await?
+    } else {
+        let common = filter.kind.as_ref().is_some_and(|kind| COMMON.contains(&kind.as_str()));
+        let indexed = if filter.kind.is_some() && !common { BY_KIND } else { ACTIVITY };
+        let snapshot = store.snapshot().await?;
+        let mut rows = some(&snapshot, all.filter(Expr::cust(indexed)), filter).await?;
+        if !common {
+            rows.extend(some(&snapshot, chained(account), filter).await?);
+            rows.sort_unstable_by_key(|row| row.id);
+            rows.truncate(filter.limit.try_into().unwrap_or(usize::MAX));
+        }
+        rows
+    };
+    let event = |row: Model| {
+        Ok(Event {
+            id: EventId(row.id),
+            seq: row.seq,
+            at: Instant::from_micros(row.at),
+            kind: row.kind,
+            subject: row.subject,
+            content: row.content.as_deref().map(json).transpose()?,
+        })
+    };
+    rows.into_iter().map(event).collect()
+}
+
+/// What of a query the filter lets through.
+async fn some(db: &impl ConnectionTrait, mut query: Select<Events>, filter: &EventFilter) -> Result<Vec<Model>> {
     if let Some(kind) = &filter.kind {
         query = query.filter(Column::Kind.eq(kind));
-        if !COMMON.contains(&kind.as_str()) {
-            query = query.filter(Expr::cust(INDEXED));
-        }
     }
     if let Some(subject) = &filter.subject {
         query = query.filter(Column::Subject.eq(subject));
@@ -114,27 +153,16 @@ pub(crate) async fn page(db: &impl ConnectionTrait, account: AccountId, filter: 
     if let Some(after) = filter.after {
         query = query.filter(Column::Id.gt(after.0));
     }
-    let event = |row: Model| {
-        Ok(Event {
-            id: EventId(row.id),
-            seq: row.seq,
-            at: Instant::from_micros(row.at),
-            kind: row.kind,
-            subject: row.subject,
-            content: row.content.as_deref().map(json).transpose()?,
-        })
-    };
-    let rows = query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
-    rows.into_iter().map(event).collect()
+    query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)
 }
 
 /// Walks the chain of an account from its beginning and returns how many events it has.
 /// Fails where an event is missing, was changed, or does not follow from the one before it.
 pub(crate) async fn verify(db: &impl ConnectionTrait, account: AccountId) -> Result<i64> {
-    let (mut seq, mut head) = (0, [0; 32]);
+    let (mut seq, mut head, mut last) = (0, [0; 32], Uuid::nil());
     loop {
-        let chained = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Seq.gt(seq));
-        let rows = chained.order_by_asc(Column::Seq).limit(500).all(db).await.map_err(storage)?;
+        let rows = chained(account).filter(Column::Id.gt(last)).order_by_asc(Column::Id).limit(500).all(db).await;
+        let rows = rows.map_err(storage)?;
         if rows.is_empty() {
             return Ok(seq);
         }
@@ -152,7 +180,7 @@ pub(crate) async fn verify(db: &impl ConnectionTrait, account: AccountId) -> Res
                     return Err(broken("it was changed"));
                 }
             }
-            seq += 1;
+            (seq, last) = (seq + 1, row.id);
             head = Link::hash(&head, seq, &content_hash);
             if row.hash.as_deref() != Some(&head[..]) {
                 return Err(broken("it does not follow from the one before"));

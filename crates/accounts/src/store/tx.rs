@@ -102,12 +102,12 @@ impl<'t> Tx<'t> {
         Self { shared, nested, savepoint: Mutex::new(Savepoint::None), last: Mutex::default() }
     }
 
-    /// Claims the next version of an account, if the turn ends well: where nobody else can write it, and its version is
-    /// known. `false`: that is not so, and it has to be claimed with a statement of its own, at once.
-    pub(crate) fn claim_last(&self, account: AccountId) -> bool {
+    /// Claims the version after `known` of an account, if the turn ends well: where nobody else can write it. `false`: that is
+    /// not so, and it has to be claimed with a statement of its own, at once.
+    pub(crate) fn claim_last(&self, account: AccountId, known: i64) -> bool {
         let alone = self.get_database_backend() == DatabaseBackend::Sqlite;
         if alone {
-            lock(&self.last).claims.push(account);
+            lock(&self.last).claims.push((account, known));
         }
         alone
     }
@@ -183,7 +183,7 @@ impl ConnectionTrait for Tx<'_> {
 /// What is written just before the commit: for all turns that share it, in a statement each.
 #[derive(Default)]
 pub(crate) struct Last {
-    claims: Vec<AccountId>,
+    claims: Vec<(AccountId, i64)>,
     grants: Vec<GrantRow>,
     roles: Vec<RoleRow>,
     events: Vec<EventRow>,

@@ -22,18 +22,23 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::on(2).await
+    }
+
+    /// One whose accounts run on so many threads.
+    async fn on(threads: usize) -> Self {
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).unwrap();
         Schema::up(&opened).await.unwrap();
         let clock = Arc::new(AtomicI64::new(1_767_225_600_000_000));
-        let registry = registry(&opened, &clock).await;
+        let registry = registry(&opened, &clock, threads).await;
         registry.platform().bootstrap().await.unwrap().unwrap();
         Self { registry, clock, database }
     }
 
     /// Another runtime on the same database: what a second node would be.
     async fn second(&self) -> Registry {
-        registry(&Database::parse(&self.database.url).unwrap(), &self.clock).await
+        registry(&Database::parse(&self.database.url).unwrap(), &self.clock, 1).await
     }
 
     async fn operator(&self) -> Account {
@@ -41,12 +46,13 @@ impl World {
     }
 }
 
-async fn registry(database: &Database, clock: &Arc<AtomicI64>) -> Registry {
+async fn registry(database: &Database, clock: &Arc<AtomicI64>, threads: usize) -> Registry {
     let source = Source::fixed(clock.clone());
     let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = PublicUrl::parse("https://id.example.com").unwrap();
     let store = database.open(4, true, &mut Catalogue::default()).await.unwrap();
-    Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices { quotas: None, ..Choices::default() })), 2)
+    let choices = Choices { quotas: None, ..Choices::default() };
+    Registry::new(Arc::new(Platform::new(store, source, vault, public, choices)), threads)
 }
 
 pub(crate) fn operator() -> AccountId {

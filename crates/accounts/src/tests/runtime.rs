@@ -19,7 +19,13 @@ use crate::{Directory, RoleFilter};
 /// Invariant 7: a panic inside a write fails that write alone; the next one works; nothing acknowledged is lost.
 #[actix_rt::test]
 async fn a_panic_fails_its_own_write_and_nothing_else() {
-    let world = World::new().await;
+    // One thread also writes; more have one that does for all.
+    for threads in [1, 2] {
+        a_panic_fails_its_own_write(&World::on(threads).await).await;
+    }
+}
+
+async fn a_panic_fails_its_own_write(world: &World) {
     let operator = world.operator().await;
     let neighbour = world.registry.get("P00000000".parse().unwrap()).await.unwrap();
     create_role(&operator, "before").await.unwrap();
