@@ -19,3 +19,4 @@ pub mod member;
 pub mod outbox;
 pub mod role;
 pub mod session;
+pub mod tag;

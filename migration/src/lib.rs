@@ -27,6 +27,7 @@ mod m0017_logins_by_code;
 mod m0018_account_users;
 mod m0019_totp;
 mod m0020_lean_events;
+mod m0021_tags;
 
 /// All steps in order.
 pub struct Migrator;
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_account_users::Migration),
             Box::new(m0019_totp::Migration),
             Box::new(m0020_lean_events::Migration),
+            Box::new(m0021_tags::Migration),
         ]
     }
 }

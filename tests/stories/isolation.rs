@@ -84,6 +84,7 @@ impl<'a> World<'a> {
         let mfa = json!({"challenge_type": "oob", "oob_channels": ["sms", "email"]});
         victim.post("auth/users", json!({"username": "per", "password": PASSWORD, "links": links, "mfa": mfa})).await.ok();
         victim.customer(json!({"customer_id": "c-1", "email": "ola@example.com"})).await;
+        victim.post("customers/tags", json!({"tag": "gold"})).await.ok();
         victim.role("theirs").await;
         victim.sub_account("Below").await;
         Self { victim, client }
@@ -322,6 +323,7 @@ async fn a_foreign_id_is_an_unknown_id() {
         ("accounts", first(&victim.get("management/accounts").await.ok(), "account_id")),
         ("members", text(&member["id"])),
         ("customers", "c-1".to_owned()),
+        ("tags", first(&victim.get("customers/tags").await.ok(), "id")),
         ("keys", first(&victim.get("auth/keys").await.ok(), "kid")),
     ]);
     let before = app.database.rows_of(VICTIM).await;

@@ -29,6 +29,7 @@ mod roles;
 mod sessions;
 mod standards;
 mod suspended;
+mod tags;
 mod token_exchange;
 mod tokens;
 mod totp;

@@ -14,7 +14,7 @@ pub(crate) const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 pub(crate) fn path(route: &Route, account: &str, record: &str) -> String {
     let Some((before, after)) = route.path.split_once('{') else { return route.path.to_owned() };
     let after = after.split_once('}').unwrap().1;
-    let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}", "{uid}"]
+    let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}", "{uid}", "{tag_id}"]
         .iter()
         .fold(after.to_owned(), |path, hole| path.replace(hole, record));
     format!("{before}{account}{after}")
@@ -50,6 +50,7 @@ async fn every_route_honours_its_policy() {
     let (one, other) = (app.partner_with("T11200000", SHOP).await, app.partner_with("T11300000", SHOP).await);
     let document = document(PUBLIC);
     let foreign_role = other.role("theirs").await;
+    let foreign_tag = other.post("customers/tags", json!({"tag": "theirs"})).await.ok()["id"].as_str().unwrap().to_owned();
     let foreign_client = other.get("auth/clients").await.ok()[0]["id"].as_str().unwrap().to_owned();
     let foreign_grant = other.get("auth/client-grants").await.ok()[0]["id"].as_str().unwrap().to_owned();
     other.user("theirs").await;
@@ -99,6 +100,7 @@ async fn every_route_honours_its_policy() {
         let noun = route.path.split('/').nth(5).unwrap_or_default();
         let record = match noun {
             "roles" => &foreign_role,
+            "tags" => &foreign_tag,
             "clients" => &foreign_client,
             "client-grants" => &foreign_grant,
             "users" if route.path.contains("customers") => "their-customer",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait;
 use tenantry_domain::{
     AccountId, AccountRecord, Audience, AuthUserId, Client, ClientId, ClientKey, EventId, Grant, GrantId, GrantType, Instant,
-    KeyId, Member, Result, Role, RoleId, Scopes, Seconds,
+    KeyId, Member, Result, Role, RoleId, Scopes, Seconds, Tag, TagId,
 };
 
 use crate::keys::SigningKey;
@@ -29,6 +29,8 @@ pub struct Directory {
     pub roles: Nouns<RoleId, Role>,
     /// Live members: the people who administer the account.
     pub members: Nouns<AuthUserId, Member>,
+    /// Live tags of customers.
+    pub tags: Nouns<TagId, Tag>,
     /// Signing keys, published ones and those that still verify.
     pub keys: Nouns<KeyId, SigningKey>,
 }
@@ -55,6 +57,7 @@ impl Directory {
         let grants = store::grants::of(db, account).await?.into_iter();
         let roles = store::roles::of(db, account).await?.into_iter();
         let members = store::members::of(db, account).await?.into_iter();
+        let tags = store::tags::of(db, account).await?.into_iter();
         let keys = store::keys::of(db, account).await?.into_iter();
         Ok(Self {
             account: Arc::new(record),
@@ -64,6 +67,7 @@ impl Directory {
             grants: grants.map(|grant| (grant.id, Arc::new(grant))).collect(),
             roles: roles.map(|role| (role.id, Arc::new(role))).collect(),
             members: members.map(|member| (member.id, Arc::new(member))).collect(),
+            tags: tags.map(|tag| (tag.id, Arc::new(tag))).collect(),
             keys: keys.map(|key| (key.id, Arc::new(key))).collect(),
         })
     }

@@ -46,6 +46,7 @@ mod sessions;
 mod source;
 mod store;
 mod sub_accounts;
+mod tags;
 mod tokens;
 mod totp;
 mod users;

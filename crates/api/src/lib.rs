@@ -34,6 +34,7 @@ mod roles;
 mod route;
 mod server;
 mod settings;
+mod tags;
 mod token_request;
 mod tokens;
 mod totp;

@@ -248,6 +248,7 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "customer_id" => ("The account's own key for the customer.", json!({"type": "string", "maxLength": 255})),
             "uid" => ("The account user.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
+            "tag_id" => ("Record id.", json!({"type": "string", "format": "uuid"})),
             _ => ("Record id.", json!({"type": "string"})),
         };
         json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})

@@ -127,6 +127,7 @@ pub fn routes() -> Vec<Route> {
         crate::mfa::routes(),
         crate::totp::routes(),
         crate::customers::routes(),
+        crate::tags::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
         crate::roles::routes(),

@@ -234,6 +234,8 @@ uuid_id! {
     GrantId
     /// A role.
     RoleId
+    /// A tag of customers.
+    TagId
     /// A signing key; its text form is the `kid`.
     KeyId
     /// An event in an account's log.

@@ -17,10 +17,12 @@ mod keys;
 mod last_use;
 mod limits;
 mod members;
+mod metadata;
 mod password;
 mod roles;
 mod scope;
 mod secret;
+mod tags;
 mod text;
 mod users;
 
@@ -32,16 +34,18 @@ pub use customers::{Customer, CustomerId, CustomerInput, CustomerType};
 pub use email::{Email, Phone};
 pub use error::{Checks, Error, Fault, Result};
 pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
-pub use ids::{AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId};
+pub use ids::{AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId, TagId};
 pub use instant::{Instant, Seconds};
 pub use keys::{Algorithm, Rotation};
 pub use last_use::LastUse;
 pub use limits::{Allowance, Limit, Quota};
 pub use members::{Member, MemberInput, MemberRights};
+pub use metadata::Metadata;
 pub use password::{Password, PasswordHash};
 pub use roles::{Role, RoleInput};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
+pub use tags::{Tag, TagInput};
 pub use text::{Text, fold};
 pub use users::{
     AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Realm, Recovery, Totp, Username, check_channels,

@@ -35,6 +35,7 @@ mod pool;
 pub(crate) mod roles;
 mod schema;
 pub(crate) mod sessions;
+pub(crate) mod tags;
 mod turns;
 mod tx;
 pub(crate) mod users;
