@@ -78,18 +78,22 @@ fn user(number: usize) -> String {
     format!("user-{number}@example.com")
 }
 
-/// Logins of people of several accounts.
-pub(crate) async fn log_ins(wire: &mut Connection, world: &World) -> Result<Vec<Request>> {
-    let mut requests = Vec::new();
+/// A client of each account, and so many users there.
+async fn apps(wire: &mut Connection, world: &World, users: usize) -> Result<Vec<App>> {
+    let mut apps = Vec::new();
     for member in world.below.iter().take(ACCOUNTS) {
         let admin = member.client(wire).await?.0;
-        let app = App::new(wire, &admin).await?;
-        for number in 0..2 {
+        for number in 0..users {
             wire.json(&admin.post("auth/users", &json!({"username": user(number), "password": PASSWORD}))).await?;
-            requests.push(app.log_in(&user(number), PASSWORD));
         }
+        apps.push(App::new(wire, &admin).await?);
     }
-    Ok(requests)
+    Ok(apps)
+}
+
+/// Logins of one person of each account.
+pub(crate) async fn log_ins(wire: &mut Connection, world: &World) -> Result<Vec<Request>> {
+    Ok(apps(wire, world, 1).await?.iter().map(|app| app.log_in(&user(0), PASSWORD)).collect())
 }
 
 /// All figures of people.
@@ -99,14 +103,7 @@ pub(crate) async fn people(report: &mut Report, rounds: usize) -> Result<()> {
     let settings = [&WIDE[..], &[("TENANTRY_TRUSTED_PROXIES", "[\"127.0.0.1/32\"]")]].concat();
     let (server, world) = World::start(directory.path(), &settings, ACCOUNTS).await?;
     let mut wire = Connection::open(server.api).await?;
-    let mut apps = Vec::new();
-    for member in &world.below {
-        let admin = member.client(&mut wire).await?.0;
-        for number in 0..USERS {
-            wire.json(&admin.post("auth/users", &json!({"username": user(number), "password": PASSWORD}))).await?;
-        }
-        apps.push(App::new(&mut wire, &admin).await?);
-    }
+    let apps = apps(&mut wire, &world, USERS).await?;
     logins(report, rounds, &server, &apps).await?;
     refreshes(report, rounds, &server, &apps).await?;
     flood(report, rounds, &server, &apps).await?;

@@ -92,6 +92,14 @@ fn stamp(table: &mut TableCreateStatement) -> &mut TableCreateStatement {
         .col(ColumnDef::new("deleted_by").text())
 }
 
+/// Runs statements that both databases understand, one after the other.
+async fn run(manager: &SchemaManager<'_>, steps: &[&str]) -> Result<(), DbErr> {
+    for step in steps {
+        manager.get_connection().execute_unprepared(step).await?;
+    }
+    Ok(())
+}
+
 /// Adds columns that may be absent. One statement each: SQLite knows no more.
 async fn add_columns(
     manager: &SchemaManager<'_>,

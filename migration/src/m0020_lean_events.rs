@@ -1,5 +1,7 @@
 use sea_orm_migration::prelude::*;
 
+use crate::run;
+
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
@@ -31,17 +33,10 @@ impl MigrationTrait for Migration {
     }
 
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, UP).await
+        run(manager, &UP).await
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        run(manager, DOWN).await
+        run(manager, &DOWN).await
     }
-}
-
-async fn run(manager: &SchemaManager<'_>, steps: [&str; 6]) -> Result<(), DbErr> {
-    for step in steps {
-        manager.get_connection().execute_unprepared(step).await?;
-    }
-    Ok(())
 }

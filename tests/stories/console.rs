@@ -242,6 +242,22 @@ async fn who_has_an_address_here_nobody_learns() {
             assert_eq!(answer.told(), first.told());
         }
     }
+    // Nor by asking for another password, also once that is refused.
+    let mut seen = Vec::new();
+    for email in ["kari@example.com", "invited@example.com", "nobody@example.com"] {
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let forgot = app.request(Method::POST, "/v1/account/password/forgot");
+            told.push(app.send(forgot.json(&json!({"email": email}))).await);
+        }
+        assert_eq!((told[0].status, told[3].status), (204, 429), "{}", told[3].text);
+        seen.push(told);
+    }
+    for answers in &seen {
+        for (answer, first) in answers.iter().zip(&seen[0]) {
+            assert_eq!(answer.told(), first.told());
+        }
+    }
     // A user of the operator's account is no account user.
     let operator = app.production_operator().await;
     operator.user("kari@example.com").await;

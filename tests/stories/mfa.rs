@@ -206,8 +206,8 @@ async fn recovery_answers_alike_whoever_is_meant() {
         let begun = answer.ok();
         let members: Vec<(String, usize)> =
             begun.as_object().unwrap().iter().map(|(name, value)| (name.clone(), text(value).len())).collect();
-        let mut headers: Vec<String> = answer.headers.keys().map(|name| name.as_str().to_owned()).collect();
-        headers.sort();
+        let headers: Vec<(String, Vec<u8>)> =
+            answer.told().2.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let (oob_code, mfa_token) = (text(&begun["oob_code"]), text(&begun["mfa_token"]));
         let sent_again = send(&client, mfa_token, "sms").await;
         let mut statuses = vec![sent_again.refused(403, "mfa_token_invalid").status];

@@ -248,6 +248,19 @@ async fn two_runtimes_that_write_one_account_lose_nothing() {
     assert_eq!(there.verify_events().await.unwrap(), after.version);
 }
 
+/// The chain is read by id, and an id is later than the one before it even where the clock is behind.
+#[actix_rt::test]
+async fn the_chain_stands_where_a_clock_went_back() {
+    let world = World::new().await;
+    create_role(&world.operator().await, "before").await.unwrap();
+    world.clock.fetch_sub(3_600_000_000, Ordering::Relaxed);
+    for name in ["after", "again"] {
+        let later = world.second().await.get(operator()).await.unwrap();
+        create_role(&later, name).await.unwrap();
+        assert_eq!(later.verify_events().await.unwrap(), later.directory().version);
+    }
+}
+
 /// Reads never wait for a write.
 #[actix_rt::test]
 async fn a_read_does_not_wait_for_a_write_that_is_under_way() {
