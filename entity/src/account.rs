@@ -19,6 +19,7 @@ pub struct Model {
     pub limits: Option<String>,
     pub client_limits: Option<String>,
     pub budget: Option<String>,
+    pub customers: Option<String>,
     pub created_at: i64,
     pub created_by: String,
     pub updated_at: i64,

@@ -22,6 +22,8 @@ pub struct Model {
     pub totp_step: Option<i64>,
     pub recovery_generation: Option<i64>,
     pub recovery_used: Option<i64>,
+    pub pin: Option<String>,
+    pub pin_failures: Option<i32>,
     pub created_at: i64,
     pub created_by: String,
     pub updated_at: i64,

@@ -1,8 +1,9 @@
 //! A person or company that an account serves.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "customer")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
@@ -17,6 +18,16 @@ pub struct Model {
     pub email_key: Option<String>,
     pub phone: Option<String>,
     pub phone_key: Option<String>,
+    pub phone_slot: Option<String>,
+    pub version: i64,
+    pub name_key: Option<String>,
+    pub last_key: Option<String>,
+    pub company_key: Option<String>,
+    pub number: Option<i64>,
+    pub email_verified_at: Option<i64>,
+    pub phone_verified_at: Option<i64>,
+    pub next_phone: Option<String>,
+    pub profile: Option<String>,
     pub created_at: i64,
     pub created_by: String,
     pub updated_at: i64,

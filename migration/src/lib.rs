@@ -28,6 +28,11 @@ mod m0018_account_users;
 mod m0019_totp;
 mod m0020_lean_events;
 mod m0021_tags;
+mod m0022_customers_settings;
+mod m0023_terms;
+mod m0024_customer_profiles;
+mod m0025_pins;
+mod m0026_customer_tokens;
 
 /// All steps in order.
 pub struct Migrator;
@@ -57,6 +62,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_totp::Migration),
             Box::new(m0020_lean_events::Migration),
             Box::new(m0021_tags::Migration),
+            Box::new(m0022_customers_settings::Migration),
+            Box::new(m0023_terms::Migration),
+            Box::new(m0024_customer_profiles::Migration),
+            Box::new(m0025_pins::Migration),
+            Box::new(m0026_customer_tokens::Migration),
         ]
     }
 }

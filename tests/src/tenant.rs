@@ -117,6 +117,16 @@ impl<'a> Tenant<'a> {
         self.call(Method::DELETE, path, None).await
     }
 
+    /// DELETE with a body.
+    pub async fn delete_with(&self, path: &str, body: Value) -> Answer {
+        self.call(Method::DELETE, path, Some(&body)).await
+    }
+
+    /// HEAD: the status.
+    pub async fn head(&self, path: &str) -> u16 {
+        self.call(Method::HEAD, path, None).await.status
+    }
+
     /// Creates an account below.
     pub async fn create_account(&self, body: Value) -> Answer {
         self.post("management/accounts", body).await

@@ -84,6 +84,8 @@ impl<'a> World<'a> {
         let mfa = json!({"challenge_type": "oob", "oob_channels": ["sms", "email"]});
         victim.post("auth/users", json!({"username": "per", "password": PASSWORD, "links": links, "mfa": mfa})).await.ok();
         victim.customer(json!({"customer_id": "c-1", "email": "ola@example.com"})).await;
+        victim.customer(json!({"customer_id": "c-2", "email": "kari@example.com"})).await;
+        victim.post("customers/terms", json!({"terms": "as agreed"})).await.ok();
         victim.post("customers/tags", json!({"tag": "gold"})).await.ok();
         victim.role("theirs").await;
         victim.sub_account("Below").await;
@@ -188,6 +190,10 @@ async fn credentials(app: &TestApp, world: &World<'_>) -> Vec<Credential> {
     put("read scope", &victim.client(&["read:accounts"]).await.token, Worth::Scope("read:accounts"));
     put("read customers", &victim.client(&["read:customers"]).await.token, Worth::Scope("read:customers"));
     put("person", &person.token, Worth::Scope("read:accounts"));
+    let shop = victim.app_client(BRINGS, &["user:customers"]).await;
+    shop.ask_code("kari@example.com", json!({})).await;
+    let customer = shop.bring_code("email", "kari@example.com", &app.code().await.0).await.ok();
+    put("customer", &text(&customer["access_token"]), Worth::Scope("user:customers"));
     // Good elsewhere.
     let stranger = app.partner_with("T11300000", SHOP).await;
     put("other account's admin", &stranger.token, Worth::Elsewhere);
@@ -203,7 +209,9 @@ async fn credentials(app: &TestApp, world: &World<'_>) -> Vec<Credential> {
 /// Whether an answer is what the policy of a route makes of a credential.
 fn is_right(route: &Route, worth: Worth, answer: &Answer) -> bool {
     let error = answer.json()["error"]["code"].as_str().unwrap_or_default().to_owned();
-    let refused = |status: u16, code: &str| answer.status == status && error == code;
+    // An answer to HEAD has no body.
+    let bare = route.method.as_str() == "HEAD";
+    let refused = |status: u16, code: &str| answer.status == status && (bare || error == code);
     match (route.policy.access, worth) {
         // The console's own tokens are another account's.
         (Access::Person, Worth::Nothing) => refused(401, "unauthorized") || refused(404, "not_found"),
@@ -324,13 +332,14 @@ async fn a_foreign_id_is_an_unknown_id() {
         ("members", text(&member["id"])),
         ("customers", "c-1".to_owned()),
         ("tags", first(&victim.get("customers/tags").await.ok(), "id")),
+        ("terms", first(&victim.get("customers/terms").await.ok(), "id")),
         ("keys", first(&victim.get("auth/keys").await.ok(), "kid")),
     ]);
     let before = app.database.rows_of(VICTIM).await;
     let mut walked = 0;
     for warm in [true, false] {
         for route in routes() {
-            let of_two = route.path.matches('{').count() == 2;
+            let of_two = route.path.matches('{').count() >= 2;
             let noun = match route.path.split('/').nth(5).unwrap_or_default() {
                 "users" if route.path.contains("/customers/") => "customers",
                 "users" if route.path.contains("/management/") => "members",
@@ -495,4 +504,40 @@ async fn every_value_is_good_only_where_its_kind_is_asked_for() {
         assert!((200..300).contains(&answer.status), "{kind} as {place}: {} {}", answer.status, answer.text);
     }
     assert!(tried > 120, "only {tried}");
+}
+
+/// Whoever is a customer: every operation about a customer, about itself and about another one.
+#[actix_web::test]
+async fn a_customer_is_let_in_to_itself_alone() {
+    let app = TestApp::start().await;
+    let World { victim, .. } = World::new(&app).await;
+    let shop = victim.app_client(BRINGS, &["user:customers", "user:customers:/customer/details"]).await;
+    let document = document(PUBLIC);
+    let mut walked = 0;
+    for route in routes().iter().filter(|route| route.path.contains("{customer_id}")) {
+        // Anew each time: some of them end it.
+        let own = victim.customer(json!({"email": "per@example.com"})).await;
+        shop.ask_code("per@example.com", json!({})).await;
+        let person = shop.person(&shop.bring_code("email", "per@example.com", &app.code().await.0).await.ok());
+        let Access::AnyOf(allowed) = route.policy.access else { unreachable!("all of them ask for a scope") };
+        let body = example(&document, route);
+        let at = |record: &str| path(route, VICTIM, NOBODY).replacen(NOBODY, record, 1);
+        let (other, nobody) = (call(&person, route, &at("c-1"), &body).await, call(&person, route, &at(NOBODY), &body).await);
+        let itself = call(&person, route, &at(&own), &body).await;
+        let label = format!("{} {}", route.method, route.path);
+        if allowed.contains(&"user:customers") {
+            assert!(!matches!(itself.status, 401 | 403) && itself.status < 500, "{label}: {} {}", itself.status, itself.text);
+            if itself.status == 404 {
+                assert!(route.path.ends_with("{tid}"), "{label}: {}", itself.text);
+            }
+            other.refused(404, "not_found");
+        } else {
+            itself.refused(403, "insufficient_scope");
+        }
+        assert_eq!((other.status, other.text), (nobody.status, nobody.text), "{label}");
+        victim.delete(&format!("customers/users/{own}")).await;
+        app.pass(600);
+        walked += 1;
+    }
+    assert!(walked >= 9, "{walked}");
 }

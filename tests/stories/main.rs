@@ -5,7 +5,10 @@
 mod canaries;
 mod clients;
 mod console;
+mod customer_search;
+mod customer_tokens;
 mod customers;
+mod customers_settings;
 mod delivery;
 mod exchange;
 mod federation;
@@ -30,6 +33,7 @@ mod sessions;
 mod standards;
 mod suspended;
 mod tags;
+mod terms;
 mod token_exchange;
 mod tokens;
 mod totp;

@@ -140,7 +140,7 @@ async fn whether_a_customer_is_there_nobody_learns() {
     // Nor which kind of customer it is: both kinds are counted as one place.
     app.pass(601);
     let client = fresh(&client).await;
-    shop.customer(json!({"type": "company", "email": "company@example.com"})).await;
+    shop.customer(json!({"type": "company", "company": {"bussiness_name": "x"}, "email": "company@example.com"})).await;
     for email in ["company@example.com", "nobody2@example.com"] {
         let mut told = Vec::new();
         for kind in ["customer", "customer", "company", "company"] {

@@ -86,6 +86,7 @@ impl Platform {
             limits: None,
             client_limits: None,
             budget: None,
+            customers: None,
         };
         let client = Client {
             key: ClientKey(source.id(now)),

@@ -1,52 +1,536 @@
-//! Customers (contract nos. 30 and 33). They stand in SQL only: an account may have millions.
+//! Customers (contract nos. 30, 31, 33-36, 52 and 53). They stand in SQL only: an account may have millions. Of several who
+//! change one customer each waits for the one before; each change has an activity event with the names of its fields.
 
-use tenantry_domain::{Customer, CustomerId, CustomerInput, CustomerKey, CustomerType, Error, Result, Scopes, Stamp};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::json;
+use tenantry_domain::{
+    AuthUser, AuthUserId, Change, Customer, CustomerChange, CustomerId, CustomerIdFormat, CustomerKey, CustomerType,
+    CustomersSettings, Email, Error, Instant, Link, Password, PasswordHash, Phone, Pin, Proof, Realm, Recovery, Result, Scopes,
+    Seconds, Stamp, Tag, TagId, TermsId,
+};
+use uuid::Uuid;
 
 use crate::account::Account;
 use crate::caller::Caller;
-use crate::store;
+use crate::login::USERS;
+use crate::store::customer_marks::Mark;
+use crate::store::{self, Tx};
 
 /// Scopes that read every customer; others read their own record.
 const READS_ALL: [&str; 2] = ["admin:customers", "read:customers"];
-/// Scopes that make customers of every kind.
-const MAKES_ALL: [&str; 2] = ["admin:customers", "write:customers"];
+/// Scopes that change every customer, of every kind; others change their own record.
+const WRITES_ALL: [&str; 2] = ["admin:customers", "write:customers"];
+/// How long an answer is given again to whoever repeats a request, in seconds.
+pub(crate) const REPLAYS: Seconds = 86_400;
+/// How many customers a contact may speak for.
+const CONTACT_FOR: usize = 100;
+/// How many tags a customer may have.
+const TAGS: usize = 100;
 
 fn has_one(held: &Scopes, scopes: [&str; 2]) -> bool {
     scopes.into_iter().any(|scope| held.has(scope))
 }
 
+/// A customer as whoever asks may see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    /// The customer.
+    pub customer: Customer,
+    /// What those are called whom it speaks for.
+    pub speaks_for: Vec<CustomerId>,
+}
+
+/// Marks requests that mean the same one.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The caller's name for the request.
+    pub key: String,
+    /// What was sent.
+    pub content: Vec<u8>,
+}
+
+/// What a customer is to prove itself with, as it is kept.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) password: Option<PasswordHash>,
+    pub(crate) pin: Option<PasswordHash>,
+}
+
 impl Account {
     /// One live customer. Whoever may read only itself finds nobody else.
-    pub async fn customer(&self, by: &Caller, id: &CustomerId) -> Result<Customer> {
-        let own = by.subject() == id.subject();
-        if !own && !has_one(&by.scopes(self, &self.directory())?, READS_ALL) {
-            return Err(Error::NotFound);
-        }
-        store::customers::find(&self.platform().store.read, self.id(), id).await?.ok_or(Error::NotFound)
+    pub async fn customer(&self, by: &Caller, id: &CustomerId) -> Result<Known> {
+        let itself = self.may_read(by, id)?;
+        let read = &self.platform().store.read;
+        let customer = store::customers::find(read, self.id(), id).await?.ok_or(Error::NotFound)?;
+        self.known(customer, itself).await
     }
 
-    /// Creates a customer.
+    /// Whether `by` is the customer that it asks for, and may see no other.
+    pub(crate) fn may_read(&self, by: &Caller, id: &CustomerId) -> Result<bool> {
+        self.may(by, id, READS_ALL)
+    }
+
+    /// The same of one that it changes.
+    pub(crate) fn may_write(&self, by: &Caller, id: &CustomerId) -> Result<bool> {
+        self.may(by, id, WRITES_ALL)
+    }
+
+    fn may(&self, by: &Caller, id: &CustomerId, all: [&str; 2]) -> Result<bool> {
+        match by.authority(self, &self.directory())? {
+            Some(held) if !has_one(&held, all) => {
+                if by.subject() == id.subject() {
+                    Ok(true)
+                } else {
+                    Err(Error::NotFound)
+                }
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A customer as whoever asks may see it, with the names of those whom it speaks for.
+    pub(crate) async fn known(&self, customer: Customer, itself: bool) -> Result<Known> {
+        let mut known = self.all_known(vec![customer], itself).await?;
+        known.pop().ok_or_else(|| Error::Internal("one customer is one".to_owned()))
+    }
+
+    /// A customer as whoever may see every customer sees it.
+    pub async fn shown(&self, customer: Customer) -> Result<Known> {
+        self.known(customer, false).await
+    }
+
+    /// The same of many.
+    pub(crate) async fn all_known(&self, customers: Vec<Customer>, itself: bool) -> Result<Vec<Known>> {
+        let settings = self.directory().customers_settings();
+        let meant: HashSet<Uuid> = customers.iter().flat_map(|customer| &customer.profile.contact_for).copied().collect();
+        let names = if meant.is_empty() {
+            HashMap::new()
+        } else {
+            let meant: Vec<Uuid> = meant.into_iter().collect();
+            store::customers::names(&self.platform().store.read, self.id(), &meant).await?
+        };
+        let known = |mut customer: Customer| {
+            if itself {
+                let hidden = |name: &String| settings.attributes.iter().any(|known| known.private && known.name == *name);
+                customer.profile.attributes.retain(|name, _| !hidden(name));
+            }
+            let speaks_for = customer.profile.contact_for.iter().filter_map(|key| names.get(key).cloned()).collect();
+            Known { customer, speaks_for }
+        };
+        Ok(customers.into_iter().map(known).collect())
+    }
+
+    /// Whether there is a live customer with this address and this number (contract no. 31).
+    ///
+    /// Errors: `Invalid` where neither is given.
+    pub async fn has_customer(&self, email: Option<&Email>, phone: Option<&Phone>) -> Result<bool> {
+        if email.is_none() && phone.is_none() {
+            return Err(Error::invalid("email", "or phone_number is required"));
+        }
+        Ok(!store::customers::exact(&self.platform().store.read, self.id(), email, phone).await?.is_empty())
+    }
+
+    /// Creates a customer, and the auth user that proves it if there is something to prove it with.
     ///
     /// Errors: `Duplicate` for a `customer_id` that was ever given, an address that another live customer of the kind has, a
     /// number that another live customer has; `InsufficientScope` for employees and others with a scope that only makes
-    /// customers.
-    pub async fn create_customer(&self, by: Caller, input: CustomerInput) -> Result<Customer> {
-        let staff = matches!(input.kind, CustomerType::Employee | CustomerType::Other);
-        if staff && !has_one(&by.scopes(self, &self.directory())?, MAKES_ALL) {
-            return Err(Error::InsufficientScope);
+    /// customers, and for a password without the scope for auth users; `Invalid` names what breaks a rule;
+    /// `IdempotencyConflict` where the key was used for something else.
+    pub async fn create_customer(
+        &self,
+        by: Caller,
+        id: Option<CustomerId>,
+        change: CustomerChange,
+        proof: Proof,
+        idempotency: Option<Idempotency>,
+    ) -> Result<Known> {
+        let held = by.authority(self, &self.directory())?;
+        refuse_staff(held.as_ref(), change.kind)?;
+        refuse_proof(held.as_ref(), &proof)?;
+        let replay = idempotency.map(|idempotency| self.replay_of(&by, &idempotency));
+        if let Some(replay) = replay
+            && let Some(known) = self.replayed(replay).await?
+        {
+            return Ok(known);
         }
         let now = self.now();
         let key = CustomerKey(self.platform().source.id(now));
-        let CustomerInput { customer_id, kind, first_name, last_name, email, phone } = input;
-        let customer_id = customer_id.unwrap_or_else(|| key.to_string().parse().expect("a UUID is a customer_id"));
-        let customer =
-            Customer { key, stamp: Stamp::new(now, by.subject()), customer_id, kind, first_name, last_name, email, phone };
+        let kept = self.keep_proof(key, proof).await?;
         let (account, by_whom) = (self.clone(), by.clone());
-        self.write_rows(&by, async move |tx| {
-            store::customers::insert(tx, account.id(), &customer).await?;
-            account.tell(tx, &account.activity("customer.created", &by_whom, customer.key));
+        let made = self.write_rows(&by, async move |tx| {
+            let settings = account.directory().customers_settings();
+            let customer_id = account.customer_id(tx, id, key, &settings).await?;
+            let blank = Customer::new(key, Stamp::new(now, by_whom.subject()), customer_id, change.kind.unwrap_or_default());
+            let customer = account.changed(tx, &blank, change, &settings, (false, now)).await?.0;
+            account.insert_customer(tx, &customer, &settings).await?;
+            account.set_proof(tx, &customer, kept, &by_whom).await?;
+            if let Some(replay) = replay {
+                let answer = (key.0, store::customers::pack(account.id(), &customer)?);
+                store::replays::insert(tx, account.id(), replay, answer, now.plus(REPLAYS)).await?;
+            }
+            account.tell(tx, &account.activity("customer.created", &by_whom, key).after(json!({"version": customer.version})));
+            Ok(customer)
+        });
+        match (made.await, replay) {
+            (Ok(customer), _) => self.known(customer, false).await,
+            // Another request of the same name was quicker.
+            (Err(error @ (Error::Unchanged | Error::Duplicate(_))), Some(replay)) => {
+                let account = self.clone();
+                // In a turn: what it sees is committed before this ends.
+                let kept = async move |tx: &Tx<'_>| store::replays::find(tx, account.id(), replay.0, now).await;
+                let kept = self.write_rows(&by, kept).await?;
+                self.replay(kept, replay.1).await?.ok_or(error)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// The name of a request, and of what it says, from which nothing of it can be read.
+    fn replay_of(&self, by: &Caller, idempotency: &Idempotency) -> (Uuid, Uuid) {
+        let vault = &self.platform().vault;
+        let name = format!("{}\0{}", by.subject(), idempotency.key);
+        let content = vault.alias_of(self.id(), "request", &idempotency.content);
+        (vault.alias(self.id(), "idempotency key", &name), content)
+    }
+
+    /// What was answered to this request before.
+    async fn replayed(&self, (id, content): (Uuid, Uuid)) -> Result<Option<Known>> {
+        let kept = store::replays::find(&self.platform().store.read, self.id(), id, self.now()).await?;
+        self.replay(kept, content).await
+    }
+
+    async fn replay(&self, kept: Option<store::replays::Replay>, content: Uuid) -> Result<Option<Known>> {
+        match kept {
+            Some(kept) if kept.request != content => Err(Error::IdempotencyConflict),
+            Some(kept) => self.known(store::customers::unpack(&kept.answer)?, false).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// What a new customer is called.
+    pub(crate) async fn customer_id(
+        &self,
+        tx: &Tx<'_>,
+        id: Option<CustomerId>,
+        key: CustomerKey,
+        settings: &CustomersSettings,
+    ) -> Result<CustomerId> {
+        let made = match (id, settings.users.customer_id_format) {
+            (Some(id), _) => return Ok(id),
+            (None, CustomerIdFormat::Uuid) => key.to_string(),
+            (None, CustomerIdFormat::Sequence) => store::customers::next_number(tx, self.id()).await?.to_string(),
+        };
+        made.parse().map_err(Error::Internal)
+    }
+
+    /// A customer after a change, what it refers to being there; and the fields that are other than they were.
+    pub(crate) async fn changed(
+        &self,
+        tx: &Tx<'_>,
+        old: &Customer,
+        change: CustomerChange,
+        settings: &CustomersSettings,
+        at: (bool, Instant),
+    ) -> Result<(Customer, Vec<&'static str>)> {
+        let contacts = match &change.contact_for {
+            Change::Keep => None,
+            Change::Clear => Some(Vec::new()),
+            Change::Set(ids) if ids.len() > CONTACT_FOR => {
+                return Err(Error::invalid("contact_for", format!("must have at most {CONTACT_FOR} entries")));
+            }
+            Change::Set(ids) => {
+                let mut contacts = Vec::new();
+                for (nth, id) in ids.iter().enumerate() {
+                    let meant = store::customers::find(tx, self.id(), id).await?;
+                    let unknown = || Error::invalid(format!("contact_for[{nth}].customer_id"), "is no customer here");
+                    contacts.push(meant.ok_or_else(unknown)?.key.0);
+                }
+                Some(contacts)
+            }
+        };
+        if let Some(id) = change.term.given().and_then(|term| term.id)
+            && old.profile.term.as_ref().and_then(|term| term.id) != Some(id)
+            && store::terms::find(tx, self.id(), TermsId(id)).await?.is_none()
+        {
+            return Err(Error::invalid("term.id", "is no terms of this account"));
+        }
+        let (mut next, fields) = old.with(change, contacts, settings, at)?;
+        next.version += 1;
+        if next.phone != old.phone
+            && let Some(phone) = next.phone.as_ref().filter(|_| self.directory().account.customers.is_some())
+            && !settings.users.shared_phones
+            && store::customers::has_phone(tx, self.id(), phone, next.key).await?
+        {
+            return Err(Error::Duplicate("phone_number"));
+        }
+        Ok((next, fields))
+    }
+
+    /// Writes a new customer, and what it is found by.
+    pub(crate) async fn insert_customer(&self, tx: &Tx<'_>, customer: &Customer, settings: &CustomersSettings) -> Result<()> {
+        store::customers::insert(tx, self.id(), customer, settings.users.shared_phones).await?;
+        let marks = marks(customer, settings);
+        if !marks.is_empty() {
+            store::customer_marks::set_attributes(tx, self.id(), customer.key.0, (marks, true)).await?;
+        }
+        self.keep_auto_tokens(tx, customer, settings, true).await
+    }
+
+    /// Changes a customer.
+    ///
+    /// Errors: `NotFound`; as [`Account::create_customer`].
+    pub async fn update_customer(&self, by: Caller, id: CustomerId, change: CustomerChange, proof: Proof) -> Result<Known> {
+        let itself = self.may_write(&by, &id)?;
+        let held = by.authority(self, &self.directory())?;
+        refuse_staff(held.as_ref(), change.kind)?;
+        refuse_proof(held.as_ref(), &proof)?;
+        let read = &self.platform().store.read;
+        let key = store::customers::find(read, self.id(), &id).await?.ok_or(Error::NotFound)?.key;
+        let mut kept = Some(self.keep_proof(key, proof).await?);
+        let customer = self.move_customer(by, id, "customer.updated", async move |account, tx, old, by| {
+            refuse_staff(by.authority(account, &account.directory())?.as_ref(), Some(old.kind))?;
+            let settings = account.directory().customers_settings();
+            let kept = kept.take().unwrap_or_default();
+            let mut moved = account.changed(tx, &old, change, &settings, (itself, account.now())).await?;
+            moved.1.extend(kept.password.as_ref().map(|_| "password"));
+            moved.1.extend(kept.pin.as_ref().map(|_| "pin"));
+            account.set_proof(tx, &moved.0, kept, by).await?;
+            if !moved.0.kind.logs_in() && old.kind.logs_in() {
+                account.end_person(tx, &moved.0).await?;
+            }
+            Ok(moved)
+        });
+        self.known(customer.await?, itself).await
+    }
+
+    /// Gives a customer another id (contract no. 36); what it was called stands in its metadata from then on. Its sessions end:
+    /// its tokens have the old name.
+    ///
+    /// Errors: `NotFound`; `Duplicate` for an id that was ever given.
+    pub async fn change_customer_id(&self, by: Caller, id: CustomerId, next: Option<CustomerId>) -> Result<Known> {
+        let mark: [u8; 8] = self.platform().source.bytes();
+        let mark = mark.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let customer = self.move_customer(by, id, "customer.renamed", async move |account, tx, old, by| {
+            let settings = account.directory().customers_settings();
+            let now = account.now();
+            let fresh = CustomerKey(account.platform().source.id(now));
+            let customer_id = account.customer_id(tx, next, fresh, &settings).await?;
+            if customer_id == old.customer_id {
+                return Err(Error::Duplicate("customer_id"));
+            }
+            account.end_person(tx, &old).await?;
+            let mut customer = Customer { customer_id, version: old.version + 1, ..old.clone() };
+            let note = json!({
+                "created_at": now,
+                "created_by": by.subject(),
+                "old": old.customer_id.as_str(),
+                "new": customer.customer_id.as_str(),
+            });
+            customer.profile.metadata.note_name(&format!("{}.{mark}", now.seconds()), note);
+            for mut user in store::users::of_customer(tx, account.id(), &old.customer_id, true).await? {
+                for link in &mut user.links {
+                    if *link == Link::Customer(old.customer_id.clone()) {
+                        *link = Link::Customer(customer.customer_id.clone());
+                    }
+                }
+                store::users::update(tx, account.id(), &user).await?;
+            }
+            Ok((customer, vec!["customer_id", "metadata"]))
+        });
+        self.known(customer.await?, false).await
+    }
+
+    /// Changes one live customer, alone, in one turn, and tells of it: which fields, never what stands in them.
+    pub(crate) async fn move_customer(
+        &self,
+        by: Caller,
+        id: CustomerId,
+        kind: &'static str,
+        change: impl AsyncFnOnce(&Self, &Tx<'_>, Customer, &Caller) -> Result<(Customer, Vec<&'static str>)> + Send + 'static,
+    ) -> Result<Customer> {
+        let (account, by_whom, now) = (self.clone(), by.clone(), self.now());
+        self.write_rows(&by, async move |tx: &Tx<'_>| {
+            let old = store::customers::lock(tx, account.id(), &id).await?;
+            let (mut customer, fields) = change(&account, tx, old.clone(), &by_whom).await?;
+            if fields.is_empty() {
+                return Ok(old);
+            }
+            // Never earlier than the change before, so that whoever walks by time misses none.
+            customer.stamp = customer.stamp.touched(now.max(old.stamp.updated_at));
+            let settings = account.directory().customers_settings();
+            let moved = customer.phone != old.phone;
+            store::customers::update(tx, account.id(), &customer, moved.then_some(settings.users.shared_phones)).await?;
+            if fields.contains(&"attributes") {
+                let marks = marks(&customer, &settings);
+                store::customer_marks::set_attributes(tx, account.id(), customer.key.0, (marks, false)).await?;
+            }
+            if fields.contains(&"email") || fields.contains(&"phone_number") {
+                account.keep_auto_tokens(tx, &customer, &settings, false).await?;
+            }
+            let told = account.activity(kind, &by_whom, customer.key);
+            account.tell(tx, &told.after(json!({"version": customer.version, "fields": fields})));
             Ok(customer)
         })
         .await
     }
+
+    /// Erases a customer; a tombstone keeps its id from being given again. Of its tokens only the pairs that callers made are
+    /// left, nobody's, if they are to be.
+    pub async fn delete_customer(&self, by: Caller, id: CustomerId, delete_tokens: bool) -> Result<Known> {
+        self.may_write(&by, &id)?;
+        let (account, by_whom, now) = (self.clone(), by.clone(), self.now());
+        let customer = self.write_rows(&by, async move |tx: &Tx<'_>| {
+            let old = store::customers::lock(tx, account.id(), &id).await?;
+            let (of, key) = (account.id(), old.key.0);
+            let records = account.person_records(tx, &old).await?;
+            store::sessions::end_all(tx, of, &records, now).await?;
+            store::outbox::forget(tx, of, &records).await?;
+            store::challenges::forget(tx, of, &records).await?;
+            store::users::erase(tx, of, &old.customer_id, (now, by_whom.subject())).await?;
+            store::customer_marks::set_tags(tx, of, key, &[]).await?;
+            store::customer_marks::set_attributes(tx, of, key, (Vec::new(), false)).await?;
+            store::tokens::erase(tx, of, key, delete_tokens).await?;
+            store::replays::forget(tx, of, key).await?;
+            let names = old.profile.metadata.names().chain([old.customer_id.as_str()]);
+            let subjects: Vec<String> = names.map(|name| format!("customer:{name}")).collect();
+            store::events::forget_whereabouts(tx, of, &subjects).await?;
+            let customer = old.tombstone(now.max(old.stamp.updated_at), by_whom.subject());
+            store::customers::update(tx, of, &customer, Some(false)).await?;
+            let mut told = account.activity("customer.deleted", &by_whom, customer.key);
+            if by_whom.subject() == customer.customer_id.subject() {
+                (told.ip, told.user_agent) = (None, None);
+            }
+            account.tell(tx, &told.after(json!({"version": customer.version})));
+            Ok(customer)
+        });
+        self.known(customer.await?, false).await
+    }
+
+    /// The records under which a customer is a person: its own, and its auth users'.
+    pub(crate) async fn person_records(&self, tx: &Tx<'_>, customer: &Customer) -> Result<Vec<Uuid>> {
+        let users = store::users::of_customer(tx, self.id(), &customer.customer_id, true).await?;
+        Ok(users.iter().map(|user| user.id.0).chain([customer.key.0]).collect())
+    }
+
+    /// Ends all sessions of a customer, and what was begun to open one.
+    pub(crate) async fn end_person(&self, tx: &Tx<'_>, customer: &Customer) -> Result<()> {
+        let (records, now) = (self.person_records(tx, customer).await?, self.now());
+        store::sessions::end_all(tx, self.id(), &records, now).await?;
+        store::challenges::end_all(tx, self.id(), &records, now).await
+    }
+
+    /// Hashes what a customer is to prove itself with.
+    pub(crate) async fn keep_proof(&self, customer: CustomerKey, proof: Proof) -> Result<Kept> {
+        let Proof { password, pin } = proof;
+        let password = match password {
+            Some(password) => Some(self.hash(password).await?),
+            None => None,
+        };
+        let pin = match pin {
+            Some(pin) => Some(self.hash(self.peppered(customer, &pin)?).await?),
+            None => None,
+        };
+        Ok(Kept { password, pin })
+    }
+
+    /// A pin under a key of the server: from the database alone it cannot be guessed.
+    pub(crate) fn peppered(&self, customer: CustomerKey, pin: &Password) -> Result<Password> {
+        let text = format!("{customer}.{}", pin.reveal());
+        Password::shown(self.platform().vault.derived(self.id(), "pin", &text).reveal().to_owned()).map_err(Error::Internal)
+    }
+
+    /// Keeps what a customer proves itself with, in its auth user, which is made if there is none. Its sessions end.
+    pub(crate) async fn set_proof(&self, tx: &Tx<'_>, customer: &Customer, kept: Kept, by: &Caller) -> Result<()> {
+        let Kept { password, pin } = kept;
+        if password.is_none() && pin.is_none() {
+            return Ok(());
+        }
+        if !customer.kind.logs_in() {
+            return Err(Error::invalid("password", "is only for the types customer and company, which can log in"));
+        }
+        let pin = pin.map(|hash| Pin { hash, failures: 0 });
+        let users = store::users::of_customer(tx, self.id(), &customer.customer_id, true).await?;
+        if let Some(user) = users.into_iter().next() {
+            let password = password.unwrap_or_else(|| user.password.clone());
+            let user = AuthUser { stamp: user.stamp.touched(self.now()), password, pin: pin.or(user.pin), ..user };
+            store::users::update(tx, self.id(), &user).await?;
+            return self.end_person(tx, customer).await;
+        }
+        let now = self.now();
+        let user = AuthUser {
+            id: AuthUserId(self.platform().source.id(now)),
+            stamp: Stamp::new(now, by.subject()),
+            realm: Realm::Users,
+            username: format!("customer-{}", customer.key).parse().map_err(Error::Internal)?,
+            password: password.unwrap_or_else(|| PasswordHash::from(String::new())),
+            links: vec![Link::Customer(customer.customer_id.clone())],
+            mfa: None,
+            enabled: true,
+            totp: None,
+            recovery: Recovery::default(),
+            pin,
+        };
+        store::users::insert(tx, self.id(), &user).await
+    }
+
+    /// The live tags of a customer, in the order in which they were made.
+    pub async fn customer_tags(&self, by: &Caller, id: &CustomerId) -> Result<Vec<Arc<Tag>>> {
+        self.may_read(by, id)?;
+        let read = &self.platform().store.read;
+        let customer = store::customers::find(read, self.id(), id).await?.ok_or(Error::NotFound)?;
+        let mut tags = store::customer_marks::tags(read, self.id(), customer.key.0).await?;
+        tags.sort_unstable();
+        let directory = self.directory();
+        Ok(tags.iter().filter_map(|tag| directory.tags.get(tag).cloned()).collect())
+    }
+
+    /// Gives a customer these tags and no others.
+    ///
+    /// Errors: `Invalid` for one that is not there.
+    pub async fn set_customer_tags(&self, by: Caller, id: CustomerId, mut tags: Vec<TagId>) -> Result<Vec<Arc<Tag>>> {
+        self.may_write(&by, &id)?;
+        store::customers::find(&self.platform().store.read, self.id(), &id).await?.ok_or(Error::NotFound)?;
+        let directory = self.directory();
+        if let Some(nth) = tags.iter().position(|tag| !directory.tags.contains_key(tag)) {
+            return Err(Error::invalid(format!("[{nth}]"), "is no tag of this account"));
+        }
+        tags.sort_unstable();
+        tags.dedup();
+        if tags.len() > TAGS {
+            return Err(Error::invalid("body", format!("must have at most {TAGS} tags")));
+        }
+        let given = tags.clone();
+        self.move_customer(by, id, "customer.updated", async move |account, tx, old, _| {
+            store::customer_marks::set_tags(tx, account.id(), old.key.0, &given).await?;
+            Ok((Customer { version: old.version + 1, ..old }, vec!["tags"]))
+        })
+        .await?;
+        Ok(tags.iter().filter_map(|tag| directory.tags.get(tag).cloned()).collect())
+    }
+}
+
+/// Employees and others are for those who may write every customer.
+fn refuse_staff(held: Option<&Scopes>, kind: Option<CustomerType>) -> Result<()> {
+    let staff = matches!(kind, Some(CustomerType::Employee | CustomerType::Other));
+    if staff && held.is_some_and(|held| !has_one(held, WRITES_ALL)) { Err(Error::InsufficientScope) } else { Ok(()) }
+}
+
+/// What somebody proves itself with is set by those who may set that of auth users.
+fn refuse_proof(held: Option<&Scopes>, proof: &Proof) -> Result<()> {
+    if proof.is_given() && held.is_some_and(|held| !held.has(USERS)) { Err(Error::InsufficientScope) } else { Ok(()) }
+}
+
+/// What a customer is found by.
+fn marks(customer: &Customer, settings: &CustomersSettings) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    for attribute in &settings.attributes {
+        let value = customer.profile.attributes.get(&attribute.name);
+        // What was kept when the attribute was something else is not found.
+        let Some(keys) = value.and_then(|value| attribute.keys(value).ok()) else { continue };
+        marks.push(Mark::any(&attribute.name));
+        marks.extend(keys.iter().map(|key| Mark::of(&attribute.name, key)));
+    }
+    marks
 }

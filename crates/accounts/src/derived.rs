@@ -49,7 +49,15 @@ impl Vault {
 
     /// A name for something that must not be read from the database: the same each time.
     pub(crate) fn alias(&self, account: AccountId, kind: &str, text: &str) -> Uuid {
-        let mac = hmac::sign(self.derivation(), format!("{account}.alias.{kind}.{text}").as_bytes());
+        self.alias_of(account, kind, text.as_bytes())
+    }
+
+    /// The same for what may be no text.
+    pub(crate) fn alias_of(&self, account: AccountId, kind: &str, content: &[u8]) -> Uuid {
+        let mut mac = hmac::Context::with_key(self.derivation());
+        mac.update(format!("{account}.alias.{kind}.").as_bytes());
+        mac.update(content);
+        let mac = mac.sign();
         let (name, _) = mac.as_ref().split_first_chunk().expect("HMAC-SHA-256 has 32 bytes");
         Uuid::from_bytes(*name)
     }

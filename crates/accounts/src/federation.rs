@@ -170,6 +170,7 @@ impl Account {
             enabled: true,
             totp: None,
             recovery: Recovery::default(),
+            pin: None,
         };
         let (account, by, made) = (self.clone(), caller.clone(), user.clone());
         let insert = self.write_rows(caller, async move |tx| {

@@ -14,6 +14,8 @@ use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
 use crate::tokens::narrowed;
 
+/// The scope of whoever sets what people prove themselves with.
+pub(crate) const USERS: &str = "write:accounts:/auth/users";
 /// The scope that lets a client skip the second factor.
 pub(crate) const NO_MFA: &str = "write:accounts:/auth/users/no-mfa";
 

@@ -178,6 +178,7 @@ fn new_person(id: AuthUserId, stamp: Stamp, email: &Email) -> Result<AuthUser> {
         enabled: true,
         totp: None,
         recovery: Recovery::default(),
+        pin: None,
     })
 }
 

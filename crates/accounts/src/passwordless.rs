@@ -336,11 +336,11 @@ impl Account {
         if person.second_factor().is_some() {
             return Err(Error::InvalidGrant);
         }
-        let (account, by, whose) = (self.clone(), caller.clone(), person.id());
+        let (account, by, whose, subject) = (self.clone(), caller.clone(), person.id(), person.subject());
         let spend = async move |tx: &Tx<'_>| {
             Person::find(tx, account.id(), whose, true).await?.ok_or(Error::InvalidGrant)?;
             account.spend_login(tx, &challenge).await?;
-            let subject = challenge.wanted.client_id.to_string();
+            // It is the person's own browser that asks.
             account.tell(tx, &Content { subject, ..account.activity("user.logged_in", &by, whose) });
             Ok(())
         };

@@ -45,6 +45,7 @@ impl Account {
                 limits: None,
                 client_limits: None,
                 budget: None,
+                customers: None,
             });
             let told = draft.event("account.created", id).after(told(&record));
             insert(draft.tx, &record, source.bytes(), EventId(draft.new_id()), &told).await?;

@@ -60,6 +60,7 @@ impl Account {
             enabled: true,
             totp: None,
             recovery: Recovery::default(),
+            pin: None,
         };
         let (account, by_whom) = (self.clone(), by.clone());
         self.write_rows(&by, async move |tx| {

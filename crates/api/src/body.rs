@@ -10,6 +10,7 @@ use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use tenantry_accounts::Idempotency;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Result};
@@ -47,6 +48,67 @@ impl<T: DeserializeOwned + 'static> FromRequest for Json<T> {
 impl<T: ToSchema> Describe for Json<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.body::<T>("application/json", true);
+    }
+}
+
+/// A JSON body that is an array.
+pub(crate) struct JsonArray<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for JsonArray<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (json, body) = (is_json(request), read(request, payload));
+        Box::pin(async move {
+            if !json {
+                return Err(ApiError::UnsupportedMediaType("application/json"));
+            }
+            parse_as(&body.await?, Form::Array).map(Self)
+        })
+    }
+}
+
+impl<T: ToSchema> Describe for JsonArray<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>("application/json", true);
+    }
+}
+
+/// A JSON body that is to be acted on once, however often it is sent with the same `Idempotency-Key`.
+pub(crate) struct Keyed<T>(pub(crate) T, pub(crate) Option<Idempotency>);
+
+/// The name of the header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+impl<T: DeserializeOwned + 'static> FromRequest for Keyed<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let keys: Vec<_> = request.headers().get_all(IDEMPOTENCY_KEY).cloned().collect();
+        let (json, body) = (is_json(request), read(request, payload));
+        Box::pin(async move {
+            let visible = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+            let key = match &keys[..] {
+                [] => None,
+                [key] if (1..=255).contains(&key.len()) && key.as_bytes().iter().all(visible) => key.to_str().ok(),
+                _ => return Err(ApiError::invalid("Idempotency-Key", "must be sent once, 1 to 255 ASCII characters")),
+            };
+            if !json {
+                return Err(ApiError::UnsupportedMediaType("application/json"));
+            }
+            let body = body.await?;
+            let key = key.map(|key| Idempotency { key: key.to_owned(), content: body.to_vec() });
+            Ok(Self(parse(&body)?, key))
+        })
+    }
+}
+
+impl<T: ToSchema> Describe for Keyed<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>("application/json", true);
+        operation.idempotent();
     }
 }
 
@@ -105,12 +167,24 @@ pub(crate) fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<
     }
 }
 
-/// Parses JSON; an error names the member.
+/// What a body is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Object,
+    Array,
+}
+
+/// Parses a JSON object; an error names the member.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    parse_as(body, Form::Object)
+}
+
+fn parse_as<T: DeserializeOwned>(body: &[u8], form: Form) -> Result<T> {
     check_form(body)?;
     // serde would read an array as an object's members in order.
-    if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != b'{') {
-        return Err(ApiError::invalid("body", "must be a JSON object"));
+    let (begins, named) = if form == Form::Object { (b'{', "object") } else { (b'[', "array") };
+    if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != begins) {
+        return Err(ApiError::invalid("body", format!("must be a JSON {named}")));
     }
     if let Ok(value) = serde_json::from_slice(body) {
         return Ok(value);

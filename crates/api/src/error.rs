@@ -97,6 +97,7 @@ impl ResponseError for ApiError {
                 | Error::InvalidTarget(_)
                 | Error::InvalidGrant
                 | Error::InvalidRedirectUri
+                | Error::QueryTooBroad
                 | Error::OidcNotConfigured => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope
@@ -106,6 +107,7 @@ impl ResponseError for ApiError {
                 | Error::NotASubAccount
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
+                Error::IdempotencyConflict => StatusCode::CONFLICT,
                 Error::RateLimited(_) | Error::TooManyAttempts(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable | Error::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

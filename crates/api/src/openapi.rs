@@ -24,7 +24,7 @@ macro_rules! tuples {
         }
     )*};
 }
-tuples! { () (A) (A B) (A B C) }
+tuples! { () (A) (A B) (A B C) (A B C D) }
 
 /// One operation of the document while it is being described.
 pub(crate) struct Operation<'d> {
@@ -95,6 +95,32 @@ impl Operation<'_> {
 
     pub(crate) fn created(&mut self) {
         self.responses.insert(201, json!({"description": "Done."}));
+    }
+
+    pub(crate) fn created_with<T: ToSchema>(&mut self) {
+        let schema = self.schema::<T>();
+        self.responses.insert(201, json!({"description": "Done.", "content": {"application/json": {"schema": schema}}}));
+    }
+
+    pub(crate) fn empty(&mut self) {
+        self.responses.insert(200, json!({"description": "It is so."}));
+        self.error(405, "Settings do not open it.");
+    }
+
+    /// The list may be counted.
+    pub(crate) fn counted(&mut self) {
+        let count = json!({"description": "Number of matches; only when total=true.", "schema": {"type": "integer"}});
+        self.responses.entry(200).and_modify(|response| response["headers"]["total-count"] = count);
+    }
+
+    /// Sent again with the same key, the request is not acted on again.
+    pub(crate) fn idempotent(&mut self) {
+        let description = "Marks the request: sent again within a day it gets the same answer, and another body 409.";
+        let schema = json!({"type": "string", "minLength": 1, "maxLength": 255});
+        let key =
+            json!({"name": "Idempotency-Key", "in": "header", "required": false, "description": description, "schema": schema});
+        self.parameters.push(key);
+        self.error(409, "The key was used for another request.");
     }
 
     pub(crate) fn page(&mut self) {
@@ -229,8 +255,8 @@ fn security(policy: Policy) -> Value {
     }
 }
 
-fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
-    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
+fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(move |name| {
         let (description, schema) = match name {
             "oid" => (
                 "Account: mode letter and 8 digits, or 3 digits for a partner's own account.",
@@ -248,7 +274,8 @@ fn path_parameters(path: &str) -> impl Iterator<Item = Value> {
             "customer_id" => ("The account's own key for the customer.", json!({"type": "string", "maxLength": 255})),
             "uid" => ("The account user.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
-            "tag_id" => ("Record id.", json!({"type": "string", "format": "uuid"})),
+            "tid" if path.contains("/tokens/") => ("What the token is called.", json!({"type": "string", "maxLength": 255})),
+            "tag_id" | "tid" => ("Record id.", json!({"type": "string", "format": "uuid"})),
             _ => ("Record id.", json!({"type": "string"})),
         };
         json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})

@@ -1,13 +1,13 @@
 //! Query and path parameters, with errors that name them.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use utoipa::ToSchema;
 
 use crate::body::fault;
@@ -36,22 +36,39 @@ impl<T: ToSchema> Describe for Query<T> {
     }
 }
 
+/// Parameters that are lists: each may be there several times.
+const LISTS: [&str; 2] = ["attributes_keys", "attributes_values"];
+/// What stands between the entries of a list.
+const SEPARATOR: char = '\u{1f}';
+
 /// Parses `a=b&c=d`, as in queries and forms.
 pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     if let Some((name, _)) = form_urlencoded::parse(text).find(|(name, value)| name.contains('\0') || value.contains('\0')) {
         return Err(ApiError::invalid(name.replace('\0', ""), "must not contain U+0000"));
     }
-    let mut names = HashSet::new();
-    for (name, _) in form_urlencoded::parse(text) {
-        if names.len() == MAX_PARAMETERS {
+    let mut pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::new();
+    for (name, value) in form_urlencoded::parse(text) {
+        if pairs.len() == MAX_PARAMETERS {
             return Err(ApiError::invalid("body", format!("must have at most {MAX_PARAMETERS} parameters")));
         }
-        if !names.insert(name.clone()) {
-            return Err(ApiError::invalid(name, "must be sent once"));
+        match pairs.iter_mut().find(|(known, _)| *known == name) {
+            None => pairs.push((name, value)),
+            Some((_, values)) if LISTS.contains(&name.as_ref()) => {
+                let values = values.to_mut();
+                values.push(SEPARATOR);
+                values.push_str(&value);
+            }
+            Some(_) => return Err(ApiError::invalid(name, "must be sent once")),
         }
     }
-    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
+    let joined = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(joined.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| fault(&error.path().to_string(), error.inner()))
+}
+
+/// Reads one of the [`LISTS`].
+pub(crate) fn list<'de, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Vec<String>, D::Error> {
+    String::deserialize(deserializer).map(|text| text.split(SEPARATOR).map(str::to_owned).collect())
 }
 
 /// One parameter of a query, before anybody reads the others.
@@ -73,15 +90,15 @@ pub(crate) fn optional<T: FromStr<Err = String>>(name: &str, text: Option<&str>)
     text.map(str::parse).transpose().map_err(|fault: String| ApiError::invalid(name, fault))
 }
 
-/// The second parameter of a path: a record of the account. Malformed is 400, unknown is for the handler to find out.
-pub(crate) struct Id<T>(pub(crate) T);
+/// A parameter of a path, the second if nothing else is said: a record of the account. Malformed is 400, unknown is for the handler to find out.
+pub(crate) struct Id<T, const NTH: usize = 1>(pub(crate) T);
 
-impl<T: FromStr<Err: ToString>> FromRequest for Id<T> {
+impl<T: FromStr<Err: ToString>, const NTH: usize> FromRequest for Id<T, NTH> {
     type Error = ApiError;
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (name, text) = Matched::parameter(request, 1).unwrap_or_default();
+        let (name, text) = Matched::parameter(request, NTH).unwrap_or_default();
         // What has a meaning in a path (`/`, `+`, `%`) actix-web leaves as it was sent.
         let Ok(text) = percent_decode_str(&text).decode_utf8() else {
             return ready(Err(ApiError::invalid(name, "must be UTF-8")));
@@ -93,7 +110,7 @@ impl<T: FromStr<Err: ToString>> FromRequest for Id<T> {
     }
 }
 
-impl<T> Describe for Id<T> {
+impl<T, const NTH: usize> Describe for Id<T, NTH> {
     fn describe(operation: &mut Operation<'_>) {
         operation.has_record();
     }

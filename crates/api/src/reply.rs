@@ -26,6 +26,40 @@ impl<T: ToSchema> Describe for Ok200<T> {
     }
 }
 
+/// 201 with the record that was made.
+pub(crate) struct Created201<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Created201<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Created().json(self.0)
+    }
+}
+
+impl<T: ToSchema> Describe for Created201<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.created_with::<T>();
+    }
+}
+
+/// 200 without a body: it is so.
+pub(crate) struct Empty200;
+
+impl Responder for Empty200 {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().finish()
+    }
+}
+
+impl Describe for Empty200 {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.empty();
+    }
+}
+
 /// 204: done, and there is nothing to tell.
 pub(crate) struct NoContent204;
 
@@ -89,6 +123,32 @@ impl<T> Page<T> {
         let full = items.len() >= limit as usize;
         let next = items.last().filter(|_| full).map(cursor);
         Self { items, next }
+    }
+}
+
+/// 200 with a page of a list, and how many there are in all if that was asked for.
+pub(crate) struct Counted<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
+    pub(crate) total: Option<u64>,
+}
+
+impl<T: Serialize> Responder for Counted<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut answer = Page { items: self.items, next: self.next }.respond_to(request);
+        if let Some(total) = self.total {
+            answer.headers_mut().insert(HeaderName::from_static("total-count"), total.into());
+        }
+        answer
+    }
+}
+
+impl<T: ToSchema> Describe for Counted<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.reply_list::<T>(true);
+        operation.counted();
     }
 }
 

@@ -114,6 +114,17 @@ pub(crate) const ACCOUNTS_INSPECT: Policy = ACCOUNTS_READ.reserved();
 /// Changes that take something away: what repairs a flooded account.
 pub(crate) const ACCOUNTS_REPAIR: Policy = ACCOUNTS_WRITE.reserved();
 
+/// Reads of what an account keeps about its customers.
+pub(crate) const CUSTOMERS_READ: Policy = Policy::any_of(&["admin:customers", "read:customers"]);
+/// Changes of it.
+pub(crate) const CUSTOMERS_WRITE: Policy = Policy::any_of(&["admin:customers", "write:customers"]);
+/// Reads of what belongs to one customer; those with a `user:` scope only of their own.
+pub(crate) const CUSTOMER_READ: Policy = Policy::any_of(&["admin:customers", "read:customers", "user:customers"]);
+/// Changes of one customer; those with a `user:` scope only of themselves.
+pub(crate) const CUSTOMER_WRITE: Policy = Policy::any_of(&["admin:customers", "write:customers", "user:customers"]);
+/// Reads of what anybody may see who may become a customer.
+pub(crate) const CUSTOMERS_SHOW: Policy = Policy::any_of(&["admin:customers", "read:customers", "public:customers"]);
+
 /// Every endpoint there is.
 pub fn routes() -> Vec<Route> {
     [
@@ -127,7 +138,11 @@ pub fn routes() -> Vec<Route> {
         crate::mfa::routes(),
         crate::totp::routes(),
         crate::customers::routes(),
+        crate::customer_search::routes(),
+        crate::customer_tokens::routes(),
         crate::tags::routes(),
+        crate::terms::routes(),
+        crate::customers_settings::routes(),
         crate::clients::routes(),
         crate::grants::routes(),
         crate::roles::routes(),
@@ -231,7 +246,7 @@ macro_rules! methods {
         }
     )*};
 }
-methods! { get GET post POST put PUT patch PATCH delete DELETE }
+methods! { get GET head HEAD post POST put PUT patch PATCH delete DELETE }
 
 /// The endpoints of one path.
 struct Resource {

@@ -10,19 +10,14 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::query::Id;
 use crate::reply::{List, Ok200};
-use crate::route::{Policy, Route, delete, get, post};
+use crate::route::{CUSTOMERS_READ, CUSTOMERS_WRITE, Route, delete, get, post};
 use crate::wire::Entity;
-
-/// Who may see an account's tags.
-const READ: Policy = Policy::any_of(&["admin:customers", "read:customers"]);
-/// Who may make and delete them.
-const WRITE: Policy = Policy::any_of(&["admin:customers", "write:customers"]);
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
-        get("/v1/accounts/{aid}/customers/tags", READ, list_tags, "List the account's tags"),
-        post("/v1/accounts/{aid}/customers/tags", WRITE, create_tag, "Create a tag"),
-        delete("/v1/accounts/{aid}/customers/tags/{tag_id}", WRITE, delete_tag, "Delete a tag everywhere"),
+        get("/v1/accounts/{aid}/customers/tags", CUSTOMERS_READ, list_tags, "List the account's tags"),
+        post("/v1/accounts/{aid}/customers/tags", CUSTOMERS_WRITE, create_tag, "Create a tag"),
+        delete("/v1/accounts/{aid}/customers/tags/{tag_id}", CUSTOMERS_WRITE, delete_tag, "Delete a tag everywhere"),
     ]
 }
 
@@ -65,7 +60,7 @@ impl TagInput {
 /// A tag as it is answered.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Tag)]
-struct TagView {
+pub(crate) struct TagView {
     #[serde(flatten)]
     entity: Entity,
     /// Its text.
@@ -77,7 +72,7 @@ struct TagView {
 }
 
 impl TagView {
-    fn new(tag: &Tag) -> Self {
+    pub(crate) fn new(tag: &Tag) -> Self {
         Self {
             entity: Entity::new(tag.id.0, &tag.stamp),
             tag: tag.tag.as_str().to_owned(),

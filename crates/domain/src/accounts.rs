@@ -1,8 +1,10 @@
 //! Accounts: what is known of a tenant itself.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{AccountId, Algorithm, Change, Quota, Seconds, Stamp, Text};
+use crate::{AccountId, Algorithm, Change, CustomersSettings, Quota, Seconds, Stamp, Text};
 
 /// A postal address.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +141,8 @@ pub struct AccountRecord {
     pub client_limits: Option<Quota>,
     /// The rate of a partner's whole tree, set by its parent.
     pub budget: Option<Quota>,
+    /// What it decides about its customers, once it has.
+    pub customers: Option<Arc<CustomersSettings>>,
 }
 
 impl AccountRecord {
@@ -163,6 +167,7 @@ impl AccountRecord {
             limits: change.limits.apply(old.limits),
             client_limits: change.client_limits.apply(old.client_limits),
             budget: change.budget.apply(old.budget),
+            customers: old.customers,
         }
     }
 }

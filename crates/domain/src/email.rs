@@ -67,6 +67,12 @@ impl fmt::Display for Email {
     }
 }
 
+/// A domain as in DNS, if it is one: the form in which those of addresses are compared.
+#[must_use]
+pub fn domain_to_ascii(domain: &str) -> Option<String> {
+    idna::domain_to_ascii_strict(domain).ok()
+}
+
 /// A telephone number: `^\+?[1-9]\d{1,14}$` (E.164, with or without its plus sign).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phone(Box<str>);

@@ -82,6 +82,12 @@ pub enum Error {
     /// The account, or the partner above it, is suspended.
     #[error("The account is suspended.")]
     AccountSuspended,
+    /// What is looked for could be any of too many records.
+    #[error("The search is too broad: narrow it by another filter.")]
+    QueryTooBroad,
+    /// A key that marks a request as the same was used for another one.
+    #[error("This Idempotency-Key was used for another request.")]
+    IdempotencyConflict,
     /// There is no such record here; the same for a record of another account.
     #[error("Not found.")]
     NotFound,
@@ -133,6 +139,8 @@ impl Error {
             Self::ScopeNotDelegable(_) => "scope_not_delegable",
             Self::NotASubAccount => "not_a_sub_account",
             Self::AccountSuspended => "account_suspended",
+            Self::QueryTooBroad => "query_too_broad",
+            Self::IdempotencyConflict => "idempotency_conflict",
             Self::NotFound => "not_found",
             Self::RateLimited(_) | Self::TooManyAttempts(_) | Self::Busy => "too_many_requests",
             Self::Unavailable | Self::ProviderUnavailable => "unavailable",

@@ -236,6 +236,12 @@ uuid_id! {
     RoleId
     /// A tag of customers.
     TagId
+    /// A text of terms.
+    TermsId
+    /// A customer's token.
+    TokenKey
+    /// A pair by which tokens are known.
+    TokenPairId
     /// A signing key; its text form is the `kid`.
     KeyId
     /// An event in an account's log.

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use time::format_description::well_known::{Iso8601, Rfc3339};
+use time::{Date, OffsetDateTime};
 
 /// A moment, in microseconds UTC since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,9 +79,32 @@ impl Serialize for Instant {
     }
 }
 
+impl<'de> Deserialize<'de> for Instant {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Refuses what is no day of the calendar, `YYYY-MM-DD`.
+pub fn is_date(text: &str) -> Result<(), String> {
+    let plain = text.len() == 10 && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    match Date::parse(text, &Iso8601::DATE) {
+        Ok(_) if plain => Ok(()),
+        _ => Err("must be a day of the calendar, YYYY-MM-DD".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_one_of_the_calendar() {
+        assert!(is_date("2024-02-29").is_ok());
+        for bad in ["2024-02-30", "2023-02-29", "2024-2-1", "20240201", "2024-060", "+2024-01-01", "2024-01-01Z", ""] {
+            assert!(is_date(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn text_and_value_agree() {

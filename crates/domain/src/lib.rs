@@ -8,6 +8,7 @@ mod audience;
 mod change;
 mod clients;
 mod customers;
+mod customers_settings;
 mod email;
 mod error;
 mod grants;
@@ -19,36 +20,51 @@ mod limits;
 mod members;
 mod metadata;
 mod password;
+mod profile;
 mod roles;
 mod scope;
 mod secret;
 mod tags;
+mod terms;
 mod text;
+mod tokens;
 mod users;
 
 pub use accounts::{AccountChange, AccountInput, AccountRecord, Address, Company, Jwks, Settings};
 pub use audience::{Audience, PublicUrl};
 pub use change::Change;
 pub use clients::{Client, ClientInput, KeptSecret};
-pub use customers::{Customer, CustomerId, CustomerInput, CustomerType};
-pub use email::{Email, Phone};
+pub use customers::{Customer, CustomerChange, CustomerId, CustomerType, Proof};
+pub use customers_settings::{
+    Attribute, AttributeType, AutoToken, AutoTokens, CustomerIdFormat, CustomersMfa, CustomersSettings, CustomersSettingsChange,
+    EventExpiry, SealedSecret, UsersSettings,
+};
+pub use email::{Email, Phone, domain_to_ascii};
 pub use error::{Checks, Error, Fault, Result};
 pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
-pub use ids::{AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId, TagId};
-pub use instant::{Instant, Seconds};
+pub use ids::{
+    AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId, TagId, TermsId,
+    TokenKey, TokenPairId,
+};
+pub use instant::{Instant, Seconds, is_date};
 pub use keys::{Algorithm, Rotation};
 pub use last_use::LastUse;
 pub use limits::{Allowance, Limit, Quota};
 pub use members::{Member, MemberInput, MemberRights};
 pub use metadata::Metadata;
 pub use password::{Password, PasswordHash};
+pub use profile::{AcceptedTerms, Consent, Consents, CustomerAddress, CustomerCompany, EnrolledBy, Profile};
 pub use roles::{Role, RoleInput};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use tags::{Tag, TagInput};
+pub use terms::{MAX_TERMS, Terms};
 pub use text::{Text, fold};
+pub use tokens::{
+    DELETED, Followed, Token, TokenDetail, TokenEvent, TokenEventInput, TokenId, TokenInput, TokenPair, status as token_status,
+};
 pub use users::{
-    AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Realm, Recovery, Totp, Username, check_channels,
+    AuthUser, AuthUserChange, AuthUserInput, Channel, Credential, Link, Pin, Realm, Recovery, Totp, Username, check_channels,
 };
 
 /// Who made a record, and when; who deleted it, and when (contract section 8, `Entity`).

@@ -218,6 +218,31 @@ pub struct AuthUser {
     pub totp: Option<Totp>,
     /// Its recovery codes.
     pub recovery: Recovery,
+    /// Its pin, if it has one.
+    pub pin: Option<Pin>,
+}
+
+/// Six digits that a customer logs in with, beside a second factor, as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Under a key of the server, and then as a password.
+    pub hash: PasswordHash,
+    /// How many wrong ones were shown since the last right one.
+    pub failures: i32,
+}
+
+impl Pin {
+    /// After so many failures it is off until it is set anew.
+    pub const TRIES: i32 = 5;
+
+    /// Six digits that somebody chooses.
+    pub fn chosen(text: String) -> Result<Password, String> {
+        if text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Password::shown(text)
+        } else {
+            Err("must be six digits".to_owned())
+        }
+    }
 }
 
 impl AuthUser {

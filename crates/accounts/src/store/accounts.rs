@@ -1,5 +1,7 @@
 //! Rows of `account`.
 
+use std::sync::Arc;
+
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder,
@@ -106,6 +108,7 @@ fn columns(account: &AccountRecord) -> ActiveModel {
         limits: Set(account.limits.as_ref().map(to_json)),
         client_limits: Set(account.client_limits.as_ref().map(to_json)),
         budget: Set(account.budget.as_ref().map(to_json)),
+        customers: Set(account.customers.as_deref().map(to_json)),
         ..Default::default()
     };
     stamped!(row, &account.stamp);
@@ -124,5 +127,6 @@ fn record(row: Model) -> Result<AccountRecord> {
         limits: row.limits.as_deref().map(json).transpose()?,
         client_limits: row.client_limits.as_deref().map(json).transpose()?,
         budget: row.budget.as_deref().map(json).transpose()?,
+        customers: row.customers.as_deref().map(json).transpose()?.map(Arc::new),
     })
 }

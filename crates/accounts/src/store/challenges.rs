@@ -1,6 +1,6 @@
 //! Rows of `challenge`. Each move is one conditional UPDATE, so that of many who try one succeeds.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, SelectStatement};
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, Set, UpdateMany};
 use tenantry_domain::{AccountId, Audience, Channel, ClientKey, GrantType, Instant, Result, Scopes};
 use tenantry_entity::challenge::{ActiveModel, Column, Entity, Model};
@@ -189,6 +189,25 @@ pub(crate) async fn end_all(db: &impl ConnectionTrait, account: AccountId, recor
         .filter(Column::Person.is_in(records.iter().copied()))
         .filter(Column::UsedAt.is_null());
     ended.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// The challenges of a person, who may have several records.
+pub(super) fn of(account: AccountId, records: &[Uuid]) -> SelectStatement {
+    Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Column::AccountId.eq(account.as_str()))
+        .and_where(Column::Person.is_in(records.iter().copied()))
+        .take()
+}
+
+/// Forgets all challenges of a person.
+pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid]) -> Result<()> {
+    let gone = Entity::delete_many()
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Person.is_in(records.iter().copied()));
+    gone.exec(db).await.map_err(storage)?;
     Ok(())
 }
 

@@ -156,6 +156,33 @@ async fn some(db: &impl ConnectionTrait, mut query: Select<Events>, filter: &Eve
     query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)
 }
 
+/// Takes from the activity of these subjects where they were and with what. The chain is of configuration: nothing of it changes.
+pub(crate) async fn forget_whereabouts(db: &impl ConnectionTrait, account: AccountId, subjects: &[String]) -> Result<()> {
+    for subject in subjects {
+        let mut last = Uuid::nil();
+        loop {
+            let rows = Events::find()
+                .filter(Column::AccountId.eq(account.as_str()))
+                .filter(Column::Subject.eq(subject))
+                .filter(Expr::cust(ACTIVITY))
+                .filter(Column::Id.gt(last));
+            let rows = rows.order_by_asc(Column::Id).limit(500).all(db).await.map_err(storage)?;
+            let Some(row) = rows.last() else { break };
+            last = row.id;
+            for row in rows {
+                let Some(content) = row.content.as_deref().map(json::<Content>).transpose()? else { continue };
+                if content.ip.is_some() || content.user_agent.is_some() {
+                    let content = Content { ip: None, user_agent: None, ..content };
+                    let bare = Events::update_many().col_expr(Column::Content, to_json(&content).into());
+                    let bare = bare.filter(Column::AccountId.eq(account.as_str())).filter(Column::Id.eq(row.id));
+                    bare.exec(db).await.map_err(storage)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Walks the chain of an account from its beginning and returns how many events it has.
 /// Fails where an event is missing, was changed, or does not follow from the one before it.
 pub(crate) async fn verify(db: &impl ConnectionTrait, account: AccountId) -> Result<i64> {

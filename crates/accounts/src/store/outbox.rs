@@ -66,6 +66,15 @@ pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: Uu
     Ok(())
 }
 
+/// Takes back what was to be sent about anybody with one of these records.
+pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid]) -> Result<()> {
+    let gone = Entity::delete_many()
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::About.in_subquery(super::challenges::of(account, records)));
+    gone.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
 fn record(row: Model) -> Result<Letter> {
     Ok(Letter {
         account: row.account_id.parse().map_err(corrupt)?,

@@ -3,7 +3,8 @@
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Deserialize, Serialize};
 use tenantry_domain::{
-    AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Link, Realm, Recovery, Result, Totp, Username, fold,
+    AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Instant, Link, Pin, Realm, Recovery, Result, Totp, Username,
+    fold,
 };
 use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
@@ -100,6 +101,35 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, user: 
     Ok(())
 }
 
+/// Forgets everything about the users that are, or were, this customer. Their names are free again.
+pub(crate) async fn erase(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    customer: &CustomerId,
+    (now, by): (Instant, &str),
+) -> Result<()> {
+    let rows = Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Customer.eq(customer.as_str()));
+    for row in rows.lock_exclusive().all(db).await.map_err(storage)? {
+        let user = record(row)?;
+        let stamp = if user.stamp.deleted.is_some() { user.stamp } else { user.stamp.removed(now, by) };
+        let erased = AuthUser {
+            id: user.id,
+            stamp,
+            realm: user.realm,
+            username: format!("erased-{}", user.id).parse().map_err(corrupt)?,
+            password: String::new().into(),
+            links: Vec::new(),
+            mfa: None,
+            enabled: false,
+            totp: None,
+            recovery: Recovery::default(),
+            pin: None,
+        };
+        update(db, account, &erased).await?;
+    }
+    Ok(())
+}
+
 /// Uses a code of this step up; `false`: it, or a later one, was used before.
 pub(crate) async fn use_step(db: &impl ConnectionTrait, account: AccountId, id: Uuid, step: i64) -> Result<bool> {
     let used = Entity::update_many()
@@ -151,6 +181,8 @@ fn columns(account: AccountId, user: &AuthUser) -> ActiveModel {
         totp_step: Set(user.totp.as_ref().map(|totp| totp.step)),
         recovery_generation: Set(Some(user.recovery.generation.into())),
         recovery_used: Set(Some(user.recovery.used)),
+        pin: Set(user.pin.as_ref().map(|pin| pin.hash.as_str().to_owned())),
+        pin_failures: Set(user.pin.as_ref().map(|pin| pin.failures)),
         ..Default::default()
     };
     stamped!(row, &user.stamp);
@@ -183,5 +215,6 @@ fn record(row: Model) -> Result<AuthUser> {
             generation: u32::try_from(row.recovery_generation.unwrap_or_default()).map_err(corrupt)?,
             used: row.recovery_used.unwrap_or_default(),
         },
+        pin: row.pin.map(|hash| Pin { hash: hash.into(), failures: row.pin_failures.unwrap_or_default() }),
     })
 }

@@ -1,0 +1,17 @@
+use sea_orm_migration::prelude::*;
+
+use crate::{add_columns, drop_columns};
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        add_columns(manager, "account", [ColumnDef::new("customers").text().take()]).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        drop_columns(manager, "account", ["customers"]).await
+    }
+}
