@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use tenantry_tests::{SHOP, Tenant, TestApp};
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 async fn look(shop: &Tenant<'_>, kind: &str, value: &str) -> Value {

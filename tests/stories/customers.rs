@@ -164,7 +164,7 @@ async fn every_rule_of_a_customer_is_kept() {
     let foreign_terms = elsewhere.post("customers/terms", json!({"terms": "x"})).await.ok()["id"].clone();
     for (field, body) in [
         ("metadata", json!({"metadata": keys(41)})),
-        ("phone_number", json!({"phone_number": 4712345678_i64})),
+        ("phone_number", json!({"phone_number": 4_712_345_678_i64})),
         ("phone_number", json!({"phone_number": "0047123"})),
         ("date_of_birth", json!({"date_of_birth": "2024-02-30"})),
         ("attributes.colour", json!({"attributes": {"colour": "red"}})),

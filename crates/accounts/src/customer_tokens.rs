@@ -4,8 +4,8 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use tenantry_domain::{
-    AutoToken, Customer, CustomerId, CustomersSettings, DELETED, Error, Followed, Instant, Result, SealedSecret, Stamp, Token,
-    TokenDetail, TokenEvent, TokenEventInput, TokenId, TokenInput, TokenKey, TokenPair, TokenPairId,
+    AutoToken, Customer, CustomerId, CustomersSettings, DELETED, Email, Error, Followed, Instant, Phone, Result, SealedSecret,
+    Stamp, Token, TokenDetail, TokenEvent, TokenEventInput, TokenId, TokenInput, TokenKey, TokenPair, TokenPairId,
 };
 
 use crate::account::Account;
@@ -145,8 +145,8 @@ impl Account {
     fn auto_tokens(&self, customer: &Customer, settings: &CustomersSettings) -> Result<Vec<Token>> {
         let now = customer.stamp.updated_at;
         let fields = [
-            ("phone_number", customer.phone.as_ref().map(|phone| phone.as_str()), &settings.auto_tokens.phone_number),
-            ("email", customer.email.as_ref().map(|email| email.as_str()), &settings.auto_tokens.email),
+            ("phone_number", customer.phone.as_ref().map(Phone::as_str), &settings.auto_tokens.phone_number),
+            ("email", customer.email.as_ref().map(Email::as_str), &settings.auto_tokens.email),
         ];
         let mut tokens = Vec::new();
         for (field, text, kinds) in fields {

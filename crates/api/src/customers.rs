@@ -460,7 +460,7 @@ pub(crate) struct CustomerView {
 impl CustomerView {
     pub(crate) fn new(known: &Known) -> Self {
         let Known { customer, speaks_for } = known;
-        let profile = customer.profile.clone();
+        let profile = (*customer.profile).clone();
         Self {
             entity: Entity::new(customer.key.0, &customer.stamp),
             customer_id: customer.customer_id.to_string(),

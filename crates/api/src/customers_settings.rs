@@ -185,11 +185,13 @@ struct AutoTokenHmac {
 }
 
 /// Keys are never answered.
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
 const fn hidden(_: &Option<Secret>) -> bool {
     true
 }
 
 /// See [`hidden`].
+#[expect(clippy::ref_option, reason = "serde hands it over so")]
 fn never<S: serde::Serializer>(_: &Option<Secret>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
     serializer.serialize_none()
 }

@@ -162,7 +162,7 @@ pub struct Customer {
     /// The number that it will have once a code has proven it.
     pub next_phone: Option<Phone>,
     /// Everything else.
-    pub profile: Profile,
+    pub profile: Box<Profile>,
 }
 
 impl Customer {
@@ -182,7 +182,7 @@ impl Customer {
             phone: None,
             phone_verified_at: None,
             next_phone: None,
-            profile: Profile::default(),
+            profile: Box::default(),
         }
     }
 
@@ -206,7 +206,7 @@ impl Customer {
     ) -> Result<(Self, Vec<&'static str>)> {
         let mut checks = Checks::default();
         let mut old = self.clone();
-        let profile = std::mem::take(&mut old.profile);
+        let profile = *std::mem::take(&mut old.profile);
         let mut next = Self {
             kind: change.kind.unwrap_or(old.kind),
             first_name: change.first_name.apply(old.first_name),
@@ -228,7 +228,7 @@ impl Customer {
             }
         }
         let term = change.term.map(|term| AcceptedTerms { accepted_at: Some(term.accepted_at.unwrap_or(now)), ..term });
-        next.profile = Profile {
+        *next.profile = Profile {
             metadata: checks.take("metadata", profile.metadata.with(change.metadata)).unwrap_or_default(),
             attributes: attributes(&mut checks, profile.attributes, change.attributes, settings, itself),
             status: change.status.apply(profile.status),

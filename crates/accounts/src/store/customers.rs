@@ -279,7 +279,7 @@ pub(crate) async fn count(db: &impl ConnectionTrait, account: AccountId, kinds: 
 
 fn columns(account: AccountId, customer: &Customer, shared: bool) -> ActiveModel {
     let text = |text: Option<&str>| text.map(ToOwned::to_owned);
-    let profile = customer.profile != Profile::default();
+    let profile = *customer.profile != Profile::default();
     let slot = |_| if shared { customer.key.to_string() } else { String::new() };
     let mut row = ActiveModel {
         account_id: Set(account.into()),

@@ -84,13 +84,13 @@ pub(crate) async fn known_by(db: &impl ConnectionTrait, account: AccountId, pair
 
 /// A new token; `duplicate` names what another live one has.
 pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, token: &Token) -> Result<()> {
-    let taken = |error: sea_orm::DbErr| match error.sql_err() {
+    let refused = |error: sea_orm::DbErr| match error.sql_err() {
         Some(sea_orm::SqlErr::UniqueConstraintViolation(text)) if text.contains("called") || text.contains("token_id") => {
             Error::Duplicate("token_id")
         }
         _ => super::taken("type and value")(error),
     };
-    Entity::insert(columns(account, token)).exec_without_returning(db).await.map_err(taken)?;
+    Entity::insert(columns(account, token)).exec_without_returning(db).await.map_err(refused)?;
     Ok(())
 }
 
