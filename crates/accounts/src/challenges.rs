@@ -45,6 +45,8 @@ pub(crate) enum Kind {
     Link,
     /// A link to choose a password.
     Password,
+    /// A code to an address of a customer's, to prove it.
+    Address,
 }
 
 impl Kind {
@@ -58,6 +60,7 @@ impl Kind {
             // Never counted; and never found where codes are looked for by an address that is somebody's customer_id.
             Self::Link => "link",
             Self::Password => "password link",
+            Self::Address => "address code",
         }
     }
 
@@ -68,6 +71,7 @@ impl Kind {
             Self::Recovery => "recovery code sent",
             Self::Login | Self::Link => "login code sent",
             Self::Password => "password link sent",
+            Self::Address => "address code sent",
         }
     }
 }

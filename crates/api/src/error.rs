@@ -98,6 +98,7 @@ impl ResponseError for ApiError {
                 | Error::InvalidGrant
                 | Error::InvalidRedirectUri
                 | Error::QueryTooBroad
+                | Error::InvalidCode
                 | Error::OidcNotConfigured => StatusCode::BAD_REQUEST,
                 Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
                 Error::InsufficientScope

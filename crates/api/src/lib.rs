@@ -6,6 +6,7 @@
 mod body;
 mod call;
 mod clients;
+mod communication;
 mod console;
 mod credentials;
 mod customer_search;

@@ -272,6 +272,11 @@ fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
                     "examples": ["T11200000"]}),
             ),
             "customer_id" => ("The account's own key for the customer.", json!({"type": "string", "maxLength": 255})),
+            "operation" => (
+                "What is to be done.",
+                json!({"type": "string", "enum": ["send-verification-code", "confirm-verification-code"]}),
+            ),
+            "field" => ("What is to be proven.", json!({"type": "string", "enum": ["email", "phone_number"]})),
             "uid" => ("The account user.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
             "tid" if path.contains("/tokens/") => ("What the token is called.", json!({"type": "string", "maxLength": 255})),

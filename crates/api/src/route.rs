@@ -140,6 +140,7 @@ pub fn routes() -> Vec<Route> {
         crate::customers::routes(),
         crate::customer_search::routes(),
         crate::customer_tokens::routes(),
+        crate::communication::routes(),
         crate::tags::routes(),
         crate::terms::routes(),
         crate::customers_settings::routes(),

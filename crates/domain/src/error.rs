@@ -49,6 +49,9 @@ pub enum Error {
     /// What was to be traded for a token is unknown, used, expired, or somebody else's (RFC 6749 section 5.2).
     #[error("The grant is invalid, expired, revoked or was issued to another client.")]
     InvalidGrant,
+    /// A code that proves an address is wrong, used or expired.
+    #[error("The code is wrong, or not valid any more.")]
+    InvalidCode,
     /// The client's grant names no identity provider.
     #[error("The grant has no identity provider.")]
     OidcNotConfigured,
@@ -130,6 +133,7 @@ impl Error {
             Self::Unauthorized => "unauthorized",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
+            Self::InvalidCode => "invalid_code",
             Self::OidcNotConfigured => "oidc_not_configured",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidCredentials => "invalid_credentials",
