@@ -4,7 +4,9 @@
 
 mod canaries;
 mod clients;
+mod communication;
 mod console;
+mod customer_login;
 mod customer_search;
 mod customer_tokens;
 mod customers;

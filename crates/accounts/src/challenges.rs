@@ -25,7 +25,7 @@ pub(crate) const FAILURES: i64 = 10;
 /// How many codes one target is sent in ten minutes.
 pub(crate) const SENT: i64 = 3;
 /// How many an account sends in a day.
-const SENT_A_DAY: i64 = 10_000;
+pub(crate) const SENT_A_DAY: i64 = 10_000;
 /// The ticket that names a challenge.
 const MFA: &str = "mfa";
 /// The ticket that names one of its codes.
@@ -214,12 +214,15 @@ impl Account {
         if challenge.passed == Some(channel) {
             return Err(Error::invalid("oob_channel", "must differ from the first one"));
         }
-        let user = match challenge.person {
-            Some(person) => store::users::get(read, self.id(), person, false).await?,
-            None => None,
+        let person = challenge.person.ok_or(Error::MfaTokenInvalid)?;
+        let target = match store::users::get(read, self.id(), person, false).await?.filter(|user| user.enabled) {
+            Some(user) => target(&user, channel),
+            None => {
+                let customer = store::customers::get(read, self.id(), person, false).await?.ok_or(Error::MfaTokenInvalid)?;
+                self.target_of_customer(&customer, &challenge, channel)
+            }
         };
-        let user = user.filter(|user| user.enabled).ok_or(Error::MfaTokenInvalid)?;
-        let target = target(&user, channel).ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
+        let target = target.ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
         let (account, by) = (self.clone(), caller.clone());
         let sent = self.write_rows(&caller, async move |tx| {
             account.allow_sending(tx, challenge.kind.sent(), &target).await?;
@@ -227,7 +230,7 @@ impl Account {
             let sent = store::challenges::send(tx, account.id(), at, (channel, &target), account.now()).await?;
             let challenge = sent.ok_or(Error::MfaTokenInvalid)?;
             account.put_out(tx, &account.letter(&challenge, channel, Some(target))).await?;
-            account.tell(tx, &account.activity("code.sent", &by, user.id));
+            account.tell(tx, &account.activity("code.sent", &by, person));
             Ok(challenge)
         });
         let challenge = sent.await?;
@@ -258,9 +261,19 @@ impl Account {
         let (person, target) = found.unzip();
         let key = name.map_or_else(|| recovery.username.to_owned(), |name| name.key());
         let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope: grant.scope.clone() };
-        let mut challenge = self.challenge(Kind::Recovery, (person, &key), wanted);
-        // Counted under what was said, whoever is found by it.
-        let place = format!("{channel:?}:{key}");
+        let challenge = self.challenge(Kind::Recovery, (person, &key), wanted);
+        self.put_recovery_out(caller, challenge, (channel, target), &key).await
+    }
+
+    /// Puts the first code of a recovery out, or nothing in the same time; counted under what was said, whoever is found by it.
+    pub(crate) async fn put_recovery_out(
+        &self,
+        caller: Caller,
+        mut challenge: Challenge,
+        (channel, target): (Channel, Option<String>),
+        said: &str,
+    ) -> Result<Sent> {
+        let place = format!("{channel:?}:{said}");
         (challenge.sent, challenge.code) = (Some((channel, place.clone())), 1);
         let (account, by, kept) = (self.clone(), caller.clone(), challenge.clone());
         let send = async move |tx: &Tx<'_>| {
@@ -268,7 +281,7 @@ impl Account {
             store::challenges::insert(tx, account.id(), &kept, account.now()).await?;
             let target = account.rested(tx, Kind::Recovery.sent(), target).await?;
             account.put_out(tx, &account.letter(&kept, channel, target)).await?;
-            let whose = person.map(|person| person.to_string());
+            let whose = kept.person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("recovery.begun", &by, "") });
             Ok(())
         };

@@ -13,9 +13,7 @@ use crate::store::{self, Tx};
 fn reached(customer: &Customer, channel: Channel) -> Option<String> {
     match channel {
         Channel::Email => customer.email.as_ref().map(|email| email.as_str().to_owned()),
-        Channel::Sms => {
-            customer.next_phone.as_ref().or(customer.phone.as_ref()).map(|phone| format!("+{}", phone.key()))
-        }
+        Channel::Sms => customer.next_phone.as_ref().or(customer.phone.as_ref()).map(|phone| format!("+{}", phone.key())),
     }
 }
 

@@ -98,7 +98,7 @@ impl Registry {
         }
         let console = self.console().await?;
         let challenge = console.password_challenge(person, email, RESET * 24);
-        let link = self.platform().password_link(challenge.id);
+        let link = self.platform().password_link(AccountId::console(), challenge.id);
         let keep = async move |tx: &Tx<'_>| store::challenges::insert(tx, AccountId::console(), &challenge, console.now()).await;
         self.platform().store.turns.take(keep).await?;
         Ok(link)

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use tenantry_domain::{AuthUser, Error, GrantType, Password, PasswordHash, Realm, Result, Username};
+use tenantry_domain::{AuthUser, Error, GrantType, Password, PasswordHash, Pin, Realm, Result, Username};
 
 use crate::account::Account;
 use crate::attempts::Attempt;
 use crate::caller::Caller;
 use crate::challenges::{Challenge, Kind};
 use crate::events::Content;
+use crate::hashing::Place;
 use crate::people::Person;
 use crate::sessions::{Login, Session, Wanted};
 use crate::store::{self, Tx};
@@ -39,6 +40,16 @@ pub(crate) struct Proven {
     attempt: Attempt,
     /// The password in today's form, if it is kept in another.
     better: Option<PasswordHash>,
+    /// Whether it was the pin.
+    by_pin: bool,
+}
+
+/// What somebody shows.
+pub(crate) enum Shown {
+    /// Its password.
+    Password(Password),
+    /// Its pin, under the key of the server.
+    Pin(Password),
 }
 
 /// Under which name attempts of somebody are counted.
@@ -65,12 +76,13 @@ impl Account {
         let wanted = Wanted { client, client_id, audience, grant: GrantType::Password, scope };
         let shown = (login.username, login.password);
         let proven = self.prove_password(&caller, Realm::Users, shown, login.address).await?;
-        if proven.user.has_second_factor() && !held.has(NO_MFA) {
-            let challenge = self.challenge_for(&proven, wanted);
+        let person = Person::User(proven.user.clone(), Vec::new());
+        if let Some((record, key)) = self.second_factor_of(&person).await?.filter(|_| !held.has(NO_MFA)) {
+            let challenge = self.challenge(Kind::SecondFactor, (Some(record), &key), wanted);
             self.admit_to(&caller, proven, challenge.clone()).await?;
             return Ok(Login::SecondFactor(self.mfa_token(&challenge)));
         }
-        let session = self.new_session(&caller, &Person::User(proven.user.clone(), Vec::new()), wanted)?;
+        let session = self.new_session(&caller, &person, wanted)?;
         self.admit_with(&caller, proven, session.clone()).await?;
         self.open_session(&caller, &session).await.map(Login::Done)
     }
@@ -95,10 +107,32 @@ impl Account {
             Some(name) => store::users::find(&platform.store.read, self.id(), realm, name).await?,
             None => None,
         };
-        // Whoever has not chosen a password yet is as nobody.
-        let compared = |user: &&AuthUser| user.enabled && !user.password.as_str().is_empty();
-        let kept = user.as_ref().filter(compared).map(|user| user.password.clone());
-        let checked = platform.hashes.check(place, password, kept, platform.source.bytes()).await?;
+        self.compare(caller, (place, attempt), user, Shown::Password(password)).await
+    }
+
+    /// Compares what is shown with what is kept of somebody, or of nobody.
+    pub(crate) async fn compare(
+        &self,
+        caller: &Caller,
+        (place, attempt): (Place, Attempt),
+        user: Option<AuthUser>,
+        shown: Shown,
+    ) -> Result<Proven> {
+        let platform = self.platform();
+        let user = user.filter(|user| user.enabled);
+        let (shown, kept) = match shown {
+            // Whoever has not chosen a password yet is as nobody.
+            Shown::Password(password) => {
+                let kept = user.as_ref().map(|user| user.password.clone()).filter(|kept| !kept.as_str().is_empty());
+                (password, kept.map(|kept| (kept, false)))
+            }
+            Shown::Pin(pin) => {
+                let kept = self.try_pin(user.as_ref()).await?;
+                (pin, kept.map(|kept| (kept, true)))
+            }
+        };
+        let (kept, by_pin) = kept.unzip();
+        let checked = platform.hashes.check(place, shown, kept, platform.source.bytes()).await?;
         if !checked.right {
             let (account, by) = (self.clone(), caller.clone());
             // Told, and thereby written, for whomever it was: one refusal takes as long as another.
@@ -110,7 +144,14 @@ impl Account {
             self.write_rows(caller, tell).await?;
             return Err(Error::InvalidCredentials);
         }
-        Ok(Proven { user: user.ok_or(Error::InvalidCredentials)?, attempt, better: checked.better })
+        let by_pin = by_pin.unwrap_or_default();
+        Ok(Proven { user: user.ok_or(Error::InvalidCredentials)?, attempt, better: checked.better.filter(|_| !by_pin), by_pin })
+    }
+
+    /// Counts a try of a pin, before anybody compares it; yields it where it may be tried. For nobody as much is written.
+    async fn try_pin(&self, user: Option<&AuthUser>) -> Result<Option<PasswordHash>> {
+        let (account, id) = (self.id(), user.map(|user| user.id.0).unwrap_or_default());
+        self.platform().store.turns.take(async move |tx| store::users::try_pin(tx, account, id, Pin::TRIES).await).await
     }
 
     /// The challenge of somebody whose password alone is not enough.
@@ -145,8 +186,16 @@ impl Account {
     pub(crate) async fn admit(&self, tx: &Tx<'_>, proven: &Proven) -> Result<()> {
         proven.attempt.succeeded(tx, self).await?;
         let now_kept = store::users::get(tx, self.id(), proven.user.id.0, true).await?;
-        let now_kept = now_kept.filter(|now_kept| now_kept.password == proven.user.password && now_kept.enabled);
-        let now_kept = now_kept.ok_or(Error::InvalidCredentials)?;
+        let pin = |user: &AuthUser| user.pin.as_ref().map(|pin| pin.hash.clone());
+        let same = |now_kept: &AuthUser| {
+            let same = if proven.by_pin { pin(now_kept) == pin(&proven.user) } else { now_kept.password == proven.user.password };
+            same && now_kept.enabled
+        };
+        let now_kept = now_kept.filter(same).ok_or(Error::InvalidCredentials)?;
+        if let Some(pin) = now_kept.pin.clone().filter(|_| proven.by_pin) {
+            let pin = Some(Pin { failures: 0, ..pin });
+            store::users::update(tx, self.id(), &AuthUser { pin, ..now_kept.clone() }).await?;
+        }
         if let Some(better) = proven.better.clone() {
             store::users::update(tx, self.id(), &AuthUser { password: better, ..now_kept }).await?;
         }

@@ -102,7 +102,8 @@ impl Registry {
                 secret: match letter.template {
                     Template::Code => platform.vault.code(letter.account, letter.about, letter.number),
                     Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
-                    Template::Password | Template::Invitation => platform.password_link(letter.about),
+                    Template::Invitation => platform.password_link(AccountId::console(), letter.about),
+                    Template::Password => platform.password_link(letter.account, letter.about),
                 },
                 target,
                 template: letter.template,

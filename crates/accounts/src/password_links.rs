@@ -1,18 +1,22 @@
-//! Links with which account users choose a password: after an invitation, or when it is forgotten (contract section 9).
+//! Links with which people choose a password: account users after an invitation, or when it is forgotten (contract section 9), and
+//! customers (contract no. 43).
 
-use tenantry_domain::{AccountId, AuthUser, AuthUserId, Channel, Email, Error, Password, Realm, Result, Seconds, Secret};
+use tenantry_domain::{
+    AccountId, AuthUser, AuthUserId, Channel, CustomerType, Email, Error, Password, Proof, Realm, Result, Seconds, Secret,
+};
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::attempts::network;
 use crate::caller::{Caller, Origin};
-use crate::challenges::{Challenge, Kind, SENT};
+use crate::challenges::{Challenge, Kind, SENT, SENT_A_DAY};
 use crate::console::wanted;
+use crate::customers::Kept;
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::counted_name;
 use crate::outbox::{Letter, Template};
-use crate::people::at_a_beat;
+use crate::people::{Person, at_a_beat};
 use crate::platform::Platform;
 use crate::store::{self, Tx};
 use crate::users::differing;
@@ -25,9 +29,15 @@ const LINKS: i64 = 30;
 const TICKET: &str = "password";
 
 impl Platform {
+    /// The account that a link to choose a password is of, if it is one of ours.
+    pub fn account_of_link(&self, token: &str) -> Option<AccountId> {
+        let account = token.split('.').next()?.parse().ok()?;
+        self.vault.take_back(account, TICKET, token).map(|ticket| ticket.account)
+    }
+
     /// Where somebody chooses a password.
-    pub(crate) fn password_link(&self, challenge: Uuid) -> Secret {
-        let ticket = Ticket { account: AccountId::console(), kind: TICKET, id: challenge, generation: 0 };
+    pub(crate) fn password_link(&self, account: AccountId, challenge: Uuid) -> Secret {
+        let ticket = Ticket { account, kind: TICKET, id: challenge, generation: 0 };
         Secret::new(format!("{}/account/password?token={}", self.public, self.vault.hand_out(ticket).reveal()))
     }
 }
@@ -54,13 +64,43 @@ impl Account {
         let user = user.filter(|user| user.enabled);
         let challenge = self.password_challenge(user.as_ref().map(|user| user.id), email, RESET);
         let target = user.as_ref().and_then(|user| user.email()).map(|email| email.as_str().to_owned());
+        self.put_link_out(caller, challenge, (email.key(), target)).await
+    }
+
+    /// Sends a customer a link to choose another password (contract no. 43). Whoever it is, it is answered alike.
+    ///
+    /// Errors: `GrantMissing`; `TooManyAttempts` where the address was sent too many.
+    pub async fn change_customer_password(
+        &self,
+        caller: Caller,
+        audience: &str,
+        (kind, email): (CustomerType, &Email),
+    ) -> Result<()> {
+        let wanted = self.wanted_of_customer(&caller, audience)?;
+        let send = async {
+            let customer = store::customers::by_email(&self.platform().store.read, self.id(), kind, email).await?;
+            let customer = customer.filter(|customer| customer.kind.logs_in());
+            let key = format!("{kind:?} {}", email.key());
+            let person = customer.as_ref().map(|customer| customer.key.0);
+            let mut challenge = self.challenge(Kind::Password, (person, &key), wanted);
+            challenge.expires_at = self.now().plus(RESET);
+            let target = customer.and_then(|customer| Some(customer.email?.as_str().to_owned()));
+            self.put_link_out(caller, challenge, (&key, target)).await
+        };
+        at_a_beat(send).await
+    }
+
+    /// Puts a link out, or nothing in the same time; counted under what was said, whoever is found by it.
+    async fn put_link_out(&self, caller: Caller, challenge: Challenge, (said, target): (&str, Option<String>)) -> Result<()> {
         let alias = |text: &str| self.platform().vault.alias(self.id(), Kind::Password.sent(), text);
-        let network = caller.origin.ip.map(network).unwrap_or_default();
-        let (place, from) = (alias(&format!("to {}", email.key())), alias(&format!("from {network}")));
+        // A client of ours brings many people's words: not its address is counted then.
+        let network = caller.origin.ip.filter(|_| caller.is_system()).map(network).unwrap_or_default();
+        let (place, from) = (alias(&format!("to {said}")), alias(&format!("from {network}")));
+        let limits = [(place, SENT, 600), (from, if caller.is_system() { LINKS } else { SENT_A_DAY }, 3600)];
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let send = async move |tx: &Tx<'_>| {
             // Of one address and of one network, not of all: a stranger must not keep the others from theirs.
-            for (counted, most, window) in [(place, SENT, 600), (from, LINKS, 3600)] {
+            for (counted, most, window) in limits {
                 if !store::attempts::within(tx, account.id(), counted, most, window, now).await? {
                     return Err(account.wait(tx, counted, now).await?);
                 }
@@ -69,7 +109,7 @@ impl Account {
             let letter = account.letter(&challenge, Channel::Email, target);
             let letter = Letter { template: Template::Password, ..letter };
             account.put_out(tx, &letter).await?;
-            let whose = user.map(|user| user.id.to_string());
+            let whose = challenge.person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("user.password_forgotten", &by, "") });
             Ok(())
         };
@@ -78,20 +118,24 @@ impl Account {
         Ok(())
     }
 
-    /// The account user for whom a link to choose a password is good.
+    /// The address of whom a link to choose a password is for.
     ///
     /// Errors: `InvalidGrant` for a link that is none, was used, or has expired.
-    pub async fn whose_password(&self, token: &str) -> Result<AuthUser> {
-        self.password_of(token).await.map(|(_, user)| user)
+    pub async fn whose_password(&self, token: &str) -> Result<Option<Email>> {
+        Ok(match self.password_of(token).await?.1 {
+            Person::User(user, _) => user.email().cloned(),
+            Person::Customer(customer, _) => customer.email,
+        })
     }
 
-    async fn password_of(&self, token: &str) -> Result<(Challenge, AuthUser)> {
+    async fn password_of(&self, token: &str) -> Result<(Challenge, Person)> {
         let ticket = self.platform().vault.take_back(self.id(), TICKET, token).ok_or(Error::InvalidGrant)?;
+        self.refuse_suspended(&self.directory())?;
         let read = &self.platform().store.read;
         let challenge = store::challenges::find(read, self.id(), ticket.id, self.now()).await?.ok_or(Error::InvalidGrant)?;
         let person = challenge.person.ok_or(Error::InvalidGrant)?;
-        let user = store::users::get(read, self.id(), person, false).await?.filter(|user| user.enabled);
-        Ok((challenge, user.ok_or(Error::InvalidGrant)?))
+        let person = Person::find(read, self.id(), person, false).await?;
+        Ok((challenge, person.ok_or(Error::InvalidGrant)?))
     }
 
     /// Sets the password for which a link was sent. All sessions of the person end.
@@ -99,20 +143,27 @@ impl Account {
     /// Errors: `InvalidGrant`; `Invalid` for a password that is the address. Then the link is still good.
     pub async fn choose_password(&self, origin: Origin, token: &str, password: Password) -> Result<()> {
         let caller = Caller::at(origin);
-        let (challenge, user) = self.password_of(token).await?;
-        let password = self.hash(differing(password, &user.username)?).await?;
+        let (challenge, person) = self.password_of(token).await?;
+        let kept = match &person {
+            Person::User(user, _) => Kept { password: Some(self.hash(differing(password, &user.username)?).await?), pin: None },
+            Person::Customer(customer, _) => self.keep_proof(customer.key, Proof { password: Some(password), pin: None }).await?,
+        };
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         self.write_rows(&caller, async move |tx| {
-            let user = store::users::get(tx, account.id(), user.id.0, true).await?.filter(|user| user.enabled);
-            let user = user.ok_or(Error::InvalidGrant)?;
+            let person = Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
             if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
                 return Err(Error::InvalidGrant);
             }
-            let id = user.id;
-            let stamp = user.stamp.touched(now);
-            store::users::update(tx, account.id(), &AuthUser { password, stamp, ..user }).await?;
-            store::sessions::end_all(tx, account.id(), &[id.0], now).await?;
-            store::challenges::end_all(tx, account.id(), &[id.0], now).await?;
+            let id = person.id();
+            match person {
+                Person::User(user, _) => {
+                    let (stamp, password) = (user.stamp.touched(now), kept.password.unwrap_or(user.password));
+                    store::users::update(tx, account.id(), &AuthUser { password, stamp, ..user }).await?;
+                }
+                Person::Customer(customer, _) => account.set_proof(tx, &customer, kept, &by).await?,
+            }
+            store::sessions::end_all(tx, account.id(), &[id], now).await?;
+            store::challenges::end_all(tx, account.id(), &[id], now).await?;
             account.tell(tx, &account.activity("user.password_changed", &by, id));
             Ok(())
         })

@@ -91,6 +91,9 @@ impl Account {
             return Err(Error::InsufficientScope);
         }
         let wanted = self.wanted(request.client_id, request.audience)?;
+        if channel == Channel::Sms && self.directory().customers_settings().users.shared_phones {
+            return Err(Error::invalid("connection", "must not be sms where several customers may have one number"));
+        }
         let read = &self.platform().store.read;
         let customer = store::customers::by_email(read, self.id(), request.kind, email).await?;
         let person = if let Some(customer) = customer {
@@ -102,7 +105,10 @@ impl Account {
             None
         };
         // Over two channels one code would be two factors.
-        let two_factors = person.as_ref().is_some_and(|person| person.second_factor().is_some());
+        let two_factors = match &person {
+            Some(person) => self.second_factor_of(person).await?.is_some(),
+            None => false,
+        };
         let found = person.as_ref().and_then(|person| Some((person.id(), reached(person, channel)?)));
         let (person, target) = found.unzip();
         // Counted under what was said, whoever is found by it.
@@ -225,9 +231,8 @@ impl Account {
         spend: impl AsyncFnOnce(&Tx<'_>) -> Result<()> + Send + 'static,
     ) -> Result<Login> {
         let held = caller.scopes(self, &self.directory())?;
-        if let Some(user) = person.second_factor().filter(|_| !held.has(NO_MFA)) {
-            let key = user.username.key();
-            let mut next = self.challenge(Kind::SecondFactor, (Some(user.id.0), &key), wanted);
+        if let Some((record, key)) = self.second_factor_of(&person).await?.filter(|_| !held.has(NO_MFA)) {
+            let mut next = self.challenge(Kind::SecondFactor, (Some(record), &key), wanted);
             next.passed = passed;
             let (account, kept) = (self.clone(), next.clone());
             let begin = async move |tx: &Tx<'_>| {
@@ -333,7 +338,7 @@ impl Account {
             return Err(Error::InvalidGrant);
         }
         // One factor vouches for nobody who has two.
-        if person.second_factor().is_some() {
+        if self.second_factor_of(&person).await?.is_some() {
             return Err(Error::InvalidGrant);
         }
         let (account, by, whose, subject) = (self.clone(), caller.clone(), person.id(), person.subject());

@@ -13,6 +13,7 @@ use crate::call::{Call, Unproven, origin};
 use crate::error::{ApiError, Result};
 use crate::mfa::ChallengeResponse;
 use crate::openapi::{Describe, Operation};
+use crate::pages::whose;
 use crate::reply::{NoContent204, Ok200};
 use crate::route::{Policy, Route, delete, get, post, put};
 use crate::server::State;
@@ -97,7 +98,7 @@ async fn choose_password(at: Unproven, Json(body): Json<ChoosePassword>) -> Resu
     let token = checks.take("token", body.token.ok_or("is required"));
     let password = checks.take("password", chosen(body.password));
     let (token, password) = checks.done(token.zip(password))?;
-    at.account().await?.choose_password(origin(&at.request), token.reveal(), password).await?;
+    whose(&at, &token).await?.choose_password(origin(&at.request), token.reveal(), password).await?;
     Ok(NoContent204)
 }
 

@@ -1,12 +1,15 @@
 //! The client's address: the peer's, or, behind proxies that are configured as ours, the one that they vouch for.
 
+use std::future::{Ready, ready};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Once;
 
-use actix_web::HttpRequest;
+use actix_web::dev::Payload;
 use actix_web::http::header::HeaderName;
+use actix_web::{FromRequest, HttpRequest};
 
 use crate::error::{ApiError, Result};
+use crate::openapi::{Describe, Operation};
 use crate::server::State;
 
 /// The address of the client. `X-Forwarded-For` counts only as far as trusted proxies wrote it, read from the right.
@@ -38,6 +41,22 @@ pub(crate) fn person(request: &HttpRequest) -> Result<Option<IpAddr>> {
     let Some(header) = request.headers().get(PERSON) else { return Ok(None) };
     let told = header.to_str().ok().and_then(|text| address(text.trim()));
     told.map(Some).ok_or_else(|| ApiError::invalid(PERSON.as_str(), "must be one IP address"))
+}
+
+/// The same, for handlers.
+pub(crate) struct PersonAddress(pub(crate) Option<IpAddr>);
+
+impl FromRequest for PersonAddress {
+    type Error = ApiError;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(person(request).map(Self))
+    }
+}
+
+impl Describe for PersonAddress {
+    fn describe(_: &mut Operation<'_>) {}
 }
 
 /// An address, with or without a port.

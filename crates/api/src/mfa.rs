@@ -76,7 +76,7 @@ pub(crate) struct ChallengeResponse {
 /// How a code comes back.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum BindingMethod {
+pub(crate) enum BindingMethod {
     Prompt,
 }
 

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::{Deserialize, Serialize};
-use tenantry_accounts::{Caller, Link};
+use tenantry_accounts::{Account, Caller, Link};
 use tenantry_domain::{AccountId, Error, Password, Secret};
 
 use crate::call::{Unproven, origin};
@@ -121,6 +121,14 @@ struct PasswordForm {
     password: Option<Secret>,
 }
 
+/// The account that a link is of: it names it.
+pub(crate) async fn whose(at: &Unproven, token: &Secret) -> Result<Account> {
+    match at.registry.platform().account_of_link(token.reveal()) {
+        Some(account) if account != at.account => Ok(at.registry.get(account).await?),
+        _ => at.account().await,
+    }
+}
+
 async fn show(at: Unproven, Query(link): Query<PasswordLink>) -> Result<HttpResponse> {
     let token = link.token.unwrap_or_else(|| Secret::new(String::new()));
     form(&at, &token, None).await
@@ -129,13 +137,12 @@ async fn show(at: Unproven, Query(link): Query<PasswordLink>) -> Result<HttpResp
 /// The form, if the link is good.
 async fn form(at: &Unproven, token: &Secret, fault: Option<&str>) -> Result<HttpResponse> {
     let t = words(&at.request);
-    let user = match at.account().await?.whose_password(token.reveal()).await {
-        Ok(user) => user,
+    let email = match whose(at, token).await?.whose_password(token.reveal()).await {
+        Ok(email) => email.map(|email| email.to_string()),
         Err(Error::InvalidGrant) => return gone(t),
         Err(error) => return Err(error.into()),
     };
     let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    let email = user.email().map(ToString::to_string);
     render(
         "password.html",
         status,
@@ -151,12 +158,14 @@ async fn choose(at: Unproven, body: FormOrJson<PasswordForm>) -> Result<HttpResp
     let Ok(password) = Password::chosen(password.map(|password| password.reveal().to_owned()).unwrap_or_default()) else {
         return form(&at, &token, Some(t.weak)).await;
     };
-    match at.account().await?.choose_password(origin(&at.request), token.reveal(), password).await {
+    let account = whose(&at, &token).await?;
+    let console = account.id() == at.account;
+    match account.choose_password(origin(&at.request), token.reveal(), password).await {
         Ok(()) => render(
             "password.html",
             StatusCode::OK,
             "",
-            context! { t => Serde(t), title => t.done_title, text => t.done, done => true },
+            context! { t => Serde(t), title => t.done_title, text => t.done, done => console },
         ),
         Err(Error::InvalidGrant) => gone(t),
         Err(Error::Invalid(_)) => form(&at, &token, Some(t.weak)).await,

@@ -141,6 +141,7 @@ pub fn routes() -> Vec<Route> {
         crate::customer_search::routes(),
         crate::customer_tokens::routes(),
         crate::communication::routes(),
+        crate::customer_login::routes(),
         crate::tags::routes(),
         crate::terms::routes(),
         crate::customers_settings::routes(),

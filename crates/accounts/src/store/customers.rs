@@ -58,6 +58,18 @@ pub(crate) async fn by_email(
     one(db, live(account).filter(Column::EmailKey.eq(email.key())).filter(Column::Kind.eq(to_json(&kind)))).await
 }
 
+/// The live customer of this kind with this number, if it is one alone.
+pub(crate) async fn by_phone(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    kind: CustomerType,
+    phone: &Phone,
+) -> Result<Option<Customer>> {
+    let query = live(account).filter(Column::PhoneKey.eq(phone.key())).filter(Column::Kind.eq(to_json(&kind)));
+    let mut found = many(db, query.limit(2)).await?;
+    Ok(found.pop().filter(|_| found.is_empty()))
+}
+
 /// The live customers of any kind with this mail address and this number, at most two.
 pub(crate) async fn exact(
     db: &impl ConnectionTrait,

@@ -1,10 +1,11 @@
 //! Rows of `auth_user`.
 
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 use serde::{Deserialize, Serialize};
 use tenantry_domain::{
-    AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Instant, Link, Pin, Realm, Recovery, Result, Totp, Username,
-    fold,
+    AccountId, AuthUser, AuthUserId, Channel, CustomerId, Error, Instant, Link, PasswordHash, Pin, Realm, Recovery, Result, Totp,
+    Username, fold,
 };
 use tenantry_entity::auth_user::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
@@ -99,6 +100,18 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, user: 
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, user: &AuthUser) -> Result<()> {
     columns(account, user).update(db).await.map_err(taken("username"))?;
     Ok(())
+}
+
+/// Counts a try of a pin as failed, at most `most` in a row; yields the pin where it may be tried.
+pub(crate) async fn try_pin(db: &impl ConnectionTrait, account: AccountId, id: Uuid, most: i32) -> Result<Option<PasswordHash>> {
+    let tried = Entity::update_many()
+        .col_expr(Column::PinFailures, Expr::col(Column::PinFailures).add(1))
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Id.eq(id))
+        .filter(Column::Pin.is_not_null())
+        .filter(Column::PinFailures.lt(most));
+    let tried = tried.exec_with_returning(db).await.map_err(storage)?;
+    Ok(tried.into_iter().next().and_then(|row| row.pin).map(PasswordHash::from))
 }
 
 /// Forgets everything about the users that are, or were, this customer. Their names are free again.
