@@ -7,7 +7,7 @@ pub(crate) struct Migration;
 
 /// What is searched by prefix is in indexes that end in the record, which is the order within equals. A number that one customer
 /// alone may have is in the slot ''.
-const UP: [&str; 13] = [
+const UP: [&str; 15] = [
     "UPDATE customer SET phone_slot = '' WHERE phone_key IS NOT NULL",
     "UPDATE customer SET name_key = lower(trim(coalesce(first_name, '') || ' ' || coalesce(last_name, ''))) \
      WHERE first_name IS NOT NULL OR last_name IS NOT NULL",
@@ -24,6 +24,9 @@ const UP: [&str; 13] = [
     "CREATE INDEX customer_tag_of ON customer_tag (account_id, customer)",
     "CREATE INDEX customer_attribute_of ON customer_attribute (account_id, customer)",
     "CREATE INDEX replay_of ON replay (account_id, record)",
+    // For pruning, which goes through all accounts.
+    "CREATE INDEX replay_by_end ON replay (expires_at)",
+    "CREATE INDEX tag_deleted ON tag (account_id, id) WHERE deleted_at IS NOT NULL",
 ];
 
 const COLUMNS: [&str; 10] = [
@@ -81,6 +84,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, &["DROP INDEX tag_deleted"]).await?;
         for table in ["replay", "customer_attribute", "customer_tag"] {
             drop_table(manager, table).await?;
         }

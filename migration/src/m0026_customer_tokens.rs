@@ -7,7 +7,7 @@ pub(crate) struct Migration;
 
 /// A pair is one live token's, in the slot ''; those that the server makes have slots of their own, since two customers may have
 /// one address.
-const UP: [&str; 7] = [
+const UP: [&str; 8] = [
     "CREATE UNIQUE INDEX customer_token_pair ON customer_token (account_id, value, kind, slot) WHERE deleted_at IS NULL",
     "CREATE UNIQUE INDEX customer_token_called ON customer_token (account_id, customer, token_id) WHERE deleted_at IS NULL",
     "CREATE INDEX customer_token_of ON customer_token (account_id, customer, id)",
@@ -15,6 +15,8 @@ const UP: [&str; 7] = [
     "CREATE UNIQUE INDEX token_pair_one ON token_pair (account_id, value, kind)",
     "CREATE INDEX token_pair_updated ON token_pair (account_id, updated_at, id)",
     "CREATE INDEX token_event_of ON token_event (account_id, pair, id)",
+    // For pruning, which goes through all accounts.
+    "CREATE INDEX token_event_by_end ON token_event (expires_at) WHERE expires_at IS NOT NULL",
 ];
 
 #[async_trait::async_trait]

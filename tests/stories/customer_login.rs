@@ -152,6 +152,7 @@ async fn a_pin_is_off_after_five_wrong_ones() {
     }
     app.pass(900);
     door.begin(PIN).await.refused(401, "invalid_credentials");
+    app.pass(900);
     door.begin(PASSWORD).await.ok();
     let admin = shop.client(&["admin:customers", "write:accounts:/auth/users"]).await;
     admin.put(&format!("customers/users/{id}"), json!({"pin": PIN})).await.ok();

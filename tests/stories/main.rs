@@ -12,6 +12,7 @@ mod customer_tokens;
 mod customers;
 mod customers_settings;
 mod delivery;
+mod erasure;
 mod exchange;
 mod federation;
 mod grants;

@@ -6,8 +6,10 @@ use crate::platform::Platform;
 use crate::store;
 
 /// Rows that go, and how long after the moment in their column.
-const PRUNED: [(&str, &str, Seconds); 4] = [
+const PRUNED: [(&str, &str, Seconds); 6] = [
     ("session", "expires_at", 0),
+    ("replay", "expires_at", 0),
+    ("token_event", "expires_at", 0),
     ("challenge", "expires_at", 0),
     ("attempt", "until", store::attempts::MEMORY),
     // What could not be delivered can be looked at for a day.
@@ -17,7 +19,8 @@ const PRUNED: [(&str, &str, Seconds); 4] = [
 const BATCH: u32 = 500;
 
 impl Platform {
-    /// Removes sessions and challenges that have ended, attempts that count no more, and messages that came too late. Returns how many rows went.
+    /// Removes sessions and challenges that have ended, attempts and events of tokens that count no more, answers that nobody asks
+    /// for again, messages that came too late, and deleted tags from their customers. Returns how many rows went.
     pub async fn prune(&self) -> Result<usize> {
         let mut gone = 0;
         for (table, column, after) in PRUNED {
@@ -30,6 +33,17 @@ impl Platform {
                 }
             }
         }
-        Ok(gone)
+        loop {
+            let batch = self.store.turns.take(async |tx| store::customer_marks::prune_tags(tx, BATCH).await).await?;
+            gone += batch;
+            if batch < BATCH as usize {
+                return Ok(gone);
+            }
+        }
+    }
+
+    /// See [`store::Store::empty_log`].
+    pub async fn empty_log(&self) -> Result<()> {
+        self.store.empty_log().await
     }
 }

@@ -18,6 +18,8 @@ use crate::{metrics, vault};
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often ended sessions and old attempts are removed.
 const PRUNE: Duration = Duration::from_mins(5);
+/// How often SQLite's log of changes is emptied.
+const EMPTY_LOG: Duration = Duration::from_hours(1);
 /// How often it is written down when secrets were last used.
 const STORE_USES: Duration = Duration::from_mins(1);
 /// How often the lock of this process is looked at.
@@ -80,6 +82,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     actix_rt::spawn(sweep(registry.clone(), config.account_idle));
     actix_rt::spawn(store_uses(registry.clone()));
     actix_rt::spawn(prune(registry.clone()));
+    actix_rt::spawn(empty_logs(registry.clone()));
     actix_rt::spawn(delivery.run());
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
@@ -100,6 +103,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     metrics_handle.stop(false).await;
     api.await??;
     note_uses(&registry).await;
+    empty_log(&registry).await;
     tracing::info!("stopped");
     ended
 }
@@ -130,6 +134,20 @@ async fn prune(registry: Registry) {
         if let Err(error) = registry.platform().prune().await {
             tracing::warn!(%error, "what has served its time cannot be removed now");
         }
+    }
+}
+
+/// What was erased is to stand nowhere for long.
+async fn empty_logs(registry: Registry) {
+    loop {
+        tokio::time::sleep(EMPTY_LOG).await;
+        empty_log(&registry).await;
+    }
+}
+
+async fn empty_log(registry: &Registry) {
+    if let Err(error) = registry.platform().empty_log().await {
+        tracing::warn!(%error, "the log of changes cannot be emptied now");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows of `customer_tag` and `customer_attribute`: what customers are found by, many to a customer.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set, Statement};
 use tenantry_domain::{AccountId, Result, TagId};
 use tenantry_entity::{customer_attribute, customer_tag};
 use uuid::Uuid;
@@ -140,4 +140,15 @@ pub(crate) async fn with_mark(db: &impl ConnectionTrait, account: AccountId, mar
         .filter(Column::Value.eq(&mark.value))
         .filter(Column::Customer.is_in(of.iter().copied()));
     query.into_tuple().all(db).await.map_err(storage)
+}
+
+/// Takes up to `limit` deleted tags from customers, whosesoever they are; how many it were.
+pub(crate) async fn prune_tags(db: &impl ConnectionTrait, limit: u32) -> Result<usize> {
+    let sql = format!(
+        "DELETE FROM customer_tag WHERE (account_id, tag, customer) IN (SELECT c.account_id, c.tag, c.customer FROM tag t \
+         JOIN customer_tag c ON c.account_id = t.account_id AND c.tag = t.id WHERE t.deleted_at IS NOT NULL LIMIT {limit}) \
+         RETURNING customer"
+    );
+    let gone = db.query_all_raw(Statement::from_string(db.get_database_backend(), sql)).await.map_err(storage)?;
+    Ok(gone.len())
 }

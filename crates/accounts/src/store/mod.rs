@@ -112,7 +112,7 @@ impl Database {
             }
         };
         pool::register(read.clone(), all);
-        Ok(Store { read, journal: Journal::start(turns.clone(), &arbiter), turns, measures, arbiter })
+        Ok(Store { database: self.clone(), read, journal: Journal::start(turns.clone(), &arbiter), turns, measures, arbiter })
     }
 
     /// Makes a missing SQLite file, for its owner only.
@@ -163,6 +163,8 @@ impl Database {
                 options
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(synchronous)
+                    // What is erased is overwritten at once.
+                    .pragma("secure_delete", "ON")
                     // What a savepoint may have to undo is kept in memory, not in a file made for it.
                     .pragma("temp_store", "MEMORY")
                     .pragma("cache_size", cache)
@@ -210,6 +212,7 @@ async fn durable(db: &DatabaseConnection) -> Result<(), String> {
 /// The database: a pool to read from, and turns to write in.
 #[derive(Clone)]
 pub struct Store {
+    database: Database,
     pub(crate) read: DatabaseConnection,
     pub(crate) turns: Turns,
     pub(crate) journal: Journal,
@@ -235,6 +238,17 @@ impl Store {
     /// Whether nothing was ever started on this database.
     pub async fn is_new(&self) -> Result<bool> {
         Ok(instance::master_key(&self.read).await?.is_none())
+    }
+
+    /// Brings all of SQLite's log of changes into the database and empties it: what was erased is then in neither. PostgreSQL sees
+    /// to that itself.
+    pub async fn empty_log(&self) -> Result<()> {
+        if self.read.get_database_backend() == DatabaseBackend::Postgres {
+            return Ok(());
+        }
+        let db = self.database.connect(1, Access::Write).await.map_err(Error::Internal)?;
+        db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(storage)?;
+        db.close().await.map_err(storage)
     }
 
     /// A transaction in which everything is seen as of one moment.
