@@ -13,6 +13,7 @@ pub struct Model {
     pub kind: String,
     pub subject: String,
     pub at: i64,
+    pub tx: Option<i64>,
     pub content: Option<String>,
     pub salt: Option<Vec<u8>>,
     pub content_hash: Option<Vec<u8>>,

@@ -33,6 +33,7 @@ mod m0023_terms;
 mod m0024_customer_profiles;
 mod m0025_pins;
 mod m0026_customer_tokens;
+mod m0027_customer_feed;
 
 /// All steps in order.
 pub struct Migrator;
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_customer_profiles::Migration),
             Box::new(m0025_pins::Migration),
             Box::new(m0026_customer_tokens::Migration),
+            Box::new(m0027_customer_feed::Migration),
         ]
     }
 }

@@ -450,3 +450,96 @@ async fn erasing_changing_and_reading_at_the_same_time() {
         app.pass(1);
     }
 }
+
+#[actix_web::test]
+async fn changes_are_followed_and_none_is_missed() {
+    let app = TestApp::start().await;
+    let shop = app.partner_with("T11200000", SHOP).await;
+    let follow = async |after: &str| {
+        let page = shop.get(&format!("customers/events?limit=100{after}")).await;
+        (page.ok().as_array().unwrap().clone(), page.header("paging-token").to_owned())
+    };
+    assert_eq!(follow("").await, (vec![], String::new()));
+    shop.customer(json!({"customer_id": "a"})).await;
+    shop.put("customers/users/a", json!({"first_name": "Ola"})).await.ok();
+    let (events, place) = follow("").await;
+    let told: Vec<_> =
+        events.iter().map(|event| (event["type"].clone(), event["version"].clone(), event["fields"].clone())).collect();
+    assert_eq!(
+        told,
+        [(json!("customer.created"), json!(1), Value::Null), (json!("customer.updated"), json!(2), json!(["first_name"]))]
+    );
+    assert_eq!(follow(&format!("&after={place}")).await, (vec![], place.clone()), "the place stays where nothing happened");
+    shop.post("customers/users/a/change_customer_id", json!({"customer_id": "b"})).await.ok();
+    shop.delete("customers/users/b").await.ok();
+    let (events, _) = follow(&format!("&after={place}")).await;
+    assert_eq!(
+        events.iter().map(|event| event["type"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["customer.renamed", "customer.deleted"]
+    );
+    assert!(events.iter().all(|event| event["customer_id"] == "b"), "as it is called now");
+    shop.get("customers/events?after=x").await.names("after");
+    // Many write at once, and one follows: in the end it has seen each exactly once.
+    let (mut seen, mut place) = (Vec::new(), follow("").await.1);
+    let writers = join_all((0..10).map(|writer| {
+        let shop = &shop;
+        async move {
+            for n in 0..10 {
+                let made = shop.post("customers/users", json!({"customer_id": format!("{writer}-{n}")})).await;
+                assert!(matches!(made.status, 200 | 429), "{}", made.text);
+            }
+        }
+    }));
+    let follower = async {
+        for _ in 0..60 {
+            let (events, next) = follow(&format!("&after={place}")).await;
+            seen.extend(events.iter().map(|event| event["customer_id"].as_str().unwrap().to_owned()));
+            place = next;
+        }
+    };
+    futures_util::future::join(writers, follower).await;
+    loop {
+        let (events, next) = follow(&format!("&after={place}")).await;
+        if events.is_empty() {
+            break;
+        }
+        seen.extend(events.iter().map(|event| event["customer_id"].as_str().unwrap().to_owned()));
+        place = next;
+    }
+    let all = shop.get("customers/users?total=true&limit=1").await.header("total-count").to_owned();
+    let distinct: std::collections::HashSet<&String> = seen.iter().collect();
+    assert_eq!((distinct.len(), seen.len().to_string()), (seen.len(), all));
+}
+
+/// On SQLite no transaction runs beside another.
+#[actix_web::test]
+async fn a_slow_transaction_is_not_passed_over() {
+    if !tenantry_tests::TestDatabase::is_postgres() {
+        return;
+    }
+    let app = TestApp::start().await;
+    let shop = app.partner_with("T11200000", SHOP).await;
+    let first = shop.post("customers/users", json!({"customer_id": "first"})).await.ok()["id"].as_str().unwrap().to_owned();
+    let slow = format!(
+        "DO $$ BEGIN INSERT INTO event (account_id, id, kind, subject, at, content) SELECT account_id, gen_random_uuid(), \
+         'customer.updated', subject, at, replace(content, 'customer.created', 'customer.updated') FROM event \
+         WHERE content LIKE '%{first}%' LIMIT 1; PERFORM pg_sleep(1.5); END $$"
+    );
+    let follow = async |after: &str| {
+        let page = shop.get(&format!("customers/events?limit=100{after}")).await;
+        let kinds =
+            page.ok().as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        (kinds, page.header("paging-token").to_owned())
+    };
+    let meanwhile = async {
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(500)).await;
+        shop.customer(json!({"customer_id": "second"})).await;
+        let (kinds, place) = follow("").await;
+        assert_eq!(kinds, ["customer.created"], "what began after the slow one waits for it");
+        place
+    };
+    let (_, place) = futures_util::future::join(app.database.column(&slow), meanwhile).await;
+    let (mut kinds, _) = follow(&format!("&after={place}")).await;
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["customer.created", "customer.updated"]);
+}

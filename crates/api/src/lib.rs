@@ -9,6 +9,7 @@ mod clients;
 mod communication;
 mod console;
 mod credentials;
+mod customer_feed;
 mod customer_login;
 mod customer_search;
 mod customer_tokens;

@@ -139,6 +139,7 @@ pub fn routes() -> Vec<Route> {
         crate::totp::routes(),
         crate::customers::routes(),
         crate::customer_search::routes(),
+        crate::customer_feed::routes(),
         crate::customer_tokens::routes(),
         crate::communication::routes(),
         crate::customer_login::routes(),

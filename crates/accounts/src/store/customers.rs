@@ -94,10 +94,19 @@ pub(crate) async fn these(db: &impl ConnectionTrait, account: AccountId, keys: &
 
 /// What those of these customers that live are called.
 pub(crate) async fn names(db: &impl ConnectionTrait, account: AccountId, keys: &[Uuid]) -> Result<HashMap<Uuid, CustomerId>> {
-    let query = live(account).filter(Column::Id.is_in(keys.iter().copied())).select_only();
+    called(db, live(account), keys).await
+}
+
+async fn called(db: &impl ConnectionTrait, of: Select<Entity>, keys: &[Uuid]) -> Result<HashMap<Uuid, CustomerId>> {
+    let query = of.filter(Column::Id.is_in(keys.iter().copied())).select_only();
     let query = query.column(Column::Id).column(Column::CustomerId).into_tuple::<(Uuid, String)>();
     let row = |(key, id): (Uuid, String)| Ok((key, id.parse().map_err(corrupt)?));
     query.all(db).await.map_err(storage)?.into_iter().map(row).collect()
+}
+
+/// What these customers are called, alive or not.
+pub(crate) async fn all_names(db: &impl ConnectionTrait, account: AccountId, keys: &[Uuid]) -> Result<HashMap<Uuid, CustomerId>> {
+    called(db, all(account), keys).await
 }
 
 /// The record of whoever, alive or not, had this record or has this name.

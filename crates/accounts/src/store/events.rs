@@ -5,20 +5,29 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Statement, Value,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    Statement, Value,
 };
 use tenantry_domain::{AccountId, EventId, Instant, Result};
 use tenantry_entity::event::{Column, Entity as Events, Model};
 use uuid::Uuid;
 
 use super::{INSERT, ROWS, Store, corrupt, json, storage, to_json};
+use crate::customer_feed::{CustomerMoved, FeedPlace};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
 
 /// Kinds that make up most of a busy log, and are found by walking it.
-const COMMON: [&str; 2] = ["token.exchanged", "token.exchange_requested"];
+const COMMON: [&str; 4] = ["token.exchanged", "token.exchange_requested", "customer.created", "customer.updated"];
 /// What the index of the other kinds is about, word for word.
-const BY_KIND: &str = "seq IS NULL AND kind NOT IN ('token.exchanged', 'token.exchange_requested')";
+const BY_KIND: &str = "seq IS NULL AND kind NOT IN \
+     ('token.exchanged', 'token.exchange_requested', 'customer.created', 'customer.updated')";
+/// What the index of the changes of customers is about.
+const OF_CUSTOMERS: &str = "kind >= 'customer.' AND kind < 'customer/'";
+/// Which transactions nobody can be behind: those that ended before every one that is under way. What bears a number that is not
+/// yet given comes from another server's database.
+const SETTLED: &str = "(tx < pg_snapshot_xmin(pg_current_snapshot())::text::bigint \
+     OR tx >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)";
 /// What the index by subject is about.
 const ACTIVITY: &str = "seq IS NULL";
 /// What the index of the events of configuration is about.
@@ -154,6 +163,49 @@ async fn some(db: &impl ConnectionTrait, mut query: Select<Events>, filter: &Eve
         query = query.filter(Column::Id.gt(after.0));
     }
     query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)
+}
+
+/// Changes of customers in the order in which they came to be seen, after a place.
+pub(crate) async fn feed(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    after: Option<FeedPlace>,
+    limit: u64,
+) -> Result<Vec<CustomerMoved>> {
+    let mut query = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Expr::cust(OF_CUSTOMERS));
+    if db.get_database_backend() == DatabaseBackend::Postgres {
+        query = query.filter(Expr::cust(SETTLED)).order_by_asc(Column::Tx);
+        if let Some(FeedPlace { tx, id }) = after {
+            let same = Condition::all().add(Column::Tx.eq(tx)).add(Column::Id.gt(id.0));
+            query = query.filter(Column::Tx.gte(tx)).filter(Condition::any().add(Column::Tx.gt(tx)).add(same));
+        }
+    } else {
+        // The same for all: named, so that the index serves.
+        query = query.filter(Column::Tx.is_null());
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after.id.0));
+        }
+    }
+    let rows = query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?;
+    rows.into_iter().filter_map(|row| moved(row).transpose()).collect()
+}
+
+/// What an event tells of a customer, if it is about one.
+fn moved(row: Model) -> Result<Option<CustomerMoved>> {
+    let Some(content) = row.content.as_deref().map(json::<Content>).transpose()? else { return Ok(None) };
+    let Some(customer) = content.target.as_deref().and_then(|target| Uuid::try_parse(target).ok()) else { return Ok(None) };
+    let after = content.after.unwrap_or_default();
+    let fields = after["fields"].as_array().into_iter().flatten().filter_map(|field| field.as_str().map(str::to_owned));
+    Ok(Some(CustomerMoved {
+        place: FeedPlace { tx: row.tx.unwrap_or_default(), id: EventId(row.id) },
+        kind: row.kind,
+        at: Instant::from_micros(row.at),
+        subject: row.subject,
+        customer,
+        customer_id: None,
+        version: after["version"].as_i64(),
+        fields: fields.collect(),
+    }))
 }
 
 /// Takes from the activity of these subjects where they were and with what. The chain is of configuration: nothing of it changes.
