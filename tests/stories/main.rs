@@ -6,6 +6,7 @@ mod canaries;
 mod clients;
 mod communication;
 mod console;
+mod customer_import;
 mod customer_login;
 mod customer_search;
 mod customer_tokens;

@@ -215,12 +215,12 @@ impl Account {
             return Err(Error::invalid("oob_channel", "must differ from the first one"));
         }
         let person = challenge.person.ok_or(Error::MfaTokenInvalid)?;
-        let target = match store::users::get(read, self.id(), person, false).await?.filter(|user| user.enabled) {
-            Some(user) => target(&user, channel),
-            None => {
-                let customer = store::customers::get(read, self.id(), person, false).await?.ok_or(Error::MfaTokenInvalid)?;
-                self.target_of_customer(&customer, &challenge, channel)
-            }
+        let user = store::users::get(read, self.id(), person, false).await?.filter(|user| user.enabled);
+        let target = if let Some(user) = user {
+            target(&user, channel)
+        } else {
+            let customer = store::customers::get(read, self.id(), person, false).await?.ok_or(Error::MfaTokenInvalid)?;
+            self.target_of_customer(&customer, &challenge, channel)
         };
         let target = target.ok_or_else(|| Error::invalid("oob_channel", "is none of the user's"))?;
         let (account, by) = (self.clone(), caller.clone());

@@ -271,6 +271,11 @@ impl Account {
     /// Writes a new customer, and what it is found by.
     pub(crate) async fn insert_customer(&self, tx: &Tx<'_>, customer: &Customer, settings: &CustomersSettings) -> Result<()> {
         store::customers::insert(tx, self.id(), customer, settings.users.shared_phones).await?;
+        self.insert_marks(tx, customer, settings).await
+    }
+
+    /// Writes what a new customer is found by.
+    pub(crate) async fn insert_marks(&self, tx: &Tx<'_>, customer: &Customer, settings: &CustomersSettings) -> Result<()> {
         let marks = marks(customer, settings);
         if !marks.is_empty() {
             store::customer_marks::set_attributes(tx, self.id(), customer.key.0, (marks, true)).await?;
@@ -423,10 +428,10 @@ impl Account {
 
     /// Hashes what a customer is to prove itself with.
     pub(crate) async fn keep_proof(&self, customer: CustomerKey, proof: Proof) -> Result<Kept> {
-        let Proof { password, pin } = proof;
+        let Proof { password, imported, pin } = proof;
         let password = match password {
             Some(password) => Some(self.hash(password).await?),
-            None => None,
+            None => imported,
         };
         let pin = match pin {
             Some(pin) => Some(self.hash(self.peppered(customer, &pin)?).await?),

@@ -146,7 +146,9 @@ impl Account {
         let (challenge, person) = self.password_of(token).await?;
         let kept = match &person {
             Person::User(user, _) => Kept { password: Some(self.hash(differing(password, &user.username)?).await?), pin: None },
-            Person::Customer(customer, _) => self.keep_proof(customer.key, Proof { password: Some(password), pin: None }).await?,
+            Person::Customer(customer, _) => {
+                self.keep_proof(customer.key, Proof { password: Some(password), ..Proof::default() }).await?
+            }
         };
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         self.write_rows(&caller, async move |tx| {

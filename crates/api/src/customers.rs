@@ -341,6 +341,7 @@ impl CustomerUpdate {
         let pin = self.pin.map(|pin| Pin::chosen(reveal(pin)));
         let proof = Proof {
             password: checks.take("password", password.transpose()).flatten(),
+            imported: None,
             pin: checks.take("pin", pin.transpose()).flatten(),
         };
         let parsed = customer_id.map(|id| (id, change, proof));

@@ -10,6 +10,7 @@ mod communication;
 mod console;
 mod credentials;
 mod customer_feed;
+mod customer_import;
 mod customer_login;
 mod customer_search;
 mod customer_tokens;

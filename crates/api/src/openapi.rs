@@ -123,6 +123,19 @@ impl Operation<'_> {
         self.error(409, "The key was used for another request.");
     }
 
+    /// A body of lines.
+    pub(crate) fn lines_in(&mut self, description: &str, content_type: &str) {
+        let content = json!({content_type: {"schema": {"type": "string"}}});
+        self.request_body = Some(json!({"required": true, "description": description, "content": content}));
+    }
+
+    /// An answer of lines, a `T` each.
+    pub(crate) fn lines_out<T: ToSchema>(&mut self, content_type: &str) {
+        let schema = self.schema::<T>();
+        let content = json!({content_type: {"schema": schema}});
+        self.responses.insert(200, json!({"description": "A line of JSON for each.", "content": content}));
+    }
+
     pub(crate) fn page(&mut self) {
         let page = json!({"text/html": {"schema": {"type": "string"}}});
         self.responses.insert(200, json!({"description": "A page, for those who accept text/html.", "content": page}));

@@ -138,6 +138,7 @@ pub fn routes() -> Vec<Route> {
         crate::mfa::routes(),
         crate::totp::routes(),
         crate::customers::routes(),
+        crate::customer_import::routes(),
         crate::customer_search::routes(),
         crate::customer_feed::routes(),
         crate::customer_tokens::routes(),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::email::is_hidden;
 use crate::{
     AcceptedTerms, Change, Checks, Consents, CustomerAddress, CustomerCompany, CustomerKey, CustomersSettings, Email, EnrolledBy,
-    Instant, Password, Phone, Profile, Result, Stamp, Text,
+    Instant, Password, PasswordHash, Phone, Profile, Result, Stamp, Text,
 };
 
 /// What an account calls a customer: 1 to 255 characters without outer blanks, compared as they are.
@@ -118,10 +118,12 @@ pub struct CustomerChange {
 }
 
 /// What a customer will prove itself with.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Proof {
     /// A password.
     pub password: Option<Password>,
+    /// A password that was hashed elsewhere.
+    pub imported: Option<PasswordHash>,
     /// Six digits, for logging in with a second factor.
     pub pin: Option<Password>,
 }
@@ -130,7 +132,7 @@ impl Proof {
     /// Whether there is any.
     #[must_use]
     pub const fn is_given(&self) -> bool {
-        self.password.is_some() || self.pin.is_some()
+        self.password.is_some() || self.imported.is_some() || self.pin.is_some()
     }
 }
 

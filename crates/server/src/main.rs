@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod config;
+mod customers;
 mod logs;
 mod metrics;
 mod serve;
@@ -65,9 +66,18 @@ enum Command {
     /// Look at messages to people.
     #[command(subcommand)]
     Mail(Mail),
+    /// Bring customers to a server.
+    #[command(subcommand)]
+    Customers(Customers),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+#[derive(Subcommand)]
+enum Customers {
+    /// Bring a file of customers, a line of JSON each. Whoever is there already stays as it is.
+    Import(customers::Import),
 }
 
 #[derive(Subcommand)]
@@ -141,6 +151,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let letter = letter.ok_or_else(|| anyhow!("there is no message {template} in {language}"))?;
             if html { print!("{}", letter.html) } else { println!("{:#}", letter.json()) }
         }
+        Command::Customers(Customers::Import(asked)) => return system.block_on(customers::import(asked)),
         Command::Config(ConfigCommand::Check) => println!("the configuration is valid"),
         Command::Config(ConfigCommand::Print) => print!("{}", config.shown()?),
     }

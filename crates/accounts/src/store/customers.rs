@@ -1,11 +1,11 @@
 //! Rows of `customer`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use sea_orm::sea_query::LockType;
+use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select, Set, SqlErr, Statement, TryIntoModel,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, SqlErr, Statement, TryIntoModel,
 };
 use tenantry_domain::{
     AccountId, Customer, CustomerId, CustomerKey, CustomerType, Email, Error, Instant, Phone, Profile, Result, Text, fold,
@@ -13,7 +13,7 @@ use tenantry_domain::{
 use tenantry_entity::customer::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
-use super::{begins_with, corrupt, json, stamp, stamped, storage, to_json};
+use super::{ROWS, begins_with, corrupt, json, stamp, stamped, storage, to_json};
 
 fn all(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.as_str()))
@@ -109,6 +109,12 @@ pub(crate) async fn all_names(db: &impl ConnectionTrait, account: AccountId, key
     called(db, all(account), keys).await
 }
 
+/// Whether a customer, alive or not, has this id.
+pub(crate) async fn was_given(db: &impl ConnectionTrait, account: AccountId, id: &CustomerId) -> Result<bool> {
+    let found = all(account).filter(Column::CustomerId.eq(id.as_str())).select_only().column(Column::Id);
+    Ok(found.into_tuple::<Uuid>().one(db).await.map_err(storage)?.is_some())
+}
+
 /// The record of whoever, alive or not, had this record or has this name.
 pub(crate) async fn record_of(db: &impl ConnectionTrait, account: AccountId, text: &str) -> Result<Option<Customer>> {
     let query = match Uuid::try_parse(text) {
@@ -122,6 +128,25 @@ pub(crate) async fn record_of(db: &impl ConnectionTrait, account: AccountId, tex
 pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, customer: &Customer, shared: bool) -> Result<()> {
     Entity::insert(columns(account, customer, shared)).exec_without_returning(db).await.map_err(taken)?;
     Ok(())
+}
+
+/// New customers; those that are in conflict with somebody are left out. Yields the records of the others.
+pub(crate) async fn insert_new(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    customers: &[Customer],
+    shared: bool,
+) -> Result<HashSet<Uuid>> {
+    let mut made = HashSet::new();
+    for customers in customers.chunks(ROWS) {
+        let rows = customers.iter().map(|customer| columns(account, customer, shared));
+        let mut insert = Entity::insert_many(rows).into_query();
+        insert.on_conflict(OnConflict::new().do_nothing().to_owned()).returning_col(Column::Id);
+        for row in db.query_all(&insert).await.map_err(storage)? {
+            made.insert(row.try_get_by_index(0).map_err(storage)?);
+        }
+    }
+    Ok(made)
 }
 
 /// Replaces a customer; `duplicate` names what another one has. `shared`: whether several may have its number, if that is
