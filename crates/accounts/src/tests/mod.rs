@@ -3,6 +3,7 @@
 mod model;
 mod runtime;
 mod schema;
+mod search;
 mod signatures;
 
 use std::sync::Arc;
