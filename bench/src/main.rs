@@ -5,6 +5,7 @@
 #![expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "figures for people")]
 
 mod baseline;
+mod customers;
 mod http;
 mod load;
 mod people;
@@ -122,6 +123,9 @@ async fn run(parts: &[&str]) -> Result<()> {
     }
     if wanted("people") {
         people::people(&mut report, rounds).await?;
+    }
+    if wanted("customers") {
+        customers::customers(&mut report, rounds, parts.contains(&"quick")).await?;
     }
     if wanted("start") {
         start(&mut report, rounds).await?;

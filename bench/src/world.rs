@@ -202,7 +202,7 @@ fn exchange(above: &Member) -> Value {
 }
 
 /// A token of `above` on an account below it.
-async fn enter(wire: &mut Connection, above: &Member, id: &str) -> Result<Member> {
+pub(crate) async fn enter(wire: &mut Connection, above: &Member, id: &str) -> Result<Member> {
     let headers = "Content-Type: application/json\r\n";
     let request = Request::new("POST", &format!("/v1/accounts/{id}/auth/token"), headers, &exchange(above).to_string());
     let token = text(&wire.json(&request).await?, "access_token")?;

@@ -5,12 +5,13 @@ use std::future::{Ready, ready};
 use std::io::{BufWriter, Read, Seek, Write};
 use std::time::Duration;
 
+use actix_web::body::SizedStream;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder};
 use futures_util::StreamExt;
-use futures_util::stream::{self, Stream};
+use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tenantry_accounts::{ImportRow, Imported, imported_hash};
@@ -85,8 +86,9 @@ async fn import_customers(call: Call, mut lines: Lines) -> Result<Spooled> {
         }
     }
     let mut file = told.into_inner().map_err(|error| unspooled(error.into_error()))?;
+    let length = file.stream_position().map_err(unspooled)?;
     file.rewind().map_err(unspooled)?;
-    Ok(Spooled(file))
+    Ok(Spooled { file, length })
 }
 
 fn unspooled(error: impl std::fmt::Display) -> ApiError {
@@ -251,13 +253,16 @@ impl ResultView {
 }
 
 /// 200 with what a file holds.
-struct Spooled(File);
+struct Spooled {
+    file: File,
+    length: u64,
+}
 
 impl Responder for Spooled {
     type Body = actix_web::body::BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let pieces = stream::unfold(Some(self.0), |file| async {
+        let pieces = stream::unfold(Some(self.file), |file| async {
             let mut file = file?;
             let mut piece = vec![0; PIECE];
             match file.read(&mut piece) {
@@ -269,7 +274,8 @@ impl Responder for Spooled {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        lines_out(pieces)
+        let whole = SizedStream::new(self.length, Box::pin(pieces));
+        HttpResponse::Ok().insert_header((CONTENT_TYPE, NDJSON[0])).body(whole)
     }
 }
 
@@ -298,7 +304,9 @@ impl Responder for Export {
                 Err(error) => Some((Err(std::io::Error::other(error.to_string())), (call, None))),
             }
         });
-        lines_out(stream::once(ready(Ok(first))).chain(rest))
+        // An empty piece would end the answer.
+        let pieces = stream::once(ready(Ok(first))).chain(rest).filter(|piece| ready(!piece.as_ref().is_ok_and(Bytes::is_empty)));
+        HttpResponse::Ok().insert_header((CONTENT_TYPE, NDJSON[0])).streaming(Box::pin(pieces))
     }
 }
 
@@ -306,12 +314,6 @@ impl Describe for Export {
     fn describe(operation: &mut Operation<'_>) {
         operation.lines_out::<CustomerView>(NDJSON[0]);
     }
-}
-
-fn lines_out(pieces: impl Stream<Item = std::io::Result<Bytes>> + 'static) -> HttpResponse {
-    // An empty piece would end a chunked answer.
-    let pieces = pieces.filter(|piece| ready(!piece.as_ref().is_ok_and(Bytes::is_empty)));
-    HttpResponse::Ok().insert_header((CONTENT_TYPE, NDJSON[0])).streaming(Box::pin(pieces))
 }
 
 /// All that is known of a customer.
