@@ -165,7 +165,7 @@ impl Account {
     async fn patiently<T>(&self, work: impl AsyncFn() -> Result<T>) -> Result<T> {
         for _ in 0..TRIES {
             match work().await {
-                Err(Error::Busy) => tokio::time::sleep(PAUSE).await,
+                Err(Error::Busy | Error::Unavailable) => tokio::time::sleep(PAUSE).await,
                 done => return done,
             }
         }

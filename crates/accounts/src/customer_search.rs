@@ -342,7 +342,7 @@ impl<C: ConnectionTrait> Search<'_, C> {
     /// So many customers from `at` on, and where the last one stands.
     async fn some(&mut self, mut at: At, limit: usize) -> Result<(Vec<Customer>, At)> {
         let mut found: Vec<Customer> = Vec::new();
-        let mut size = if self.sieve.is_open() { limit.min(BATCH) } else { BATCH };
+        let mut size = self.size(limit);
         while found.len() < limit {
             let lacking = limit - found.len();
             let (batch, end) = self.next(&at, size).await?;
@@ -366,7 +366,10 @@ impl<C: ConnectionTrait> Search<'_, C> {
             size = BATCH;
             if end.is_none() {
                 match self.lead {
-                    Lead::Chained(places) if at.nth + 1 < places.len() => at = At { nth: at.nth + 1, reached: None },
+                    Lead::Chained(places) if at.nth + 1 < places.len() => {
+                        at = At { nth: at.nth + 1, reached: None };
+                        size = self.size(limit - found.len());
+                    }
                     _ => break,
                 }
             } else if self.seen >= CANDIDATES {
@@ -374,6 +377,11 @@ impl<C: ConnectionTrait> Search<'_, C> {
             }
         }
         Ok((found, at))
+    }
+
+    /// How many to read first: no more than are wanted, where nothing but their kind could keep them out.
+    fn size(&self, wanted: usize) -> usize {
+        if self.sieve.is_open() { wanted.min(BATCH) } else { BATCH }
     }
 
     /// Where somebody stands in the order.

@@ -1,20 +1,19 @@
-//! Customers (contract nos. 30, 31, 33-36, 52 and 53). They stand in SQL only: an account may have millions. Of several who
+//! Customers (contract nos. 30, 31 and 33-36). They stand in SQL only: an account may have millions. Of several who
 //! change one customer each waits for the one before; each change has an activity event with the names of its fields.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserId, Change, Customer, CustomerChange, CustomerId, CustomerIdFormat, CustomerKey, CustomerType,
-    CustomersSettings, Email, Error, Instant, Link, Password, PasswordHash, Phone, Pin, Proof, Realm, Recovery, Result, Scopes,
-    Seconds, Stamp, Tag, TagId, TermsId,
+    Change, Customer, CustomerChange, CustomerId, CustomerIdFormat, CustomerKey, CustomerType, CustomersSettings, Email, Error,
+    Instant, Link, Phone, Proof, Result, Scopes, Stamp, TermsId,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::caller::Caller;
-use crate::login::USERS;
+use crate::customer_proof::refuse_proof;
+use crate::replays::{Idempotency, REPLAYS};
 use crate::store::customer_marks::Mark;
 use crate::store::{self, Tx};
 
@@ -22,13 +21,8 @@ use crate::store::{self, Tx};
 const READS_ALL: [&str; 2] = ["admin:customers", "read:customers"];
 /// Scopes that change every customer, of every kind; others change their own record.
 const WRITES_ALL: [&str; 2] = ["admin:customers", "write:customers"];
-/// How long an answer is given again to whoever repeats a request, in seconds.
-pub(crate) const REPLAYS: Seconds = 86_400;
 /// How many customers a contact may speak for.
 const CONTACT_FOR: usize = 100;
-/// How many tags a customer may have.
-const TAGS: usize = 100;
-
 fn has_one(held: &Scopes, scopes: [&str; 2]) -> bool {
     scopes.into_iter().any(|scope| held.has(scope))
 }
@@ -40,22 +34,6 @@ pub struct Known {
     pub customer: Customer,
     /// What those are called whom it speaks for.
     pub speaks_for: Vec<CustomerId>,
-}
-
-/// Marks requests that mean the same one.
-#[derive(Debug, Clone)]
-pub struct Idempotency {
-    /// The caller's name for the request.
-    pub key: String,
-    /// What was sent.
-    pub content: Vec<u8>,
-}
-
-/// What a customer is to prove itself with, as it is kept.
-#[derive(Default)]
-pub(crate) struct Kept {
-    pub(crate) password: Option<PasswordHash>,
-    pub(crate) pin: Option<PasswordHash>,
 }
 
 impl Account {
@@ -184,28 +162,6 @@ impl Account {
                 self.replay(kept, replay.1).await?.ok_or(error)
             }
             (Err(error), _) => Err(error),
-        }
-    }
-
-    /// The name of a request, and of what it says, from which nothing of it can be read.
-    fn replay_of(&self, by: &Caller, idempotency: &Idempotency) -> (Uuid, Uuid) {
-        let vault = &self.platform().vault;
-        let name = format!("{}\0{}", by.subject(), idempotency.key);
-        let content = vault.alias_of(self.id(), "request", &idempotency.content);
-        (vault.alias(self.id(), "idempotency key", &name), content)
-    }
-
-    /// What was answered to this request before.
-    async fn replayed(&self, (id, content): (Uuid, Uuid)) -> Result<Option<Known>> {
-        let kept = store::replays::find(&self.platform().store.read, self.id(), id, self.now()).await?;
-        self.replay(kept, content).await
-    }
-
-    async fn replay(&self, kept: Option<store::replays::Replay>, content: Uuid) -> Result<Option<Known>> {
-        match kept {
-            Some(kept) if kept.request != content => Err(Error::IdempotencyConflict),
-            Some(kept) => self.known(store::customers::unpack(&kept.answer)?, false).await.map(Some),
-            None => Ok(None),
         }
     }
 
@@ -412,119 +368,12 @@ impl Account {
         });
         self.known(customer.await?, false).await
     }
-
-    /// The records under which a customer is a person: its own, and its auth users'.
-    pub(crate) async fn person_records(&self, tx: &Tx<'_>, customer: &Customer) -> Result<Vec<Uuid>> {
-        let users = store::users::of_customer(tx, self.id(), &customer.customer_id, true).await?;
-        Ok(users.iter().map(|user| user.id.0).chain([customer.key.0]).collect())
-    }
-
-    /// Ends all sessions of a customer, and what was begun to open one.
-    pub(crate) async fn end_person(&self, tx: &Tx<'_>, customer: &Customer) -> Result<()> {
-        let (records, now) = (self.person_records(tx, customer).await?, self.now());
-        store::sessions::end_all(tx, self.id(), &records, now).await?;
-        store::challenges::end_all(tx, self.id(), &records, now).await
-    }
-
-    /// Hashes what a customer is to prove itself with.
-    pub(crate) async fn keep_proof(&self, customer: CustomerKey, proof: Proof) -> Result<Kept> {
-        let Proof { password, imported, pin } = proof;
-        let password = match password {
-            Some(password) => Some(self.hash(password).await?),
-            None => imported,
-        };
-        let pin = match pin {
-            Some(pin) => Some(self.hash(self.peppered(customer, &pin)?).await?),
-            None => None,
-        };
-        Ok(Kept { password, pin })
-    }
-
-    /// A pin under a key of the server: from the database alone it cannot be guessed.
-    pub(crate) fn peppered(&self, customer: CustomerKey, pin: &Password) -> Result<Password> {
-        let text = format!("{customer}.{}", pin.reveal());
-        Password::shown(self.platform().vault.derived(self.id(), "pin", &text).reveal().to_owned()).map_err(Error::Internal)
-    }
-
-    /// Keeps what a customer proves itself with, in its auth user, which is made if there is none. Its sessions end.
-    pub(crate) async fn set_proof(&self, tx: &Tx<'_>, customer: &Customer, kept: Kept, by: &Caller) -> Result<()> {
-        let Kept { password, pin } = kept;
-        if password.is_none() && pin.is_none() {
-            return Ok(());
-        }
-        if !customer.kind.logs_in() {
-            return Err(Error::invalid("password", "is only for the types customer and company, which can log in"));
-        }
-        let pin = pin.map(|hash| Pin { hash, failures: 0 });
-        let users = store::users::of_customer(tx, self.id(), &customer.customer_id, true).await?;
-        if let Some(user) = users.into_iter().next() {
-            let password = password.unwrap_or_else(|| user.password.clone());
-            let user = AuthUser { stamp: user.stamp.touched(self.now()), password, pin: pin.or(user.pin), ..user };
-            store::users::update(tx, self.id(), &user).await?;
-            return self.end_person(tx, customer).await;
-        }
-        let now = self.now();
-        let user = AuthUser {
-            id: AuthUserId(self.platform().source.id(now)),
-            stamp: Stamp::new(now, by.subject()),
-            realm: Realm::Users,
-            username: format!("customer-{}", customer.key).parse().map_err(Error::Internal)?,
-            password: password.unwrap_or_else(|| PasswordHash::from(String::new())),
-            links: vec![Link::Customer(customer.customer_id.clone())],
-            mfa: None,
-            enabled: true,
-            totp: None,
-            recovery: Recovery::default(),
-            pin,
-        };
-        store::users::insert(tx, self.id(), &user).await
-    }
-
-    /// The live tags of a customer, in the order in which they were made.
-    pub async fn customer_tags(&self, by: &Caller, id: &CustomerId) -> Result<Vec<Arc<Tag>>> {
-        self.may_read(by, id)?;
-        let read = &self.platform().store.read;
-        let customer = store::customers::find(read, self.id(), id).await?.ok_or(Error::NotFound)?;
-        let mut tags = store::customer_marks::tags(read, self.id(), customer.key.0).await?;
-        tags.sort_unstable();
-        let directory = self.directory();
-        Ok(tags.iter().filter_map(|tag| directory.tags.get(tag).cloned()).collect())
-    }
-
-    /// Gives a customer these tags and no others.
-    ///
-    /// Errors: `Invalid` for one that is not there.
-    pub async fn set_customer_tags(&self, by: Caller, id: CustomerId, mut tags: Vec<TagId>) -> Result<Vec<Arc<Tag>>> {
-        self.may_write(&by, &id)?;
-        store::customers::find(&self.platform().store.read, self.id(), &id).await?.ok_or(Error::NotFound)?;
-        let directory = self.directory();
-        if let Some(nth) = tags.iter().position(|tag| !directory.tags.contains_key(tag)) {
-            return Err(Error::invalid(format!("[{nth}]"), "is no tag of this account"));
-        }
-        tags.sort_unstable();
-        tags.dedup();
-        if tags.len() > TAGS {
-            return Err(Error::invalid("body", format!("must have at most {TAGS} tags")));
-        }
-        let given = tags.clone();
-        self.move_customer(by, id, "customer.updated", async move |account, tx, old, _| {
-            store::customer_marks::set_tags(tx, account.id(), old.key.0, &given).await?;
-            Ok((Customer { version: old.version + 1, ..old }, vec!["tags"]))
-        })
-        .await?;
-        Ok(tags.iter().filter_map(|tag| directory.tags.get(tag).cloned()).collect())
-    }
 }
 
 /// Employees and others are for those who may write every customer.
 fn refuse_staff(held: Option<&Scopes>, kind: Option<CustomerType>) -> Result<()> {
     let staff = matches!(kind, Some(CustomerType::Employee | CustomerType::Other));
     if staff && held.is_some_and(|held| !has_one(held, WRITES_ALL)) { Err(Error::InsufficientScope) } else { Ok(()) }
-}
-
-/// What somebody proves itself with is set by those who may set that of auth users.
-fn refuse_proof(held: Option<&Scopes>, proof: &Proof) -> Result<()> {
-    if proof.is_given() && held.is_some_and(|held| !held.has(USERS)) { Err(Error::InsufficientScope) } else { Ok(()) }
 }
 
 /// What a customer is found by.

@@ -11,7 +11,7 @@ use crate::attempts::network;
 use crate::caller::{Caller, Origin};
 use crate::challenges::{Challenge, Kind, SENT, SENT_A_DAY};
 use crate::console::wanted;
-use crate::customers::Kept;
+use crate::customer_proof::Kept;
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::counted_name;

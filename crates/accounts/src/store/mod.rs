@@ -279,7 +279,7 @@ pub(crate) async fn prune(
 pub(crate) fn storage(error: DbErr) -> Error {
     match error {
         error if is_away(&error) => {
-            tracing::error!(%error, "the database cannot be reached");
+            tracing::error!(%error, "the database cannot do this now");
             Error::Unavailable
         }
         error => Error::Internal(error.to_string()),
@@ -295,7 +295,10 @@ fn is_away(error: &DbErr) -> bool {
     };
     match cause.as_ref() {
         sqlx::Error::Database(told) => match told.code() {
-            Some(state) if state.len() == 5 => ["08", "53", "57"].iter().any(|class| state.starts_with(class)),
+            // Two that waited for each other: one of them may try again.
+            Some(state) if state.len() == 5 => {
+                state == "40P01" || ["08", "53", "57"].iter().any(|class| state.starts_with(class))
+            }
             Some(code) => code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14)),
             None => false,
         },

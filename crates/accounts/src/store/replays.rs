@@ -44,7 +44,7 @@ pub(crate) async fn insert(
 }
 
 /// How long answers are kept, in microseconds.
-const LIFE: i64 = crate::customers::REPLAYS * 1_000_000;
+const LIFE: i64 = crate::replays::REPLAYS * 1_000_000;
 
 /// Forgets what was answered about a record.
 pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, record: Uuid) -> Result<()> {
