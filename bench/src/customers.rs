@@ -145,6 +145,9 @@ async fn taken_over(report: &mut Report, server: &Server, wire: &mut Connection,
     Ok(())
 }
 
+/// What asks an account for the customer with a number.
+type Ask<'a> = Box<dyn Fn(&Member, usize) -> Request + 'a>;
+
 /// Finding one among many beside finding one among few; and a search beside both.
 async fn found(
     report: &mut Report,
@@ -157,7 +160,7 @@ async fn found(
     let all = |member: &Member, count: usize, ask: &dyn Fn(&Member, usize) -> Request| -> Vec<Request> {
         (0..ASKED).map(|nth| ask(member, nth * (count / FEW) % count)).collect()
     };
-    let kinds: [(&str, Box<dyn Fn(&Member, usize) -> Request>); 4] = [
+    let kinds: [(&str, Ask<'_>); 4] = [
         ("customer_id", Box::new(move |member, number| get(member, format!("/c{number}")))),
         ("e-mail", Box::new(move |member, number| get(member, format!("?limit=1&email={}", email(number))))),
         (

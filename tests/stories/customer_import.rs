@@ -166,3 +166,14 @@ async fn the_program_brings_a_file() {
     assert_eq!(String::from_utf8_lossy(&done.stdout), "1 created, 3 were there, 0 refused\n", "{}", stderr(&done));
     assert!(done.status.success());
 }
+
+#[actix_web::test]
+async fn one_request_has_so_many_lines_and_no_more() {
+    let app = TestApp::start().await;
+    let shop = app.partner_with("T11200000", SHOP).await;
+    let told =
+        lines(&import(&shop, "\n".repeat(999_999) + "{\"customer_id\": \"last\"}\n{\"customer_id\": \"over\"}\n{}\n").await);
+    assert_eq!((told.len(), &told[0]["status"], &told[1]["line"]), (2, &json!("created"), &json!(1_000_001)));
+    assert_eq!(told[1]["error"]["errors"][0]["field"], "line");
+    shop.get("customers/users/over").await.refused(404, "not_found");
+}

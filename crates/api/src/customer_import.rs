@@ -35,6 +35,8 @@ const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "applic
 const MAX_LINE: usize = 64 * 1024;
 /// How many customers are taken over in one turn. Few, so that nobody waits long for the writer.
 const BATCH: usize = 100;
+/// How many lines one request may have: what is told of them is kept until all are read.
+const MAX_LINES: u64 = 1_000_000;
 /// How long the next piece of a body may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How large the pieces of an answer are.
@@ -60,10 +62,16 @@ async fn import_customers(call: Call, mut lines: Lines) -> Result<Spooled> {
         let mut rows = Vec::new();
         let mut outcomes: Vec<(u64, Option<Imported>)> = Vec::new();
         let mut ended = false;
-        while rows.len() < BATCH && outcomes.len() < 10 * BATCH {
+        while !ended && rows.len() < BATCH && outcomes.len() < 10 * BATCH {
             let Some((number, line)) = lines.next().await? else {
                 ended = true;
                 break;
+            };
+            let line = if number > MAX_LINES {
+                ended = true;
+                Err(ApiError::invalid("line", format!("must be among the first {MAX_LINES}: send the rest by itself")))
+            } else {
+                line
             };
             match line.and_then(|line| row(&line)) {
                 Ok(row) => {

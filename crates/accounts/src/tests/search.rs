@@ -69,6 +69,7 @@ fn somebody() -> impl Strategy<Value = Somebody> {
 
 /// A search, as the test thinks of it.
 #[derive(Debug, Clone)]
+#[expect(clippy::option_option, reason = "the outer one is whether it is asked for, the inner one whether for a value")]
 struct Asked {
     email: Option<&'static str>,
     phone: Option<&'static str>,
