@@ -10,8 +10,8 @@ use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, Responder};
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::future::try_join;
+use futures_util::stream::{self, StreamExt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tenantry_accounts::{ImportRow, Imported, imported_hash};
@@ -34,7 +34,7 @@ const NDJSON: [&str; 3] = ["application/x-ndjson", "application/ndjson", "applic
 /// How long a line may be, in bytes.
 const MAX_LINE: usize = 64 * 1024;
 /// How many customers are taken over in one turn. Few, so that nobody waits long for the writer.
-const BATCH: usize = 100;
+const BATCH: usize = 200;
 /// How many lines one request may have: what is told of them is kept until all are read.
 const MAX_LINES: u64 = 1_000_000;
 /// How long the next piece of a body may take to arrive.
@@ -58,45 +58,34 @@ pub(crate) fn routes() -> Vec<Route> {
 async fn import_customers(call: Call, mut lines: Lines) -> Result<Spooled> {
     // Told once all are read: many clients do not listen while they speak.
     let mut told = BufWriter::new(tempfile::tempfile().map_err(unspooled)?);
-    loop {
-        let mut rows = Vec::new();
-        let mut outcomes: Vec<(u64, Option<Imported>)> = Vec::new();
-        let mut ended = false;
-        while !ended && rows.len() < BATCH && outcomes.len() < 10 * BATCH {
-            let Some((number, line)) = lines.next().await? else {
-                ended = true;
-                break;
-            };
-            let line = if number > MAX_LINES {
-                ended = true;
-                Err(ApiError::invalid("line", format!("must be among the first {MAX_LINES}: send the rest by itself")))
-            } else {
-                line
-            };
-            match line.and_then(|line| row(&line)) {
-                Ok(row) => {
-                    rows.push(row);
-                    outcomes.push((number, None));
-                }
-                Err(ApiError::Domain(error)) => outcomes.push((number, Some(Imported::Refused(error)))),
-                Err(error) => return Err(error),
-            }
-        }
-        let mut imported = call.account.import_customers(&call.caller, rows).await?.into_iter();
-        for (number, refused) in outcomes {
-            let outcome =
-                refused.or_else(|| imported.next()).ok_or_else(|| Error::Internal("a row has no outcome".to_owned()))?;
-            serde_json::to_writer(&mut told, &ResultView::new(number, outcome)).map_err(unspooled)?;
+    let mut batch = lines.batch().await?;
+    while !batch.is_empty() {
+        // The next is read while this one is written.
+        let (results, next) = try_join(take_over(&call, batch), lines.batch()).await?;
+        for result in results {
+            serde_json::to_writer(&mut told, &result).map_err(unspooled)?;
             told.write_all(b"\n").map_err(unspooled)?;
         }
-        if ended {
-            break;
-        }
+        batch = next;
     }
     let mut file = told.into_inner().map_err(|error| unspooled(error.into_error()))?;
     let length = file.stream_position().map_err(unspooled)?;
     file.rewind().map_err(unspooled)?;
     Ok(Spooled { file, length })
+}
+
+async fn take_over(call: &Call, batch: Vec<Line>) -> Result<Vec<ResultView>> {
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    for (number, row) in batch {
+        refused.push((number, row.map(|row| rows.push(row)).err()));
+    }
+    let mut imported = call.account.import_customers(&call.caller, rows).await?.into_iter();
+    let outcome = |(number, refused): (u64, Option<Error>)| {
+        let outcome = refused.map(Imported::Refused).or_else(|| imported.next());
+        let outcome = outcome.ok_or_else(|| Error::Internal("a row has no outcome".to_owned()))?;
+        Ok(ResultView::new(number, outcome))
+    };
+    refused.into_iter().map(outcome).collect()
 }
 
 fn unspooled(error: impl std::fmt::Display) -> ApiError {
@@ -144,6 +133,9 @@ fn row(line: &[u8]) -> Result<ImportRow> {
     Ok(ImportRow { customer_id, change, proof })
 }
 
+/// A customer with the number of its line, or what is wrong with that.
+type Line = (u64, std::result::Result<ImportRow, Error>);
+
 /// The lines of a body, one after the other.
 struct Lines {
     payload: Payload,
@@ -156,9 +148,27 @@ struct Lines {
 }
 
 impl Lines {
+    /// The next customers to take over in one turn; none at the end.
+    async fn batch(&mut self) -> Result<Vec<Line>> {
+        let (mut batch, mut rows) = (Vec::new(), 0);
+        while rows < BATCH && batch.len() < 10 * BATCH {
+            let Some((number, line)) = self.next().await? else { break };
+            match line.and_then(|line| row(&line)) {
+                Ok(row) => {
+                    rows += 1;
+                    batch.push((number, Ok(row)));
+                }
+                Err(ApiError::Domain(error)) => batch.push((number, Err(error))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(batch)
+    }
+
     /// The next line that says something, with its number; a line that is too long is a finding.
     async fn next(&mut self) -> Result<Option<(u64, Result<Bytes>)>> {
-        loop {
+        // The one that was too many is told of.
+        while self.number <= MAX_LINES {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
                 let line = self.read.split_to(end + 1).freeze();
                 if let Some(line) = self.whole(line.slice(..end)) {
@@ -189,10 +199,15 @@ impl Lines {
                 None => self.ended = true,
             }
         }
+        Ok(None)
     }
 
     fn whole(&mut self, line: Bytes) -> Option<(u64, Result<Bytes>)> {
         self.number += 1;
+        if self.number > MAX_LINES {
+            let fault = ApiError::invalid("line", format!("must be among the first {MAX_LINES}: send the rest by itself"));
+            return Some((self.number, Err(fault)));
+        }
         if std::mem::take(&mut self.skipping) || line.len() > MAX_LINE {
             let fault = ApiError::invalid("line", format!("must be at most {MAX_LINE} bytes"));
             return Some((self.number, Err(fault)));

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sea_orm::sea_query::{LockType, OnConflict};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait,
-    QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, SqlErr, Statement, TryIntoModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select, Set, SqlErr, Statement, TryIntoModel,
 };
 use tenantry_domain::{
     AccountId, Customer, CustomerId, CustomerKey, CustomerType, Email, Error, Instant, Phone, Profile, Result, Text, fold,
@@ -141,9 +141,16 @@ pub(crate) async fn insert_new(
     for customers in customers.chunks(ROWS) {
         let rows = customers.iter().map(|customer| columns(account, customer, shared));
         let mut insert = Entity::insert_many(rows).into_query();
-        insert.on_conflict(OnConflict::new().do_nothing().to_owned()).returning_col(Column::Id);
-        for row in db.query_all(&insert).await.map_err(storage)? {
-            made.insert(row.try_get_by_index(0).map_err(storage)?);
+        insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+        db.execute(&insert).await.map_err(storage)?;
+        let keys = || customers.iter().map(|customer| customer.key.0);
+        // A row for each would have to come back, one by one: mostly there are all.
+        let there = all(account).filter(Column::Id.is_in(keys()));
+        if there.clone().count(db).await.map_err(storage)? == customers.len() as u64 {
+            made.extend(keys());
+        } else {
+            let ids = there.select_only().column(Column::Id).into_tuple::<Uuid>();
+            made.extend(ids.all(db).await.map_err(storage)?);
         }
     }
     Ok(made)
@@ -319,7 +326,6 @@ fn along(account: AccountId, (walk, dead): (&Walk, bool), reached: Option<&Reach
 
 /// How many live customers of these kinds there are.
 pub(crate) async fn count(db: &impl ConnectionTrait, account: AccountId, kinds: &[CustomerType]) -> Result<u64> {
-    use sea_orm::PaginatorTrait;
     live(account).filter(Column::Kind.is_in(kinds.iter().map(to_json))).count(db).await.map_err(storage)
 }
 
