@@ -168,8 +168,8 @@ impl Database {
                     // What a savepoint may have to undo is kept in memory, not in a file made for it.
                     .pragma("temp_store", "MEMORY")
                     .pragma("cache_size", cache)
-                    // 16 MiB: a page that many commits change is copied into the file once for all of them.
-                    .pragma("wal_autocheckpoint", "4096")
+                    // 64 MiB: a page that many commits change is copied into the file once for all of them.
+                    .pragma("wal_autocheckpoint", "16384")
                     // Nor look up the account of each row: claims have it, and accounts never go.
                     .foreign_keys(access != Access::Turns)
                     .busy_timeout(STATEMENT)
