@@ -34,6 +34,7 @@ mod m0024_customer_profiles;
 mod m0025_pins;
 mod m0026_customer_tokens;
 mod m0027_customer_feed;
+mod m0028_customer_walks;
 
 /// All steps in order.
 pub struct Migrator;
@@ -69,6 +70,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_pins::Migration),
             Box::new(m0026_customer_tokens::Migration),
             Box::new(m0027_customer_feed::Migration),
+            Box::new(m0028_customer_walks::Migration),
         ]
     }
 }

@@ -6,7 +6,7 @@ use tenantry_tests::{Answer, Program, SHOP, Tenant, TestApp, TestDatabase, boots
 
 use crate::processes::token;
 
-async fn import(shop: &Tenant<'_>, text: impl Into<Vec<u8>>) -> Answer {
+pub(crate) async fn import(shop: &Tenant<'_>, text: impl Into<Vec<u8>>) -> Answer {
     let path = format!("/v1/accounts/{}/customers/users:import", shop.account);
     let request = shop.app.request(Method::POST, &path).bearer_auth(&shop.token);
     shop.app.send(request.header("content-type", "application/x-ndjson").body(text.into())).await
@@ -136,7 +136,9 @@ async fn a_customer_gets_all_that_is_known_of_it() {
         (&file["customer"]["first_name"], &file["tags"], &file["tokens"][0]["value"]),
         (&json!("Ola"), &json!(["gold"]), &json!("1"))
     );
-    assert_eq!(file["events"][0]["type"], "customer.updated");
+    let events: Vec<&Value> = file["events"].as_array().unwrap().iter().map(|event| &event["type"]).collect();
+    assert_eq!(events, ["user.logged_in", "customer.updated"]);
+    assert_eq!(file["events"][0]["ip"], "127.0.0.1");
     assert!(file["customer"]["attributes"].is_null(), "what is hidden from it stays so");
     shop.get(&format!("customers/users/{id}/export")).await.ok();
     let other = shop.customer(json!({})).await;

@@ -90,6 +90,18 @@ async fn what_happens_to_a_pair_is_known_before_its_customer() {
     assert_eq!((&listed[0]["id"], &listed[0]["status"]), (&later["id"], &json!("SEEN")));
     let begun = "2000-01-01T00:00:00Z";
     assert_eq!(shop.get(&format!("{path}?since_datetime={begun}")).await.ok(), listed);
+    let (mut walked, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = shop.get(&format!("{path}?limit=1&since_datetime={begun}{after}")).await;
+        walked.extend(page.ok().as_array().unwrap().clone());
+        match page.header("paging-token") {
+            "" => break,
+            next => after = format!("&starting_after={next}"),
+        }
+    }
+    assert_eq!(json!(walked), listed);
+    let id = listed[0]["id"].as_str().unwrap();
+    shop.get(&format!("{path}?since_datetime={begun}&starting_after={id}")).await.names("starting_after");
     assert_eq!(shop.get(&format!("{path}?deleted_since={begun}")).await.ok(), json!([]));
     shop.get(&format!("{path}?since_datetime=today")).await.names("since_datetime");
     let reason = json!({"token": {"type": "card", "value": "1"}, "event": {"event": "lost", "metadata": {"who": "police"}}});
@@ -139,4 +151,26 @@ async fn automatic_tokens_follow_the_address_and_the_number() {
     assert_eq!(listed.as_array().unwrap().len(), 1, "{listed}");
     let auto = listed[0]["token_id"].as_str().unwrap();
     shop.delete(&format!("customers/users/{ola}/tokens/{auto}")).await.refused(404, "not_found");
+}
+
+#[actix_web::test]
+async fn what_happened_to_a_pair_stays_with_who_has_it() {
+    let app = TestApp::start().await;
+    let shop = app.partner_with("T11200000", SHOP).await;
+    let (first, next) = (shop.customer(json!({})).await, shop.customer(json!({})).await);
+    let card = json!({"type": "card", "value": "333", "token_id": "card"});
+    for owner in [&first, &next] {
+        assert_eq!(shop.post(&format!("customers/users/{owner}/tokens"), card.clone()).await.status, 201);
+        if owner == &first {
+            shop.delete(&format!("customers/users/{owner}/tokens/card")).await.ok();
+        }
+    }
+    let blocked = json!({"token": {"type": "card", "value": "333"}, "event": {"event": "stolen", "status": "BLOCKED"}});
+    let told = shop.post("customers/tokens/events", blocked).await.ok();
+    shop.delete(&format!("customers/users/{first}?delete_tokens=true")).await.ok();
+    let known = look(&shop, "card", "333").await;
+    assert_eq!((&known["id"], &known["status"], &known["events"]), (&told["id"], &json!("BLOCKED"), &told["events"]));
+    assert_eq!(known["customer"]["customer_id"], json!(next));
+    shop.delete(&format!("customers/users/{next}?delete_tokens=true")).await.ok();
+    assert_eq!(look(&shop, "card", "333").await["events"], json!([]), "with the last who had it");
 }

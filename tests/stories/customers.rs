@@ -222,6 +222,12 @@ async fn declared_attributes_are_typed_and_private_ones_hidden() {
     let told = person.put("customers/users/1", json!({"attributes": {"shoe": 43}})).await.ok();
     assert_eq!(told["attributes"], json!({"shoe": 43}));
     assert_eq!(shop.get("customers/users/1").await.ok()["attributes"], json!({"shoe": 43, "score": 7}));
+    // What was private stays so when it is declared no more; its customer neither sees it nor takes it away.
+    shop.put("customers/settings", json!({"attributes": [{"name": "shoe", "type": "real"}]})).await.ok();
+    assert_eq!(person.get("customers/users/1").await.ok()["attributes"], json!({"shoe": 43}));
+    assert_eq!(person.get("customers/users/1/export").await.ok()["customer"]["attributes"], json!({"shoe": 43}));
+    person.put("customers/users/1", json!({"attributes": {"shoe": 44}})).await.ok();
+    assert_eq!(shop.get("customers/users/1").await.ok()["attributes"], json!({"shoe": 44, "score": 7}));
 }
 
 #[actix_web::test]
@@ -247,6 +253,16 @@ async fn a_customer_changes_itself_and_nobody_else() {
     person.post(&foreign("/tokens"), json!({"type": "card", "value": "2"})).await.refused(404, "not_found");
     person.delete(&foreign("")).await.refused(404, "not_found");
     person.put(&own(""), json!({"type": "employee"})).await.refused(403, "insufficient_scope");
+    // Whom it speaks for others would find it by.
+    let contact = json!({"type": "contact", "contact_for": [{"customer_id": kari}]});
+    person.put(&own(""), contact.clone()).await.refused(403, "insufficient_scope");
+    person.put(&own(""), json!({"type": "contact"})).await.refused(403, "insufficient_scope");
+    person.put(&own(""), json!({"contact_for": [{"customer_id": "nobody"}]})).await.refused(403, "insufficient_scope");
+    let desk = shop.client(&["create:customers:/users"]).await;
+    desk.post("customers/users", contact).await.refused(403, "insufficient_scope");
+    // What happened to a pair is not for its owner to take away.
+    let forget = own("/tokens?delete_token_events=true");
+    person.post(&forget, json!({"type": "card", "value": "3"})).await.refused(403, "insufficient_scope");
     person.put(&own(""), json!({"password": "correct horse battery"})).await.refused(403, "insufficient_scope");
     person.get("customers/users").await.refused(403, "insufficient_scope");
     person.post(&own("/change_customer_id"), json!({"customer_id": "x"})).await.refused(403, "insufficient_scope");
@@ -306,9 +322,15 @@ async fn a_customer_id_is_changed_and_the_old_one_remembered() {
     assert_eq!(told["metadata"][key], *note);
     let told = shop.put("customers/users/c", json!({"metadata": {key: null, "tenantry_change_customer_id_1.x": {}}})).await.ok();
     assert_eq!((&told["metadata"][key], told["metadata"].as_object().unwrap().len()), (note, 41));
-    // The old id was given, and may be given again: nobody is called so any more.
     let made = change("c", json!({})).await.ok();
     assert_eq!(made["customer_id"].as_str().unwrap().len(), 36);
+    // What it was called is nobody else's: what happened under that name stays its own.
+    for id in ["a", "c"] {
+        shop.post("customers/users", json!({"customer_id": id})).await.refused(400, "duplicate");
+        change("b", json!({"customer_id": id})).await.refused(400, "duplicate");
+    }
+    let gone = shop.get("customers/users?include_deleted=true&search=a").await.ok();
+    assert!(gone[0]["deleted_at"].is_string() && gone[0]["email"].is_null(), "{gone}");
 }
 
 #[actix_web::test]
@@ -326,6 +348,13 @@ async fn customer_ids_may_be_numbers_in_sequence() {
     let made: Vec<String> = join_all((0..20).map(|_| shop.customer(json!({})))).await;
     let distinct: std::collections::HashSet<&String> = made.iter().collect();
     assert_eq!(distinct.len(), 20);
+    // The number of a card leads no sequence, and who may only create customers leads none anywhere.
+    shop.customer(json!({"customer_id": "4111111111111111"})).await;
+    let desk = shop.client(&["create:customers:/users"]).await;
+    let chosen = json!({"customer_id": "999999999999999"});
+    desk.post("customers/users", chosen).await.refused(403, "insufficient_scope");
+    desk.post("customers/users", json!({"customer_id": "c-1"})).await.ok();
+    assert_eq!(desk.post("customers/users", json!({})).await.ok()["customer_id"], "1023");
 }
 
 #[actix_web::test]

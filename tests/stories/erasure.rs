@@ -16,8 +16,10 @@ async fn nothing_is_left_of_an_erased_customer() {
     let operator = token(&server, &made["test"]).await.expect("a token");
     let base = server.base.clone();
     let ask = async |method: Method, path: &str, bearer: &str, body: Value| -> Value {
-        // A person's own program is the person's; that of a client is not.
-        let (bearer, agent) = bearer.strip_prefix("person ").map_or((bearer, "a client"), |bearer| (bearer, "canary-agent"));
+        // A person's own program is the person's, also where it logs in; that of a client is not.
+        let own = bearer.strip_prefix("person ");
+        let agent = if own.is_some() || path.ends_with("/login") { "canary-agent" } else { "a client" };
+        let bearer = own.unwrap_or(bearer);
         let request = http().request(method, format!("{base}/v1/accounts/T00000000/{path}")).bearer_auth(bearer);
         let request = request.header("user-agent", agent).header("idempotency-key", "canary-key");
         let answer = request.json(&body).send().await.unwrap();

@@ -196,6 +196,19 @@ async fn an_address_leads_to_a_customer_only_where_the_provider_says_it_is_their
     redeem(&client, &code(&client, &provider, "kari", None).await, json!({})).await.refused(403, "mfa_required");
 }
 
+#[actix_web::test]
+async fn nobody_waits_for_the_owner_of_an_address() {
+    let (app, provider) = (TestApp::start().await, Provider::start());
+    let (shop, client) = world(&app, &provider.issuer).await;
+    // Who already comes in as this customer has never proven that the address is its own.
+    shop.customer(json!({"customer_id": "c-1", "email": "ola@example.com"})).await;
+    let links = json!([{"rel": "customers_user", "href": format!("{PUBLIC}/v1/accounts/T11200000/customers/users/c-1")}]);
+    shop.post("auth/users", json!({"username": "squatter", "password": PASSWORD, "links": links})).await.ok();
+    let token = redeem(&client, &code(&client, &provider, "ola", None).await, json!({})).await.ok();
+    let introspected = introspect(&app, &client, text(&token["access_token"])).await;
+    assert!(text(&introspected["sub"]).starts_with("auth-user:"), "{introspected}");
+}
+
 async fn introspect(app: &TestApp, client: &AppClient<'_>, token: &str) -> Value {
     let path = "/v1/accounts/T11200000/auth/oauth/introspect";
     app.send(app.request(Method::POST, path).basic_auth(&client.id, Some(&client.secret)).json(&json!({"token": token})))

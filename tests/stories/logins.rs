@@ -22,7 +22,8 @@ async fn a_user_logs_in_and_may_do_what_the_clients_grant_gives() {
     person.post("auth/roles", json!({"scope": []})).await.refused(403, "insufficient_scope");
     let event = shop.events().await.into_iter().find(|event| event["type"] == "user.logged_in").unwrap();
     assert_eq!(event["target"], user["id"]);
-    assert_eq!(event["subject"], json!(client.id));
+    assert_eq!(event["after"], json!({"client_id": client.id}));
+    assert_eq!(event["subject"], format!("auth-user:{}", user["id"].as_str().unwrap()));
 
     // What the grant loses, its people lose at once.
     shop.patch(&format!("auth/client-grants/{}", client.grant), json!({"scope": ["openid"]})).await.ok();

@@ -367,7 +367,7 @@ impl Account {
             shown.mark(tx, &account).await?;
             store::attempts::forget(tx, account.id(), challenge.counted).await?;
             store::sessions::insert(tx, account.id(), &session).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, person.id()));
+            account.tell(tx, &account.logged_in(&by, person.subject(), person.id()));
             Ok(())
         };
         self.write_rows(caller, spend).await

@@ -177,7 +177,7 @@ impl Account {
         by.authority(self, &self.directory())?;
         let reached = after.map(|id| Reached { key: None, id });
         let read = &self.platform().store.read;
-        let customers = store::customers::walk(read, self.id(), (&Walk::Ever, true), reached.as_ref(), PAGE).await?;
+        let customers = store::customers::walk(read, self.id(), &Walk::Ever, reached.as_ref(), PAGE).await?;
         let end = customers.last().filter(|_| customers.len() as u64 == PAGE).map(|customer| customer.key.0);
         let living = customers.into_iter().filter(|customer| customer.stamp.deleted.is_none()).collect();
         Ok((self.all_known(living, false).await?, end))

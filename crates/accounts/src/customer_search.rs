@@ -14,11 +14,13 @@ use crate::account::Account;
 use crate::customers::Known;
 use crate::store;
 use crate::store::customer_marks::Mark;
-use crate::store::customers::{Field, Reached, Walk, sought};
+use crate::store::customers::{Field, Life, Reached, Walk, sought};
 use crate::vault::Place;
 
 /// How many customers one search looks at before it gives up.
 const CANDIDATES: usize = 10_000;
+/// How many customers a page tells for whom contacts on it speak; a page with more is shorter.
+const SPOKEN_FOR: usize = 1000;
 /// How many are read at a time where some may not be meant.
 const BATCH: usize = 200;
 /// All kinds.
@@ -72,8 +74,8 @@ enum Lead {
     Merged(Vec<Walk>),
     /// These walks, one after the other; whoever stands in several counts in the first.
     Chained(Vec<(Field, String)>),
-    /// Along the changes.
-    Changed(Walk),
+    /// These walks along the changes together, by time.
+    Changed(Vec<Walk>),
     /// Whoever has a tag, by record.
     Tag(TagId),
     /// Whoever has an attribute, by record.
@@ -157,20 +159,35 @@ impl Account {
         let reads = &self.platform().store;
         let begun = self.begin_at(filter, &lead).await?;
         let mut search = Search { db: &reads.read, account: self.id(), lead: &lead, sieve: &sieve, seen: 0 };
-        let (found, at) = search.some(begun, filter.limit).await?;
-        let full = found.len() == filter.limit;
+        let mut found = search.some(begun, filter.limit).await?;
+        let mut spoken_for = 0;
+        let fit = found.iter().take_while(|customer| {
+            spoken_for += customer.profile.contact_for.len();
+            spoken_for <= SPOKEN_FOR
+        });
+        let fit = fit.count();
+        let more = found.len() == filter.limit || fit < found.len();
+        found.truncate(fit.max(1));
         let total = match &lead {
             _ if !filter.total => None,
-            Lead::Merged(_) if sieve.is_open() && !sieve.dead => {
-                Some(store::customers::count(&reads.read, self.id(), &sieve.kinds).await?)
+            Lead::Merged(walks) if sieve.is_open() => {
+                let mut total = 0;
+                for walk in walks {
+                    if let Walk::Kind(kind, life) = walk {
+                        total += store::customers::count(&reads.read, self.id(), *kind, *life).await?;
+                    }
+                }
+                Some(total)
             }
             _ => {
                 search.seen = 0;
-                let (all, _) = search.some(At::default(), usize::MAX).await?;
-                Some(all.len() as u64)
+                Some(search.some(At::default(), usize::MAX).await?.len() as u64)
             }
         };
-        let next = if full { Some(self.name_of_place(&lead, &at, found.last())?) } else { None };
+        let next = match found.last() {
+            Some(last) if more => Some(self.name_of_place(filter, &lead, last)?),
+            _ => None,
+        };
         let customers = self.with_those_spoken_for(found).await?;
         Ok(Found { customers: self.all_known(customers, false).await?, next, total })
     }
@@ -189,12 +206,18 @@ impl Account {
     }
 
     /// What names the place where a page ends: where customers are in the order of their records, the last one.
-    fn name_of_place(&self, lead: &Lead, at: &At, last: Option<&Customer>) -> Result<String> {
-        if let (false, Some(last)) = (lead.is_keyed(), last) {
-            return Ok(last.key.to_string());
-        }
-        let text = serde_json::to_vec(at).map_err(|error| Error::Internal(error.to_string()))?;
-        Ok(URL_SAFE_NO_PAD.encode(self.platform().vault.seal(cursor(self.id()), &text)))
+    fn name_of_place(&self, filter: &CustomerFilter, lead: &Lead, last: &Customer) -> Result<String> {
+        let at = lead.at(last).filter(|_| lead.is_keyed());
+        let Some(at) = at else { return Ok(last.key.to_string()) };
+        let text = serde_json::to_vec(&at).map_err(|error| Error::Internal(error.to_string()))?;
+        Ok(URL_SAFE_NO_PAD.encode(self.platform().vault.seal(self.place_in(filter), &text)))
+    }
+
+    /// Where the name of a place in a list belongs: to this list alone.
+    fn place_in(&self, filter: &CustomerFilter) -> Place<'static> {
+        let list = CustomerFilter { after: None, limit: 0, total: false, ..filter.clone() };
+        let id = self.platform().vault.alias(self.id(), "list of customers", &format!("{list:?}"));
+        Place { account: self.id(), kind: "place", id }
     }
 
     /// Where a search goes on.
@@ -203,31 +226,41 @@ impl Account {
         let unknown = || Error::invalid("starting_after", "is no place in this list");
         if lead.is_keyed()
             && let Ok(sealed) = URL_SAFE_NO_PAD.decode(text)
-            && let Ok(plain) = self.platform().vault.open(cursor(self.id()), &sealed)
+            && let Ok(plain) = self.platform().vault.open(self.place_in(filter), &sealed)
         {
-            return serde_json::from_slice(&plain).map_err(|_| unknown());
+            let at: At = serde_json::from_slice(&plain).map_err(|_| unknown())?;
+            return if matches!(lead, Lead::Chained(places) if at.nth >= places.len()) { Err(unknown()) } else { Ok(at) };
+        }
+        // When that one was changed last is not when it was told of.
+        if matches!(lead, Lead::Changed(_)) {
+            return Err(Error::invalid(
+                "starting_after",
+                "does not go together with since_datetime, unless it is a paging-token",
+            ));
         }
         let last = store::customers::record_of(&self.platform().store.read, self.id(), text).await?.ok_or_else(unknown)?;
-        match lead {
-            Lead::Chained(places) => {
-                let nth = places.iter().position(|place| begins(&last, place)).ok_or_else(unknown)?;
-                let (field, _) = &places[nth];
-                Ok(At { nth, reached: Some(Reached { key: field.of(&last), id: last.key.0 }) })
-            }
-            _ => Ok(At { nth: 0, reached: Some(Reached { key: None, id: last.key.0 }) }),
-        }
+        lead.at(&last).ok_or_else(unknown)
     }
-}
-
-/// Where the token of a place belongs.
-const fn cursor(account: AccountId) -> Place<'static> {
-    Place { account, kind: "place", id: Uuid::nil() }
 }
 
 impl Lead {
     /// Whether the order is not that of the records.
     const fn is_keyed(&self) -> bool {
         matches!(self, Self::Chained(_) | Self::Changed(_))
+    }
+
+    /// Where somebody stands in the order, if anywhere.
+    fn at(&self, customer: &Customer) -> Option<At> {
+        let id = customer.key.0;
+        let (nth, key) = match self {
+            Self::Chained(places) => {
+                let nth = places.iter().position(|place| begins(customer, place))?;
+                (nth, places[nth].0.of(customer))
+            }
+            Self::Changed(_) => (0, Some(customer.stamp.updated_at.micros().to_string())),
+            Self::Merged(_) | Self::Tag(_) | Self::Mark(_) | Self::Token(..) => (0, None),
+        };
+        Some(At { nth, reached: Some(Reached { key, id }) })
     }
 }
 
@@ -266,9 +299,12 @@ impl Sieve {
 
     /// Takes the filter out that is to lead: the one that lets the fewest through.
     fn lead(&mut self, filter: &CustomerFilter) -> Lead {
+        let lives = if self.dead { &[Life::Alive, Life::Gone][..] } else { &[Life::Alive] };
+        let walks = self.kinds.iter().flat_map(|kind| lives.iter().map(move |life| (*kind, *life)));
         if let Some(since) = filter.since {
-            return Lead::Changed(Walk::Changed(since));
+            return Lead::Changed(walks.map(|(kind, life)| Walk::Changed(kind, life, since)).collect());
         }
+        let walks = walks.map(|(kind, life)| Walk::Kind(kind, life)).collect();
         if let Some((kind, Some(value))) = &self.token {
             let lead = Lead::Token(kind.clone(), Some(value.clone()));
             self.token = None;
@@ -292,10 +328,7 @@ impl Sieve {
         if let Some((kind, value)) = self.token.take() {
             return Lead::Token(kind, value);
         }
-        if self.dead {
-            return Lead::Merged(vec![Walk::Ever]);
-        }
-        Lead::Merged(self.kinds.iter().map(|kind| Walk::Kind(*kind)).collect())
+        Lead::Merged(walks)
     }
 
     /// Whether whatever a walk along the kinds leads to passes.
@@ -339,8 +372,8 @@ struct Search<'s, C> {
 }
 
 impl<C: ConnectionTrait> Search<'_, C> {
-    /// So many customers from `at` on, and where the last one stands.
-    async fn some(&mut self, mut at: At, limit: usize) -> Result<(Vec<Customer>, At)> {
+    /// So many customers from `at` on.
+    async fn some(&mut self, mut at: At, limit: usize) -> Result<Vec<Customer>> {
         let mut found: Vec<Customer> = Vec::new();
         let mut size = self.size(limit);
         while found.len() < limit {
@@ -357,9 +390,6 @@ impl<C: ConnectionTrait> Search<'_, C> {
             let passed: Vec<Customer> = passed.into_iter().filter(|customer| having.contains(&customer.key.0)).collect();
             if passed.len() >= lacking {
                 found.extend(passed.into_iter().take(lacking));
-                if let Some(end) = found.last() {
-                    at.reached = Some(self.reached(&at, end));
-                }
                 break;
             }
             found.extend(passed);
@@ -376,21 +406,12 @@ impl<C: ConnectionTrait> Search<'_, C> {
                 return Err(Error::QueryTooBroad);
             }
         }
-        Ok((found, at))
+        Ok(found)
     }
 
     /// How many to read first: no more than are wanted, where nothing but their kind could keep them out.
     fn size(&self, wanted: usize) -> usize {
         if self.sieve.is_open() { wanted.min(BATCH) } else { BATCH }
-    }
-
-    /// Where somebody stands in the order.
-    fn reached(&self, at: &At, customer: &Customer) -> Reached {
-        match self.lead {
-            Lead::Chained(places) => Reached { key: places[at.nth].0.of(customer), id: customer.key.0 },
-            Lead::Changed(walk) => walk.reached(customer),
-            _ => Reached { key: None, id: customer.key.0 },
-        }
     }
 
     /// Whether no walk before the present one of a chain leads to somebody.
@@ -402,32 +423,38 @@ impl<C: ConnectionTrait> Search<'_, C> {
     /// The next customers, whoever they are, and how far that is; `None`: there are no more.
     async fn next(&self, at: &At, size: usize) -> Result<(Vec<Customer>, Option<Reached>)> {
         let customers = match self.lead {
-            Lead::Merged(walks) => {
+            Lead::Merged(walks) | Lead::Changed(walks) => {
                 let mut all = Vec::new();
                 for walk in walks {
                     all.extend(self.along(walk, at, size).await?);
                 }
-                all.sort_unstable_by_key(|customer| customer.key.0);
+                let by_time = matches!(self.lead, Lead::Changed(_));
+                all.sort_unstable_by_key(|customer| (by_time.then_some(customer.stamp.updated_at), customer.key.0));
                 all.truncate(size);
                 all
             }
             Lead::Chained(places) => {
                 let (field, prefix) = places[at.nth].clone();
-                self.along(&Walk::Prefix(field, prefix), at, size).await?
+                self.along(&Walk::Prefix(field, prefix, self.sieve.dead), at, size).await?
             }
-            Lead::Changed(walk) => self.along(walk, at, size).await?,
             Lead::Tag(_) | Lead::Mark(_) | Lead::Token(..) => {
                 let keys = self.having_lead(at.id(), size as u64).await?;
                 let end = keys.last().filter(|_| keys.len() == size).map(|id| Reached { key: None, id: *id });
                 return Ok((store::customers::these(self.db, self.account, &keys).await?, end));
             }
         };
-        let end = customers.last().filter(|_| customers.len() == size).map(|end| self.reached(at, end));
+        // In the walk that leads, which need not be the first that leads to somebody.
+        let key = |end: &Customer| match self.lead {
+            Lead::Chained(places) => places[at.nth].0.of(end),
+            lead => lead.at(end)?.reached?.key,
+        };
+        let end = customers.last().filter(|_| customers.len() == size);
+        let end = end.map(|end| Reached { key: key(end), id: end.key.0 });
         Ok((customers, end))
     }
 
     async fn along(&self, walk: &Walk, at: &At, size: usize) -> Result<Vec<Customer>> {
-        store::customers::walk(self.db, self.account, (walk, self.sieve.dead), at.reached.as_ref(), size as u64).await
+        store::customers::walk(self.db, self.account, walk, at.reached.as_ref(), size as u64).await
     }
 
     /// The next customers with what leads, by record.

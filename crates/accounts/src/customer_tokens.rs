@@ -35,9 +35,14 @@ impl Account {
 
     /// Gives a customer a token. `forget_events`: what happened to the pair before counts no more.
     ///
-    /// Errors: `NotFound`; `Duplicate` where a live token has the pair, or one of the customer's the name; `LimitReached`.
+    /// Errors: `NotFound`; `Duplicate` where a live token has the pair, or one of the customer's the name; `LimitReached`;
+    /// `InsufficientScope` for a customer that wants what happened to be forgotten.
     pub async fn create_token(&self, by: Caller, id: CustomerId, input: TokenInput, forget_events: bool) -> Result<Token> {
-        self.may_write(&by, &id)?;
+        let itself = self.may_write(&by, &id)?;
+        // Who has a pair that was blocked does not take that from it.
+        if itself && forget_events {
+            return Err(Error::InsufficientScope);
+        }
         let (account, by_whom, now) = (self.clone(), by.clone(), self.now());
         self.write_rows(&by, async move |tx: &Tx<'_>| {
             let customer = store::customers::lock(tx, account.id(), &id).await?;

@@ -90,10 +90,7 @@ impl Account {
             store::customers::names(&self.platform().store.read, self.id(), &meant).await?
         };
         let known = |mut customer: Customer| {
-            if itself {
-                let hidden = |name: &String| settings.attributes.iter().any(|known| known.private && known.name == *name);
-                customer.profile.attributes.retain(|name, _| !hidden(name));
-            }
+            customer.profile.attributes.retain(|name, _| !itself || settings.shows(name));
             let speaks_for = customer.profile.contact_for.iter().filter_map(|key| names.get(key).cloned()).collect();
             Known { customer, speaks_for }
         };
@@ -125,7 +122,7 @@ impl Account {
         idempotency: Option<Idempotency>,
     ) -> Result<Known> {
         let held = by.authority(self, &self.directory())?;
-        refuse_staff(held.as_ref(), change.kind)?;
+        self.refuse_reach(held.as_ref(), id.as_ref(), &change)?;
         refuse_proof(held.as_ref(), &proof)?;
         let replay = idempotency.map(|idempotency| self.replay_of(&by, &idempotency));
         if let Some(replay) = replay
@@ -179,6 +176,18 @@ impl Account {
             (None, CustomerIdFormat::Sequence) => store::customers::next_number(tx, self.id()).await?.to_string(),
         };
         made.parse().map_err(Error::Internal)
+    }
+
+    /// Some things are for those who may write every customer: employees and others; whom a contact speaks for, which others are
+    /// found by; and a number, where the next one follows the highest.
+    fn refuse_reach(&self, held: Option<&Scopes>, id: Option<&CustomerId>, change: &CustomerChange) -> Result<()> {
+        if held.is_none_or(|held| has_one(held, WRITES_ALL)) {
+            return Ok(());
+        }
+        let staff = matches!(change.kind, Some(CustomerType::Employee | CustomerType::Other));
+        let sequence = self.directory().customers_settings().users.customer_id_format == CustomerIdFormat::Sequence;
+        let number = sequence && id.is_some_and(|id| id.number().is_some());
+        if staff || number || change.contact_for.given().is_some() { Err(Error::InsufficientScope) } else { Ok(()) }
     }
 
     /// A customer after a change, what it refers to being there; and the fields that are other than they were.
@@ -245,13 +254,15 @@ impl Account {
     pub async fn update_customer(&self, by: Caller, id: CustomerId, change: CustomerChange, proof: Proof) -> Result<Known> {
         let itself = self.may_write(&by, &id)?;
         let held = by.authority(self, &self.directory())?;
-        refuse_staff(held.as_ref(), change.kind)?;
+        self.refuse_reach(held.as_ref(), None, &change)?;
         refuse_proof(held.as_ref(), &proof)?;
         let read = &self.platform().store.read;
         let key = store::customers::find(read, self.id(), &id).await?.ok_or(Error::NotFound)?.key;
         let mut kept = Some(self.keep_proof(key, proof).await?);
         let customer = self.move_customer(by, id, "customer.updated", async move |account, tx, old, by| {
-            refuse_staff(by.authority(account, &account.directory())?.as_ref(), Some(old.kind))?;
+            if itself && (!old.kind.logs_in() || change.kind.is_some_and(|kind| kind != old.kind)) {
+                return Err(Error::InsufficientScope);
+            }
             let settings = account.directory().customers_settings();
             let kept = kept.take().unwrap_or_default();
             let mut moved = account.changed(tx, &old, change, &settings, (itself, account.now())).await?;
@@ -323,6 +334,13 @@ impl Account {
             let settings = account.directory().customers_settings();
             let moved = customer.phone != old.phone;
             store::customers::update(tx, account.id(), &customer, moved.then_some(settings.users.shared_phones)).await?;
+            if customer.customer_id != old.customer_id {
+                // What it was called is nobody else's from now on.
+                let key = CustomerKey(account.platform().source.id(now));
+                let gone = Stamp::new(now, by_whom.subject()).removed(now, by_whom.subject());
+                let name = Customer::new(key, gone, old.customer_id, old.kind);
+                store::customers::insert(tx, account.id(), &name, false).await?;
+            }
             if fields.contains(&"attributes") {
                 let marks = marks(&customer, &settings);
                 store::customer_marks::set_attributes(tx, account.id(), customer.key.0, (marks, false)).await?;
@@ -368,12 +386,6 @@ impl Account {
         });
         self.known(customer.await?, false).await
     }
-}
-
-/// Employees and others are for those who may write every customer.
-fn refuse_staff(held: Option<&Scopes>, kind: Option<CustomerType>) -> Result<()> {
-    let staff = matches!(kind, Some(CustomerType::Employee | CustomerType::Other));
-    if staff && held.is_some_and(|held| !has_one(held, WRITES_ALL)) { Err(Error::InsufficientScope) } else { Ok(()) }
 }
 
 /// What a customer is found by.

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tenantry_domain::{AccountId, EventId, Instant, Result};
 
@@ -23,7 +23,7 @@ pub struct Content {
     pub kind: Cow<'static, str>,
     /// Microseconds since 1970.
     pub at: i64,
-    /// Whose token it was: a client's id, or `system`.
+    /// Who did it: a client's id, the subject of a person, or `system`.
     pub subject: String,
     /// The partner that acted, when it was not the account itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +154,12 @@ impl Account {
     /// An activity of this account, about `target`.
     pub(crate) fn activity(&self, kind: &'static str, by: &Caller, target: impl std::fmt::Display) -> Content {
         Content::new(kind, self.now(), by, target)
+    }
+
+    /// That somebody has logged in, as its own doing through the client that calls: so it goes with whoever is erased.
+    pub(crate) fn logged_in(&self, by: &Caller, subject: String, target: impl std::fmt::Display) -> Content {
+        let told = self.activity("user.logged_in", by, target);
+        Content { after: Some(json!({"client_id": told.subject})), subject, ..told }
     }
 
     /// Appends an activity to this account's log, in the transaction that it tells of.

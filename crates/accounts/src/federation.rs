@@ -4,7 +4,8 @@
 
 use serde_json::json;
 use tenantry_domain::{
-    AuthUser, AuthUserId, CustomerType, Error, Link, Oidc, PasswordHash, Realm, Recovery, Result, Scopes, Secret, Stamp, Username,
+    AuthUser, AuthUserId, Customer, CustomerId, CustomerType, Error, Link, Oidc, PasswordHash, Realm, Recovery, Result, Scopes,
+    Secret, Stamp, Username,
 };
 use tenantry_federation::{Answer, Ask, Failure, Identity, Upstream};
 
@@ -155,7 +156,7 @@ impl Account {
             None => None,
         };
         let customer = match customer {
-            Some(customer) => Person::of_customer(read, self.id(), customer.clone(), false).await?.map(|_| customer.customer_id),
+            Some(customer) => self.joined(customer).await?,
             None => None,
         };
         let links = email.map(Link::Email).into_iter().chain(customer.map(Link::Customer)).collect();
@@ -186,6 +187,16 @@ impl Account {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The id of a customer with the address that a provider vouches for, if whoever that is may come in as this customer: where
+    /// it has proven the address to us, too, or nobody comes in as it yet. Else somebody else could have put the address there
+    /// and wait for its owner.
+    async fn joined(&self, customer: Customer) -> Result<Option<CustomerId>> {
+        let (id, proven) = (customer.customer_id.clone(), customer.email_verified_at.is_some());
+        let person = Person::of_customer(&self.platform().store.read, self.id(), customer, false).await?;
+        let free = matches!(&person, Some(Person::Customer(_, users)) if proven || users.is_empty());
+        Ok(free.then_some(id))
     }
 
     /// A token for the member whose address stands in an ID token of the issuer that this account trusts (contract no. 8,

@@ -176,7 +176,7 @@ impl Account {
         let open = async move |tx: &Tx<'_>| {
             account.admit(tx, &proven).await?;
             store::sessions::insert(tx, account.id(), &session).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, proven.user.id));
+            account.tell(tx, &account.logged_in(&by, proven.user.subject(), proven.user.id));
             Ok(())
         };
         self.write_rows(caller, open).await

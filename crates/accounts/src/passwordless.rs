@@ -250,7 +250,7 @@ impl Account {
             Person::find(tx, account.id(), person.id(), true).await?.ok_or(Error::InvalidGrant)?;
             spend(tx).await?;
             store::sessions::insert(tx, account.id(), &opened).await?;
-            account.tell(tx, &account.activity("user.logged_in", &by, person.id()));
+            account.tell(tx, &account.logged_in(&by, person.subject(), person.id()));
             Ok(())
         };
         self.write_rows(caller, open).await?;
@@ -345,8 +345,7 @@ impl Account {
         let spend = async move |tx: &Tx<'_>| {
             Person::find(tx, account.id(), whose, true).await?.ok_or(Error::InvalidGrant)?;
             account.spend_login(tx, &challenge).await?;
-            // It is the person's own browser that asks.
-            account.tell(tx, &Content { subject, ..account.activity("user.logged_in", &by, whose) });
+            account.tell(tx, &account.logged_in(&by, subject, whose));
             Ok(())
         };
         self.write_rows(&caller, spend).await?;

@@ -37,6 +37,8 @@ const MAX_LINE: usize = 64 * 1024;
 const BATCH: usize = 200;
 /// How many lines one request may have: what is told of them is kept until all are read.
 const MAX_LINES: u64 = 1_000_000;
+/// How much is told of a line that is not taken over.
+const MAX_FAULTS: usize = 5;
 /// How long the next piece of a body may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
 /// How large the pieces of an answer are.
@@ -269,7 +271,12 @@ impl ResultView {
         let (status, customer_id, error) = match outcome {
             Imported::Created(id) => (ImportStatus::Created, Some(id.to_string()), None),
             Imported::Exists(id) => (ImportStatus::Exists, Some(id.to_string()), None),
-            Imported::Refused(error) => (ImportStatus::Refused, None, Some(ErrorBody::from(&ApiError::from(error)))),
+            Imported::Refused(mut error) => {
+                if let Error::Invalid(faults) = &mut error {
+                    faults.truncate(MAX_FAULTS);
+                }
+                (ImportStatus::Refused, None, Some(ErrorBody::from(&ApiError::from(error))))
+            }
         };
         Self { line, status, customer_id, error }
     }

@@ -55,7 +55,7 @@ struct CustomerQuery {
     #[serde(default, deserialize_with = "query::list")]
     #[schema(required = false, max_items = 4)]
     attributes_values: Vec<String>,
-    /// Only records added or changed at or after this time, in that order; not together with `starting_after`.
+    /// Only records added or changed at or after this time, in that order; of `starting_after` only a paging token goes together with it.
     #[schema(format = "date-time")]
     since_datetime: Option<String>,
     /// Page size.
@@ -100,9 +100,6 @@ impl KindFilter {
 
 impl CustomerQuery {
     fn parse(self) -> Result<CustomerFilter> {
-        if self.since_datetime.is_some() && self.starting_after.is_some() {
-            return Err(ApiError::invalid("starting_after", "does not go together with since_datetime"));
-        }
         for (field, list) in [("attributes_keys", &self.attributes_keys), ("attributes_values", &self.attributes_values)] {
             if list.len() > MAX_ATTRIBUTES {
                 return Err(ApiError::invalid(field, format!("must have at most {MAX_ATTRIBUTES} entries")));

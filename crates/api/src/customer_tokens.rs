@@ -62,18 +62,27 @@ pub(crate) fn routes() -> Vec<Route> {
 async fn list_token_events(call: Call, Query(asked): Query<PairQuery>) -> Result<Page<PairView>> {
     let limit = query::limit(asked.limit)?;
     let walks = asked.since_datetime.is_some() || asked.deleted_since.is_some();
-    if walks && asked.starting_after.is_some() {
-        return Err(ApiError::invalid("starting_after", "does not go together with a time"));
-    }
+    let after = match asked.starting_after.as_deref() {
+        Some(place) if walks => Some(place_in_time(place)?),
+        place => record("starting_after", place)?.map(|id| (0, id)),
+    };
     let filter = PairFilter {
         since: moment("since_datetime", asked.since_datetime.as_deref())?,
         deleted_since: moment("deleted_since", asked.deleted_since.as_deref())?,
-        after: record("starting_after", asked.starting_after.as_deref())?,
+        after,
         limit: limit.into(),
     };
     let pairs = call.account.token_pairs(&filter).await?;
-    let views = pairs.iter().map(PairView::new).collect();
-    Ok(if walks { Page { items: views, next: None } } else { Page::new(views, limit, |pair: &PairView| pair.id.to_string()) })
+    let next = pairs.last().filter(|_| pairs.len() == limit as usize);
+    let next = next.map(|pair| if walks { format!("{}.{}", pair.updated_at.micros(), pair.id) } else { pair.id.to_string() });
+    Ok(Page { items: pairs.iter().map(PairView::new).collect(), next })
+}
+
+/// Where a page of pairs in the order of time ended.
+fn place_in_time(text: &str) -> Result<(i64, Uuid)> {
+    let place = text.split_once('.').and_then(|(at, id)| Some((at.parse().ok()?, id.parse().ok()?)));
+    let fault = "does not go together with a time, unless it is a paging-token";
+    place.ok_or_else(|| ApiError::invalid("starting_after", fault))
 }
 
 async fn delete_token_events(call: Call, Json(body): Json<TokenEventsDelete>) -> Result<NoContent204> {
@@ -136,7 +145,7 @@ struct PairQuery {
     limit: Option<u32>,
     /// Opaque cursor from the previous page.
     starting_after: Option<String>,
-    /// Only records added or changed at or after this time, in that order; not together with `starting_after`.
+    /// Only records added or changed at or after this time, in that order; of `starting_after` only a paging token goes together with it.
     #[schema(format = "date-time")]
     since_datetime: Option<String>,
     /// Only pairs whose events were deleted since then.

@@ -24,6 +24,13 @@ impl CustomerId {
         &self.0
     }
 
+    /// The number that it is, if it is one as a sequence makes them: of at most 15 digits, so that the numbers of cards are none.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        let plain = self.0.len() <= 15 && !self.0.starts_with('0') && self.0.bytes().all(|byte| byte.is_ascii_digit());
+        self.0.parse().ok().filter(|_| plain)
+    }
+
     /// The subject of a token that speaks for the customer (contract section 3.4).
     #[must_use]
     pub fn subject(&self) -> String {
@@ -41,6 +48,9 @@ impl FromStr for CustomerId {
             Err("must neither begin nor end with a blank".to_owned())
         } else if text.chars().any(is_hidden) {
             Err("must not contain characters that cannot be seen".to_owned())
+        } else if matches!(text, "." | "..") {
+            // Clients take them out of paths (RFC 3986, section 5.2.4).
+            Err("must not be . or ..".to_owned())
         } else {
             Ok(Self(text.into()))
         }
@@ -312,7 +322,7 @@ fn attributes(
         Change::Set(given) => given,
     };
     let declared = |name: &str| settings.attributes.iter().find(|attribute| attribute.name == name);
-    let hidden = |name: &str| itself && declared(name).is_some_and(|attribute| attribute.private);
+    let hidden = |name: &str| itself && !settings.shows(name);
     let mut next: Map<String, Value> = old.into_iter().filter(|(name, _)| hidden(name)).collect();
     for (name, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
         let field = format!("attributes.{name}");
@@ -334,10 +344,13 @@ mod tests {
 
     #[test]
     fn a_customer_id_is_what_the_account_says() {
+        let number = |text: &str| text.parse::<CustomerId>().unwrap().number();
+        assert_eq!((number("17"), number("999999999999999")), (Some(17), Some(999_999_999_999_999)));
+        assert_eq!([number("017"), number("1000000000000000"), number("-1"), number("a")], [None; 4]);
         for good in ["1", "a b", "Ola/Nordmann?", &"x".repeat(255)] {
             assert_eq!(good.parse::<CustomerId>().unwrap().as_str(), good);
         }
-        for bad in ["", " ", " a", "a ", "a\u{200b}b", "a\0", &"x".repeat(256)] {
+        for bad in ["", ".", "..", " ", " a", "a ", "a\u{200b}b", "a\0", &"x".repeat(256)] {
             assert!(bad.parse::<CustomerId>().is_err(), "{bad:?}");
         }
     }

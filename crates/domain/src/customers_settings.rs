@@ -18,6 +18,14 @@ pub struct CustomersSettings {
     pub attributes: Vec<Attribute>,
 }
 
+impl CustomersSettings {
+    /// Whether customers themselves see the attribute of this name. What is not declared any more may have been private.
+    #[must_use]
+    pub fn shows(&self, attribute: &str) -> bool {
+        self.attributes.iter().any(|declared| declared.name == attribute && !declared.private)
+    }
+}
+
 /// A key as it is kept: encrypted under the master key.
 pub type SealedSecret = Vec<u8>;
 

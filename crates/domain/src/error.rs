@@ -157,15 +157,20 @@ impl Error {
 #[derive(Default)]
 pub struct Checks(Vec<Fault>);
 
+/// How many findings are told at most.
+const MAX_FAULTS: usize = 20;
+
 impl Checks {
     /// Keeps `parsed`, or notes what is wrong with `field` and yields `None`.
     pub fn take<T>(&mut self, field: &str, parsed: Result<T, impl Into<String>>) -> Option<T> {
         parsed.map_err(|message| self.fault(field, message)).ok()
     }
 
-    /// Notes what is wrong with `field`.
+    /// Notes what is wrong with `field`, if that is not far too much already.
     pub fn fault(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Fault { field: field.into(), message: message.into() });
+        if self.0.len() < MAX_FAULTS {
+            self.0.push(Fault { field: field.into(), message: message.into() });
+        }
     }
 
     /// The value if nothing was found wrong; `None` counts as wrong only together with a finding.

@@ -35,7 +35,7 @@ impl TokenPair {
 
     /// Refuses a type of tokens that only the server makes.
     pub fn refuse_own(kind: &str) -> Result<(), String> {
-        if Self::OWN.iter().any(|own| kind.starts_with(own)) {
+        if Self::OWN.iter().any(|own| kind.to_ascii_lowercase().starts_with(own)) {
             Err("is of tokens that the server makes itself".to_owned())
         } else {
             Ok(())

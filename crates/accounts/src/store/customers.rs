@@ -13,7 +13,7 @@ use tenantry_domain::{
 use tenantry_entity::customer::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
-use super::{ROWS, begins_with, corrupt, json, stamp, stamped, storage, to_json};
+use super::{ROWS, begins_with_from, corrupt, json, stamp, stamped, storage, to_json};
 
 fn all(account: AccountId) -> Select<Entity> {
     Entity::find().filter(Column::AccountId.eq(account.as_str()))
@@ -205,12 +205,19 @@ pub(crate) fn unpack(text: &str) -> Result<Customer> {
 pub(crate) enum Walk {
     /// All that ever were, by record.
     Ever,
-    /// The live ones of a kind, by record.
-    Kind(CustomerType),
-    /// Those changed at or after a moment, by that.
-    Changed(Instant),
-    /// Those with a text that begins so, by that text.
-    Prefix(Field, String),
+    /// Those of a kind, alive or gone, by record.
+    Kind(CustomerType, Life),
+    /// Those of a kind changed at or after a moment, alive or gone, by that.
+    Changed(CustomerType, Life, Instant),
+    /// The live ones with a text that begins so, by that text; with `true` also gone ones, which have but their `customer_id`.
+    Prefix(Field, String, bool),
+}
+
+/// Whether a customer is there or was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Alive,
+    Gone,
 }
 
 /// Text that customers are found by.
@@ -273,60 +280,57 @@ pub(crate) struct Reached {
     pub(crate) id: Uuid,
 }
 
-impl Walk {
-    /// How far one has come who has come to this customer.
-    pub(crate) fn reached(&self, customer: &Customer) -> Reached {
-        let key = match self {
-            Self::Ever | Self::Kind(_) => None,
-            Self::Changed(_) => Some(customer.stamp.updated_at.micros().to_string()),
-            Self::Prefix(field, _) => field.of(customer),
-        };
-        Reached { key, id: customer.key.0 }
-    }
-}
-
-/// The next customers of a walk. `dead`: also those that are no more.
+/// The next customers of a walk.
 pub(crate) async fn walk(
     db: &impl ConnectionTrait,
     account: AccountId,
-    (walk, dead): (&Walk, bool),
+    walk: &Walk,
     reached: Option<&Reached>,
     limit: u64,
 ) -> Result<Vec<Customer>> {
-    many(db, along(account, (walk, dead), reached).limit(limit)).await
+    many(db, along(account, walk, reached).limit(limit)).await
 }
 
-fn along(account: AccountId, (walk, dead): (&Walk, bool), reached: Option<&Reached>) -> Select<Entity> {
-    let query = if dead { all(account) } else { live(account) };
-    let after = reached.map(|reached| Column::Id.gt(reached.id));
+fn along(account: AccountId, walk: &Walk, reached: Option<&Reached>) -> Select<Entity> {
+    let after = Condition::all().add_option(reached.map(|reached| Column::Id.gt(reached.id)));
     match walk {
-        Walk::Ever => query.filter(Condition::all().add_option(after)).order_by_asc(Column::Id),
-        Walk::Kind(kind) => {
-            query.filter(Column::Kind.eq(to_json(kind))).filter(Condition::all().add_option(after)).order_by_asc(Column::Id)
-        }
-        Walk::Changed(since) => {
-            let mut query = query.filter(Column::UpdatedAt.gte(since.micros()));
-            if let Some((at, id)) = reached.and_then(|reached| Some((reached.key.as_ref()?.parse::<i64>().ok()?, reached.id))) {
+        Walk::Ever => all(account).filter(after).order_by_asc(Column::Id),
+        Walk::Kind(kind, life) => of_kind(account, *kind, *life).filter(after).order_by_asc(Column::Id),
+        Walk::Changed(kind, life, since) => {
+            let reached = reached.and_then(|reached| Some((reached.key.as_ref()?.parse::<i64>().ok()?, reached.id)));
+            let from = reached.map_or(since.micros(), |(at, _)| at);
+            let mut query = of_kind(account, *kind, *life).filter(Column::UpdatedAt.gte(from));
+            if let Some((at, id)) = reached {
                 let same = Condition::all().add(Column::UpdatedAt.eq(at)).add(Column::Id.gt(id));
-                query = query.filter(Column::UpdatedAt.gte(at)).filter(Condition::any().add(Column::UpdatedAt.gt(at)).add(same));
+                query = query.filter(Condition::any().add(Column::UpdatedAt.gt(at)).add(same));
             }
             query.order_by_asc(Column::UpdatedAt).order_by_asc(Column::Id)
         }
-        Walk::Prefix(field, prefix) => {
-            let (column, begins) = (field.column(), begins_with(field.column(), prefix));
-            let mut query = query.filter(begins);
-            if let Some(Reached { key: Some(key), id }) = reached {
-                let same = Condition::all().add(column.eq(key.as_str())).add(Column::Id.gt(*id));
-                query = query.filter(column.gte(key.as_str())).filter(Condition::any().add(column.gt(key.as_str())).add(same));
+        Walk::Prefix(field, prefix, gone) => {
+            let query = if *gone && *field == Field::CustomerId { all(account) } else { live(account) };
+            let (column, reached) = (field.column(), reached.and_then(|reached| Some((reached.key.as_deref()?, reached.id))));
+            let from = reached.map_or(prefix.as_str(), |(key, _)| key);
+            let mut query = query.filter(begins_with_from(column, prefix, from));
+            if let Some((key, id)) = reached {
+                let same = Condition::all().add(column.eq(key)).add(Column::Id.gt(id));
+                query = query.filter(Condition::any().add(column.gt(key)).add(same));
             }
             query.order_by_asc(column).order_by_asc(Column::Id)
         }
     }
 }
 
-/// How many live customers of these kinds there are.
-pub(crate) async fn count(db: &impl ConnectionTrait, account: AccountId, kinds: &[CustomerType]) -> Result<u64> {
-    live(account).filter(Column::Kind.is_in(kinds.iter().map(to_json))).count(db).await.map_err(storage)
+fn of_kind(account: AccountId, kind: CustomerType, life: Life) -> Select<Entity> {
+    let there = match life {
+        Life::Alive => Column::DeletedAt.is_null(),
+        Life::Gone => Column::DeletedAt.is_not_null(),
+    };
+    all(account).filter(there).filter(Column::Kind.eq(to_json(&kind)))
+}
+
+/// How many customers of a kind there are.
+pub(crate) async fn count(db: &impl ConnectionTrait, account: AccountId, kind: CustomerType, life: Life) -> Result<u64> {
+    of_kind(account, kind, life).count(db).await.map_err(storage)
 }
 
 fn columns(account: AccountId, customer: &Customer, shared: bool) -> ActiveModel {
@@ -338,7 +342,7 @@ fn columns(account: AccountId, customer: &Customer, shared: bool) -> ActiveModel
         id: Set(customer.key.0),
         version: Set(customer.version),
         customer_id: Set(customer.customer_id.to_string()),
-        number: Set(number(customer.customer_id.as_str())),
+        number: Set(customer.customer_id.number()),
         kind: Set(to_json(&customer.kind)),
         first_name: Set(text(customer.first_name.as_ref().map(Text::as_str))),
         last_name: Set(text(customer.last_name.as_ref().map(Text::as_str))),
@@ -358,12 +362,6 @@ fn columns(account: AccountId, customer: &Customer, shared: bool) -> ActiveModel
     };
     stamped!(row, &customer.stamp);
     row
-}
-
-/// The number that a `customer_id` is, if it is one as we would write it.
-fn number(text: &str) -> Option<i64> {
-    let plain = text.len() <= 18 && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| plain)
 }
 
 /// Which unique value another customer has. PostgreSQL names the index, SQLite its columns.

@@ -321,7 +321,12 @@ pub(crate) fn taken(duplicate: &'static str) -> impl Fn(DbErr) -> Error {
 
 /// Whether a column's text begins with `prefix`: a range, which an index serves on both databases.
 fn begins_with(column: impl ColumnTrait, prefix: &str) -> Condition {
-    let from = Condition::all().add(column.gte(prefix));
+    begins_with_from(column, prefix, prefix)
+}
+
+/// The same, and is `from` or comes after it: one bound on each side, or SQLite thinks too well of the range.
+fn begins_with_from(column: impl ColumnTrait, prefix: &str, from: &str) -> Condition {
+    let from = Condition::all().add(column.gte(from));
     after_prefix(prefix).map_or_else(|| from.clone(), |end| from.clone().add(column.lt(end)))
 }
 

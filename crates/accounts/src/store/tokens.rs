@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    Select, Set,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select, Set, Statement,
 };
 use tenantry_domain::{
     AccountId, CustomerKey, Error, Followed, Instant, Result, Token, TokenEvent, TokenEventInput, TokenId, TokenKey, TokenPair,
@@ -153,32 +153,43 @@ pub(crate) async fn set_auto(
 }
 
 /// Forgets whose a customer's tokens were, and what was kept with them. Those that the server made go, as do deleted ones; all
-/// of them, with what happened to their pairs, if they are not to be kept.
+/// of them if they are not to be kept. What happened to a pair goes where no live token has it any more.
 pub(crate) async fn erase(db: &impl ConnectionTrait, account: AccountId, customer: Uuid, all: bool) -> Result<()> {
-    let rows = of(account).filter(Column::Customer.eq(customer)).all(db).await.map_err(storage)?;
-    let (kept, gone): (Vec<Model>, Vec<Model>) =
-        rows.into_iter().partition(|row| !all && row.slot.is_empty() && row.deleted_at.is_none());
-    for row in gone {
-        let pair = TokenPair { kind: row.kind, value: row.value };
-        forget_events(db, account, &pair).await?;
-        token_pair::Entity::delete_many().filter(pair_is(account, &pair)).exec(db).await.map_err(storage)?;
-        Entity::delete_by_id((row.account_id, row.id)).exec(db).await.map_err(storage)?;
+    let backend = db.get_database_backend();
+    let run = async |sql: String| {
+        let postgres = backend == DatabaseBackend::Postgres;
+        let sql = if postgres { sql.replace("?1", "$1").replace("?2", "$2") } else { sql };
+        let statement = Statement::from_sql_and_values(backend, sql, [account.as_str().into(), customer.into()]);
+        db.execute_raw(statement).await.map(drop).map_err(storage)
+    };
+    let kept = |token: &str| {
+        if all { "FALSE".to_owned() } else { format!("({token}.slot = '' AND {token}.deleted_at IS NULL)") }
+    };
+    let pairs = |which: &str| {
+        format!(
+            "(SELECT p.id FROM customer_token t JOIN token_pair p ON p.account_id = t.account_id AND p.value = t.value \
+             AND p.kind = t.kind WHERE t.account_id = ?1 AND t.customer = ?2 AND {which})"
+        )
+    };
+    let gone = pairs(&format!(
+        "NOT {} AND NOT EXISTS (SELECT 1 FROM customer_token o WHERE o.account_id = t.account_id AND o.value = t.value \
+         AND o.kind = t.kind AND o.deleted_at IS NULL AND (o.customer IS NULL OR o.customer <> ?2 OR {}))",
+        kept("t"),
+        kept("o")
+    ));
+    run(format!("DELETE FROM token_event WHERE account_id = ?1 AND pair IN {gone}")).await?;
+    run(format!("DELETE FROM token_pair WHERE account_id = ?1 AND id IN {gone}")).await?;
+    run(format!("DELETE FROM customer_token AS t WHERE account_id = ?1 AND customer = ?2 AND NOT {}", kept("t"))).await?;
+    if all {
+        return Ok(());
     }
-    for row in kept {
-        if let Some(pair) = pair_of(db, account, &TokenPair { kind: row.kind.clone(), value: row.value.clone() }).await? {
-            let bare = token_event::Entity::update_many()
-                .col_expr(token_event::Column::Metadata, Expr::value(Option::<String>::None))
-                .filter(token_event::Column::AccountId.eq(account.as_str()))
-                .filter(token_event::Column::Pair.eq(pair.id));
-            bare.exec(db).await.map_err(storage)?;
-        }
-        // Its name may be one that the customer was known by; who made it may be the customer.
-        let id = row.id;
-        let mut row: ActiveModel = row.into();
-        (row.customer, row.metadata, row.token_id) = (Set(None), Set(None), Set(id.to_string()));
-        row.update(db).await.map_err(storage)?;
-    }
-    Ok(())
+    run(format!("UPDATE token_event SET metadata = NULL WHERE account_id = ?1 AND pair IN {}", pairs("TRUE"))).await?;
+    // Its name may be one that the customer was known by.
+    let name = if backend == DatabaseBackend::Postgres { "id::text" } else { "lower(hex(id))" };
+    run(format!(
+        "UPDATE customer_token SET customer = NULL, metadata = NULL, token_id = {name} WHERE account_id = ?1 AND customer = ?2"
+    ))
+    .await
 }
 
 fn pair_is(account: AccountId, pair: &TokenPair) -> Condition {
@@ -210,8 +221,8 @@ pub struct PairFilter {
     pub since: Option<Instant>,
     /// Those that were taken from their events at or after this moment, and no others.
     pub deleted_since: Option<Instant>,
-    /// After this pair.
-    pub after: Option<Uuid>,
+    /// After this pair; and where a moment is asked for, after this change of it, in microseconds since 1970.
+    pub after: Option<(i64, Uuid)>,
     /// How many at most.
     pub limit: u64,
 }
@@ -232,10 +243,18 @@ pub(crate) async fn pairs(
     if let Some(since) = filter.since {
         query = query.filter(Column::UpdatedAt.gte(since.micros()));
     }
-    if let Some(after) = filter.after {
-        query = query.filter(Column::Id.gt(after));
-    } else if filter.since.is_some() || filter.deleted_since.is_some() {
+    let walks = filter.since.is_some() || filter.deleted_since.is_some();
+    if walks {
         query = query.order_by_asc(Column::UpdatedAt);
+    }
+    if let Some((at, id)) = filter.after {
+        let later = Column::Id.gt(id);
+        query = query.filter(if walks {
+            let same = Condition::all().add(Column::UpdatedAt.eq(at)).add(later);
+            Condition::all().add(Column::UpdatedAt.gte(at)).add(Condition::any().add(Column::UpdatedAt.gt(at)).add(same))
+        } else {
+            Condition::all().add(later)
+        });
     }
     let rows = query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
     with_events(db, account, rows, now).await
