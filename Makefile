@@ -28,7 +28,7 @@ soak:
 # How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores.
 bench:
 	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
-	taskset -c 1 target/dist/tenantry-bench
+	scripts/with-postgres taskset -c 1 target/dist/tenantry-bench
 
 # The hot functions without HTTP, through criterion.
 bench-hot:

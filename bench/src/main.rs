@@ -58,6 +58,7 @@ fn main() -> Result<()> {
     match arguments[..] {
         ["hello"] => system.block_on(baseline::hello()),
         ["hashes"] => baseline::hashes(TURN).map(tell),
+        ["creates", url] => system.block_on(baseline::creates(url, TURN)).map(tell),
         ["sign"] => baseline::sign(TURN).map(tell),
         ["commits", directory] => system.block_on(baseline::commits(Path::new(directory), TURN)).map(tell),
         ["profile", name] => system.block_on(profile(name)),
@@ -309,7 +310,7 @@ async fn start(report: &mut Report, rounds: usize) -> Result<()> {
     for _ in 0..rounds {
         let directory = TempDir::new_in(".")?;
         let begun = Instant::now();
-        bootstrap(directory.path())?;
+        bootstrap(directory.path(), &[])?;
         let server = Server::start(directory.path(), &[])?;
         fresh.push(server.ready(begun).await?.as_secs_f64() * 1000.0);
         drop(server);

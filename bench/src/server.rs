@@ -52,8 +52,8 @@ fn tenantry(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> Resul
 }
 
 /// Makes the operator's accounts and yields what `bootstrap --json` prints.
-pub(crate) fn bootstrap(data: &Path) -> Result<Value> {
-    let made = tenantry(data, &["bootstrap", "--json"], &[])?.stderr(Stdio::null()).output()?;
+pub(crate) fn bootstrap(data: &Path, settings: &[(&str, &str)]) -> Result<Value> {
+    let made = tenantry(data, &["bootstrap", "--json"], settings)?.stderr(Stdio::null()).output()?;
     serde_json::from_slice(&made.stdout).context("bootstrap failed")
 }
 

@@ -72,7 +72,7 @@ impl World {
 
     /// Bootstraps `data`, serves it with `settings`, and makes the partner and `below` sub-accounts.
     pub(crate) async fn start(data: &Path, settings: &[(&str, &str)], below: usize) -> Result<(Server, Self)> {
-        let made = bootstrap(data)?;
+        let made = bootstrap(data, settings)?;
         let server = Server::start(data, settings)?;
         let mut world = Self::new(&server, &made["test"]).await?;
         world.grow(&server, below).await?;

@@ -142,9 +142,16 @@ pub(crate) async fn insert_new(
         let rows = customers.iter().map(|customer| columns(account, customer, shared));
         let mut insert = Entity::insert_many(rows).into_query();
         insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+        if db.get_database_backend() == DatabaseBackend::Postgres {
+            insert.returning_col(Column::Id);
+            for row in db.query_all(&insert).await.map_err(storage)? {
+                made.insert(row.try_get_by_index(0).map_err(storage)?);
+            }
+            continue;
+        }
+        // SQLite wakes whoever waits for each row that comes back: mostly all are there.
         db.execute(&insert).await.map_err(storage)?;
         let keys = || customers.iter().map(|customer| customer.key.0);
-        // A row for each would have to come back, one by one: mostly there are all.
         let there = all(account).filter(Column::Id.is_in(keys()));
         if there.clone().count(db).await.map_err(storage)? == customers.len() as u64 {
             made.extend(keys());
