@@ -153,6 +153,13 @@ async fn on(report: &mut Report, rounds: usize, quick: bool, postgres: Option<&s
             wire.json(&member.post(&path, &json!({"type": "card", "value": format!("card-{number}")}))).await?;
         }
     }
+    if postgres.is_some() {
+        // What it does by itself some time after so many rows have come.
+        let db = Database::connect(&place.url).await?;
+        for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+            db.execute_unprepared(statement).await?;
+        }
+    }
     found(report, rounds, &server, (large, many, place.name), few).await?;
     walked(report, rounds, &server, large, (many, place.name)).await
 }
