@@ -25,7 +25,7 @@ isolation:
 soak:
 	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load
 
-# How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores.
+# How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores, PostgreSQL installed.
 bench:
 	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
 	scripts/with-postgres taskset -c 1 target/dist/tenantry-bench

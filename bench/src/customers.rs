@@ -92,7 +92,7 @@ async fn import(wire: &mut Connection, member: &Member, from: usize, to: usize) 
 struct Place {
     name: &'static str,
     directory: TempDir,
-    /// `DATABASE_URL` as the program takes it; of SQLite the file in the directory.
+    /// The database as the program takes it; of SQLite the file in the directory.
     url: String,
 }
 
