@@ -80,17 +80,16 @@ async fn profile(name: &str) -> Result<()> {
         "token" => vec![world.client_credentials()],
         "exchange" => world.below.iter().take(64).map(|member| world.exchange(member)).collect(),
         "login" => people::log_ins(&mut Connection::open(server.api).await?, &world).await?,
-        "create" => world.below.iter().map(Member::create_role).collect(),
-        _ => anyhow::bail!("there is no load {name}: livez, read, token, exchange, create, login"),
+        "create" | "write" => world.below.iter().map(Member::create_role).collect(),
+        _ => anyhow::bail!("there is no load {name}: livez, read, token, exchange, create, write, login"),
     };
     println!("process {}", server.process());
     let load = Load::closed(
-        if name == "create" || name == "login" {
-            WRITERS
-        } else if name == "exchange" {
-            CROWD
-        } else {
-            64
+        match name {
+            "write" => 1,
+            "create" | "login" => WRITERS,
+            "exchange" => CROWD,
+            _ => 64,
         },
         ROUND * 4,
     );
