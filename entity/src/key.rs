@@ -10,6 +10,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
     pub algorithm: String,
+    pub purpose: String,
     pub public: String,
     pub sealed_private: Vec<u8>,
     pub active_from: i64,

@@ -16,6 +16,8 @@ pub mod customer_tag;
 pub mod customer_token;
 pub mod event;
 pub mod grant;
+pub mod installer;
+pub mod installer_terms;
 pub mod instance;
 pub mod key;
 pub mod member;

@@ -35,6 +35,7 @@ mod m0025_pins;
 mod m0026_customer_tokens;
 mod m0027_customer_feed;
 mod m0028_customer_walks;
+mod m0029_installers;
 
 /// All steps in order.
 pub struct Migrator;
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_customer_tokens::Migration),
             Box::new(m0027_customer_feed::Migration),
             Box::new(m0028_customer_walks::Migration),
+            Box::new(m0029_installers::Migration),
         ]
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Allowance, Audience, AuthUserId, ClientId, Error, Grant, GrantType, Instant, Result, Scopes};
+use tenantry_domain::{AccountId, Allowance, Audience, AuthUserId, ClientId, Error, Grant, GrantType, InstallerId, Instant, KeyPurpose, Result, Scopes};
 
 use crate::account::Account;
 use crate::directory::Directory;
@@ -63,6 +63,12 @@ impl Caller {
     /// The account user who calls.
     pub fn person(&self) -> Result<AuthUserId> {
         self.claims().and_then(Claims::member).ok_or(Error::Unauthorized)
+    }
+
+    /// The installer who calls.
+    pub fn installer(&self) -> Result<InstallerId> {
+        let claims = self.claims().filter(|claims| claims.token_use == TokenUse::Installer).ok_or(Error::Unauthorized)?;
+        claims.sub.parse().map_err(|_| Error::Unauthorized)
     }
 
     /// Whether it only says who somebody is.
@@ -153,7 +159,7 @@ impl Registry {
         let limits = &self.platform().limits;
         let ip = origin.ip;
         match self.admit(token, path, demand, origin).await {
-            Err(error @ (Error::Unauthorized | Error::NotFound)) => {
+            Err(error @ (Error::Unauthorized | Error::NotFound | Error::TokenExpired)) => {
                 limits.charge(ip)?;
                 Err(error)
             }
@@ -212,7 +218,7 @@ impl Account {
         let scopes = scopes.unwrap_or_default();
         let lifetime = self.token_lifetime(&directory);
         let claims = self.claims(&client.client_id, own.text(self.platform().public()), &scopes, lifetime);
-        let token = Arc::new(Verified { claims, scopes, kid: self.signing_key().await?.id });
+        let token = Arc::new(Verified { claims, scopes, kid: self.signing_key(KeyPurpose::Account).await?.id });
         let caller = Caller { origin, lane: demand.lane, proof: Some(Proof { token, needs: demand.scopes }) };
         if !demand.scopes.is_empty() {
             // A key may have been made for this.
@@ -226,6 +232,11 @@ impl Caller {
     /// Charges a call on `account` to whom it speaks for.
     pub(crate) fn charge(&self, account: &Account) -> Result<Option<Allowance>> {
         let Some(claims) = self.claims() else { return Ok(None) };
+        if claims.token_use == TokenUse::Installer {
+            // There may be any number of them: each is known by its address.
+            account.platform().limits.charge(self.origin.ip)?;
+            return account.charge_together();
+        }
         if claims.token_use == TokenUse::Identity {
             // All account users stand in one account: what one of them does must not keep the others out.
             return account.platform().limits.charge(self.origin.ip);
@@ -255,8 +266,7 @@ pub(crate) fn standing(
     };
     let member = claims.member();
     let known = match member {
-        // Who it is stands in no directory: its session says whether it still is.
-        Some(_) if claims.token_use == TokenUse::Identity => true,
+        _ if claims.is_of_session() => true,
         Some(member) => home.members.contains_key(&member),
         None => home.clients.contains_key(&claims.client_id),
     };
@@ -267,10 +277,10 @@ pub(crate) fn standing(
     if claims.act.is_some() && !own.account.settings.partner_access {
         return Err(Error::NotASubAccount);
     }
+    if claims.is_of_session() {
+        return Ok(token.scopes.clone());
+    }
     if let Some(member) = member {
-        if claims.token_use == TokenUse::Identity {
-            return Ok(token.scopes.clone());
-        }
         return Ok(token.scopes.held_by(&home.member_scopes(member).ok_or(Error::Unauthorized)?));
     }
     let grant = match (claims.gty, audience) {

@@ -47,6 +47,10 @@ pub(crate) enum Kind {
     Password,
     /// A code to an address of a customer's, to prove it.
     Address,
+    /// A link to confirm an installer's address.
+    Confirmation,
+    /// A link to choose an installer's password.
+    Reset,
 }
 
 impl Kind {
@@ -61,6 +65,8 @@ impl Kind {
             Self::Link => "link",
             Self::Password => "password link",
             Self::Address => "address code",
+            Self::Confirmation => "confirmation link",
+            Self::Reset => "reset link",
         }
     }
 
@@ -72,6 +78,8 @@ impl Kind {
             Self::Login | Self::Link => "login code sent",
             Self::Password => "password link sent",
             Self::Address => "address code sent",
+            // Which of the two goes out, nobody learns.
+            Self::Confirmation | Self::Reset => "installer link sent",
         }
     }
 }

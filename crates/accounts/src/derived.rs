@@ -47,6 +47,26 @@ impl Vault {
         same.then_some(ticket)
     }
 
+    /// The same for people who may have to copy it: a word, `_`, and hexadecimal digits of the account, the row and the MAC.
+    pub(crate) fn hand_out_plain(&self, word: &str, ticket: Ticket) -> Secret {
+        let hex = |bytes: &[u8]| bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let mac = hmac::sign(self.derivation(), format!("{word}.{}", ticket.text()).as_bytes());
+        let (mac, _) = mac.as_ref().split_at(20);
+        Secret::new(format!("{word}_{}{}{}", hex(ticket.account.as_str().as_bytes()), ticket.id.simple(), hex(mac)))
+    }
+
+    /// Reads such a text: it names its account itself. `None` for every other text.
+    pub(crate) fn take_back_plain(&self, word: &str, kind: &'static str, text: &str) -> Option<Ticket> {
+        let digits = text.strip_prefix(word)?.strip_prefix('_')?;
+        let byte = |at: usize| u8::from_str_radix(digits.get(at..at + 2)?, 16).ok();
+        let account: Vec<u8> = (0..9).map(|nth| byte(2 * nth)).collect::<Option<_>>()?;
+        let account = String::from_utf8(account).ok()?.parse().ok()?;
+        let ticket = Ticket { account, kind, id: Uuid::try_parse(digits.get(18..50)?).ok()?, generation: 0 };
+        let expected = self.hand_out_plain(word, ticket);
+        let same: bool = subtle::ConstantTimeEq::ct_eq(expected.reveal().as_bytes(), text.as_bytes()).into();
+        same.then_some(ticket)
+    }
+
     /// A name for something that must not be read from the database: the same each time.
     pub(crate) fn alias(&self, account: AccountId, kind: &str, text: &str) -> Uuid {
         self.alias_of(account, kind, text.as_bytes())
@@ -112,6 +132,24 @@ mod tests {
         }
         for broken in ["", ".", "....", &text.to_uppercase(), &text[1..], &format!("{text} ")] {
             assert_eq!(vault.take_back(ticket.account, "refresh", broken), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_plain_ticket_comes_back_unchanged_or_not_at_all() {
+        let (vault, ticket) = (vault(), Ticket { generation: 0, ..ticket() });
+        let text = vault.hand_out_plain("rst", ticket).reveal().to_owned();
+        assert!(text.strip_prefix("rst_").unwrap().bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(vault.take_back_plain("rst", "refresh", &text), Some(ticket));
+        assert_eq!(vault.take_back_plain("rst", "another", &text), None);
+        assert_eq!(vault.take_back_plain("cnf", "refresh", &text.replace("rst", "cnf")), None);
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] ^= 1;
+            assert_eq!(vault.take_back_plain("rst", "refresh", &String::from_utf8(changed).unwrap()), None, "{at}");
+        }
+        for broken in ["", "rst_", &text[..60], &text.to_uppercase(), &format!("{text}0"), "rst_ååååååååååååååååååååååååååå"] {
+            assert_eq!(vault.take_back_plain("rst", "refresh", broken), None, "{broken}");
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sea_orm::ConnectionTrait;
 use tenantry_domain::{
     AccountId, AccountRecord, Audience, AuthUserId, Client, ClientId, ClientKey, EventId, Grant, GrantId, GrantType, Instant,
-    KeyId, Member, Result, Role, RoleId, Scopes, Seconds, Tag, TagId,
+    KeyId, KeyPurpose, Member, Result, Role, RoleId, Scopes, Seconds, Tag, TagId,
 };
 
 use crate::keys::SigningKey;
@@ -93,15 +93,17 @@ impl Directory {
         Some(Scopes::union(std::iter::once(&member.scope).chain(roles.map(|role| &role.scope))))
     }
 
-    /// The key that signs now: the latest that has become active.
-    pub(crate) fn signing_key(&self, now: Instant) -> Option<&Arc<SigningKey>> {
-        self.keys.values().filter(|key| key.active_from <= now).max_by_key(|key| (key.active_from, key.id))
+    /// The key of this purpose that signs now: the latest that has become active.
+    pub(crate) fn signing_key(&self, purpose: KeyPurpose, now: Instant) -> Option<&Arc<SigningKey>> {
+        self.keys.values().filter(|key| key.purpose == purpose && key.active_from <= now).max_by_key(|key| (key.active_from, key.id))
     }
 
     /// The keys whose tokens may still be alive: all but those replaced longer ago than a token can live.
     pub fn live_keys(&self, now: Instant) -> impl Iterator<Item = &Arc<SigningKey>> {
         self.keys.values().filter(move |key| {
-            let after = |other: &&Arc<SigningKey>| (other.active_from, other.id) > (key.active_from, key.id);
+            let after = |other: &&Arc<SigningKey>| {
+                other.purpose == key.purpose && (other.active_from, other.id) > (key.active_from, key.id)
+            };
             let replaced = self.keys.values().filter(after).map(|other| other.active_from).min();
             replaced.is_none_or(|at| now < at.plus(Self::LONGEST_TOKEN + 60))
         })

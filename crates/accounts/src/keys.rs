@@ -18,7 +18,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tenantry_domain::{AccountId, Algorithm, Error, Instant, KeyId, Result, Rotation, Seconds};
+use tenantry_domain::{AccountId, Algorithm, Error, Instant, KeyId, KeyPurpose, Result, Rotation, Seconds};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -50,6 +50,8 @@ pub enum Jwk {
 pub struct SigningKey {
     /// The `kid`.
     pub id: KeyId,
+    /// Whose tokens it signs.
+    pub purpose: KeyPurpose,
     /// What it signs with.
     pub algorithm: Algorithm,
     /// From when on.
@@ -68,8 +70,15 @@ enum Pair {
 }
 
 impl SigningKey {
-    pub(crate) fn stored(id: KeyId, algorithm: Algorithm, active_from: Instant, jwk: Jwk, sealed: Arc<[u8]>) -> Self {
-        Self { id, algorithm, active_from, jwk, sealed, pair: OnceLock::new(), verifier: OnceLock::new() }
+    pub(crate) fn stored(
+        id: KeyId,
+        purpose: KeyPurpose,
+        algorithm: Algorithm,
+        active_from: Instant,
+        jwk: Jwk,
+        sealed: Arc<[u8]>,
+    ) -> Self {
+        Self { id, purpose, algorithm, active_from, jwk, sealed, pair: OnceLock::new(), verifier: OnceLock::new() }
     }
 
     /// Makes a key. RSA takes a second or so of CPU: call it where nothing waits.
@@ -77,7 +86,7 @@ impl SigningKey {
         vault: &Vault,
         account: AccountId,
         id: KeyId,
-        algorithm: Algorithm,
+        (purpose, algorithm): (KeyPurpose, Algorithm),
         active_from: Instant,
     ) -> Result<Self> {
         let failed = |_| Error::Internal(format!("an {} key cannot be made", algorithm.as_str()));
@@ -104,7 +113,7 @@ impl SigningKey {
             }
         };
         let sealed = vault.seal(Place { account, kind: "signing_key", id: id.0 }, &zeroize::Zeroizing::new(private));
-        let key = Self::stored(id, algorithm, active_from, jwk, sealed.into());
+        let key = Self::stored(id, purpose, algorithm, active_from, jwk, sealed.into());
         key.pair.get_or_init(|| pair);
         Ok(key)
     }
@@ -154,8 +163,8 @@ impl SigningKey {
 
 impl PartialEq for SigningKey {
     fn eq(&self, other: &Self) -> bool {
-        (self.id, self.algorithm, self.active_from, &self.jwk, &self.sealed)
-            == (other.id, other.algorithm, other.active_from, &other.jwk, &other.sealed)
+        (self.id, self.purpose, self.algorithm, self.active_from, &self.jwk, &self.sealed)
+            == (other.id, other.purpose, other.algorithm, other.active_from, &other.jwk, &other.sealed)
     }
 }
 
@@ -171,14 +180,19 @@ impl Account {
         self.directory().live_keys(self.now()).cloned().collect()
     }
 
-    /// Publishes a new signing key, which signs from `rotation.activate_in` seconds on.
+    /// Publishes a new signing key, which signs from `rotation.activate_in` seconds on; one for installers' tokens, too, where
+    /// there is one already. With `revoke_previous` all others end now, also installers': theirs is made anew when it is needed.
     pub async fn rotate_key(&self, by: Caller, rotation: Rotation) -> Result<Arc<SigningKey>> {
         // The write decides; this only spares the work of making a key that would be refused.
         if !rotation.revoke_previous && self.directory().live_keys(self.now()).count() >= MAX_KEYS {
             return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
         }
         let _alone = self.make_key_alone().await?;
-        let key = self.new_key(rotation.activate_in).await?;
+        let key = self.new_key(KeyPurpose::Account, rotation.activate_in).await?;
+        let mut made = vec![key.clone()];
+        if !rotation.revoke_previous && self.directory().signing_key(KeyPurpose::Installers, self.now()).is_some() {
+            made.push(self.new_key(KeyPurpose::Installers, rotation.activate_in).await?);
+        }
         self.write(&by, async move |draft| {
             let mut keys = draft.directory.keys.clone();
             let dead: Vec<KeyId> = if rotation.revoke_previous {
@@ -188,15 +202,20 @@ impl Account {
                 keys.values().map(|key| key.id).filter(|id| !live.contains(id)).collect()
             };
             keys.retain(|key| !dead.contains(&key.id));
-            if keys.len() >= MAX_KEYS {
+            if keys.len() + made.len() > MAX_KEYS {
                 return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
             }
             store::keys::delete(draft.tx, draft.account(), &dead).await?;
-            store::keys::insert(draft.tx, draft.account(), &key, draft.now, draft.by.subject()).await?;
-            keys.insert(key.id, key.clone());
+            for key in &made {
+                store::keys::insert(draft.tx, draft.account(), key, draft.now, draft.by.subject()).await?;
+                keys.insert(key.id, key.clone());
+            }
             draft.directory.keys = keys;
             let kind = if rotation.revoke_previous { "key.revoked" } else { "key.rotated" };
-            let after = json!({"kid": key.id, "alg": key.algorithm, "active_from": key.active_from, "removed": dead});
+            let mut after = json!({"kid": key.id, "alg": key.algorithm, "active_from": key.active_from, "removed": dead});
+            if let Some(installers) = made.get(1) {
+                after["installers_kid"] = json!(installers.id);
+            }
             draft.record(draft.event(kind, key.id).after(after));
             Ok(key)
         })
@@ -204,17 +223,17 @@ impl Account {
     }
 
     /// The key that signs now. The first one is made here and is active at once.
-    pub(crate) async fn signing_key(&self) -> Result<Arc<SigningKey>> {
-        if let Some(key) = self.directory().signing_key(self.now()) {
+    pub(crate) async fn signing_key(&self, purpose: KeyPurpose) -> Result<Arc<SigningKey>> {
+        if let Some(key) = self.directory().signing_key(purpose, self.now()) {
             return Ok(key.clone());
         }
         let _alone = self.make_key_alone().await?;
-        if let Some(key) = self.directory().signing_key(self.now()) {
+        if let Some(key) = self.directory().signing_key(purpose, self.now()) {
             return Ok(key.clone()); // made while this waited
         }
-        let (key, system) = (self.new_key(0).await?, Caller::system());
+        let (key, system) = (self.new_key(purpose, 0).await?, Caller::system());
         let made = self.write(&system, async move |draft| {
-            if draft.directory.signing_key(draft.now).is_some() {
+            if draft.directory.signing_key(purpose, draft.now).is_some() {
                 return Err(Error::Unchanged);
             }
             store::keys::insert(draft.tx, draft.account(), &key, draft.now, draft.by.subject()).await?;
@@ -227,7 +246,7 @@ impl Account {
             // Another first use was quicker.
             Err(Error::Unchanged) => self
                 .directory()
-                .signing_key(self.now())
+                .signing_key(purpose, self.now())
                 .cloned()
                 .ok_or_else(|| Error::Internal("a signing key vanished".to_owned())),
             made => made,
@@ -236,12 +255,16 @@ impl Account {
 
     /// Makes a key, one at a time for each account. RSA takes a second of a core, so that is done on a thread of its own and
     /// one at a time in the whole process. `Error::Busy` where that takes too long.
-    async fn new_key(&self, activate_in: Seconds) -> Result<Arc<SigningKey>> {
+    async fn new_key(&self, purpose: KeyPurpose, activate_in: Seconds) -> Result<Arc<SigningKey>> {
         let (platform, account, now) = (self.platform().clone(), self.id(), self.now());
-        let algorithm = self.directory().account.settings.signing_algorithm;
+        let settings = self.directory().account.settings.clone();
+        let algorithm = match purpose {
+            KeyPurpose::Account => settings.signing_algorithm,
+            KeyPurpose::Installers => settings.installer_signing_algorithm,
+        };
         let id = KeyId(platform.source.id(now));
         let shared = platform.clone();
-        let make = move || SigningKey::generate(&shared.vault, account, id, algorithm, now.plus(activate_in));
+        let make = move || SigningKey::generate(&shared.vault, account, id, (purpose, algorithm), now.plus(activate_in));
         if algorithm != Algorithm::RS256 {
             return make().map(Arc::new);
         }
@@ -267,8 +290,9 @@ mod tests {
         let account = "P11200001".parse().unwrap();
         for algorithm in [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDsa] {
             let now = Instant::from_micros(1);
-            let key = SigningKey::generate(&vault, account, KeyId(Source::default().id(now)), algorithm, now).unwrap();
-            let again = SigningKey::stored(key.id, algorithm, now, key.jwk.clone(), key.sealed.clone());
+            let made = (KeyPurpose::Account, algorithm);
+            let key = SigningKey::generate(&vault, account, KeyId(Source::default().id(now)), made, now).unwrap();
+            let again = SigningKey::stored(key.id, key.purpose, algorithm, now, key.jwk.clone(), key.sealed.clone());
             let signature = URL_SAFE_NO_PAD.encode(again.sign(&vault, account, b"message").unwrap());
             let name = algorithm.as_str().parse().unwrap();
             let verify = |message| jsonwebtoken::crypto::verify(&signature, message, key.verifier().unwrap(), name).unwrap();

@@ -127,20 +127,32 @@ pub(crate) enum Party<'p> {
 }
 
 impl Account {
+    /// Charges a call by somebody who has no rate of its own: to the account and its tree.
+    pub(crate) fn charge_together(&self) -> Result<Option<Allowance>> {
+        let limits = &self.platform().limits;
+        let Some((quotas, _)) = &limits.on else { return Ok(None) };
+        limits.counted(self.charge_shared(*quotas, &limits.ticks)).map(Some)
+    }
+
+    fn charge_shared(&self, quotas: Quotas, ticks: &Ticks) -> Result<Allowance> {
+        let root = self.parent().filter(|_| !self.id().is_partner()).unwrap_or(self);
+        let (own, tree) = (self.directory(), root.directory());
+        let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
+        let trees = root.buckets().tree.charge(tree.account.budget.unwrap_or(quotas.tree), ticks)?;
+        Ok(tighter(accounts, trees))
+    }
+
     /// Charges a call on this account by somebody of `home` (this account, or the one above it): the caller's rate, the
     /// account's, and that of the tree. Yields what is left of the tightest one; `None` where rates are not limited.
     pub(crate) fn charge(&self, home: &Self, party: Party<'_>, lane: Lane) -> Result<Option<Allowance>> {
         let limits = &self.platform().limits;
         let Some((quotas, _)) = &limits.on else { return Ok(None) };
         let ticks = &limits.ticks;
-        let root = self.parent().filter(|_| !self.id().is_partner()).unwrap_or(self);
-        let (theirs, own, tree) = (home.directory(), self.directory(), root.directory());
+        let theirs = home.directory();
         let client = home.buckets().of(party, &theirs);
         let ordinary = || {
             let clients = client.ordinary.charge(theirs.account.client_limits.unwrap_or(quotas.client), ticks)?;
-            let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
-            let trees = root.buckets().tree.charge(tree.account.budget.unwrap_or(quotas.tree), ticks)?;
-            Ok(tighter(tighter(clients, accounts), trees))
+            Ok(tighter(clients, self.charge_shared(*quotas, ticks)?))
         };
         let charged = match (ordinary(), lane) {
             (Err(refused), Lane::Reserved | Lane::Above) => {

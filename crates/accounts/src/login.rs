@@ -57,6 +57,7 @@ pub(crate) fn counted_name(realm: Realm, key: &str) -> String {
     match realm {
         Realm::Users => key.to_owned(),
         Realm::Console => format!("console {key}"),
+        Realm::Installers => format!("installer {key}"),
     }
 }
 

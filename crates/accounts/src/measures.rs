@@ -40,6 +40,7 @@ pub(crate) enum Issued {
     AuthorizationCode,
     AccountUser,
     Identity,
+    Installer,
     Refresh,
 }
 
@@ -63,7 +64,7 @@ pub(crate) struct Measures {
     pub(crate) hashes: Histogram,
     pub(crate) hash_wait: Histogram,
     pub(crate) hashes_waiting: IntGauge,
-    tokens: [IntCounter; 8],
+    tokens: [IntCounter; 9],
     refusals: [IntCounter; 9],
     reloads: [IntCounter; 2],
     signatures: [IntCounter; 2],
@@ -111,6 +112,7 @@ impl Measures {
                     "authorization_code",
                     "account_user",
                     "identity",
+                    "installer",
                     "refresh_token",
                 ],
             ),

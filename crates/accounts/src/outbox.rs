@@ -2,10 +2,11 @@
 //! there after the commit. A row names a template and what it is about; a code is derived when it is sent, never stored.
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Channel, Instant, Result, Seconds, Secret};
+use tenantry_domain::{AccountId, Channel, InstallerId, Instant, Result, Seconds, Secret};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::installers::InstallerLink;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::store::{self, Tx};
@@ -27,6 +28,14 @@ pub enum Template {
     Password,
     /// Somebody may administer an account from now on, after choosing a password where there is none.
     Invitation,
+    /// A link with which an installer confirms its address.
+    Confirmation,
+    /// A link with which an installer chooses another password.
+    Reset,
+    /// An installer's identity was approved.
+    IdentityApproved,
+    /// It was rejected, and why.
+    IdentityRejected,
 }
 
 /// A message as it waits.
@@ -57,7 +66,7 @@ pub struct Message {
     pub target: String,
     /// What it says.
     pub template: Template,
-    /// The code or the link in it.
+    /// What stands in it: a code, a link, or the reason of a rejection.
     pub secret: Secret,
     /// What the account is called.
     pub sender: String,
@@ -104,6 +113,12 @@ impl Registry {
                     Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
                     Template::Invitation => platform.password_link(AccountId::console(), letter.about),
                     Template::Password => platform.password_link(letter.account, letter.about),
+                    Template::Confirmation => {
+                        platform.installer_link(InstallerLink::Confirmation, letter.account, letter.about)
+                    }
+                    Template::Reset => platform.installer_link(InstallerLink::Reset, letter.account, letter.about),
+                    Template::IdentityApproved => Secret::new(String::new()),
+                    Template::IdentityRejected => account.rejection_reason(InstallerId(letter.about)).await?,
                 },
                 target,
                 template: letter.template,

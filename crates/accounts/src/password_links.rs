@@ -64,7 +64,7 @@ impl Account {
         let user = user.filter(|user| user.enabled);
         let challenge = self.password_challenge(user.as_ref().map(|user| user.id), email, RESET);
         let target = user.as_ref().and_then(|user| user.email()).map(|email| email.as_str().to_owned());
-        self.put_link_out(caller, challenge, (email.key(), target)).await
+        self.put_link_out(caller, challenge, Template::Password, (email.key(), target)).await
     }
 
     /// Sends a customer a link to choose another password (contract no. 43). Whoever it is, it is answered alike.
@@ -85,14 +85,20 @@ impl Account {
             let mut challenge = self.challenge(Kind::Password, (person, &key), wanted);
             challenge.expires_at = self.now().plus(RESET);
             let target = customer.and_then(|customer| Some(customer.email?.as_str().to_owned()));
-            self.put_link_out(caller, challenge, (&key, target)).await
+            self.put_link_out(caller, challenge, Template::Password, (&key, target)).await
         };
         at_a_beat(send).await
     }
 
     /// Puts a link out, or nothing in the same time; counted under what was said, whoever is found by it.
-    async fn put_link_out(&self, caller: Caller, challenge: Challenge, (said, target): (&str, Option<String>)) -> Result<()> {
-        let alias = |text: &str| self.platform().vault.alias(self.id(), Kind::Password.sent(), text);
+    pub(crate) async fn put_link_out(
+        &self,
+        caller: Caller,
+        challenge: Challenge,
+        template: Template,
+        (said, target): (&str, Option<String>),
+    ) -> Result<()> {
+        let alias = |text: &str| self.platform().vault.alias(self.id(), challenge.kind.sent(), text);
         // A client of ours brings many people's words: not its address is counted then.
         let network = caller.origin.ip.filter(|_| caller.is_system()).map(network).unwrap_or_default();
         let (place, from) = (alias(&format!("to {said}")), alias(&format!("from {network}")));
@@ -107,7 +113,7 @@ impl Account {
             }
             store::challenges::insert(tx, account.id(), &challenge, now).await?;
             let letter = account.letter(&challenge, Channel::Email, target);
-            let letter = Letter { template: Template::Password, ..letter };
+            let letter = Letter { template, ..letter };
             account.put_out(tx, &letter).await?;
             let whose = challenge.person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("user.password_forgotten", &by, "") });

@@ -20,7 +20,8 @@ const BATCH: u32 = 500;
 
 impl Platform {
     /// Removes sessions and challenges that have ended, attempts and events of tokens that count no more, answers that nobody asks
-    /// for again, messages that came too late, and deleted tags from their customers. Returns how many rows went.
+    /// for again, messages that came too late, installers that never
+    /// confirmed their address, and deleted tags from their customers. Returns how many rows went.
     pub async fn prune(&self) -> Result<usize> {
         let mut gone = 0;
         for (table, column, after) in PRUNED {
@@ -31,6 +32,15 @@ impl Platform {
                 if batch < BATCH as usize {
                     break;
                 }
+            }
+        }
+        let now = self.source.now();
+        loop {
+            let prune = async move |tx: &store::Tx<'_>| store::installers::prune(tx, now, BATCH.into()).await;
+            let batch = self.store.turns.take(prune).await?;
+            gone += batch;
+            if batch < BATCH as usize {
+                break;
             }
         }
         loop {

@@ -15,7 +15,7 @@ use crate::derived::Ticket;
 use crate::measures::Issued;
 use crate::people::Person;
 use crate::store::{self, Tx};
-use crate::tokens::{AccessToken, Claims, ClientSecret, narrowed};
+use crate::tokens::{AccessToken, Claims, ClientSecret, TokenUse, narrowed};
 
 /// The scope that a client needs to get refresh tokens.
 pub(crate) const REFRESH: &str = "create:accounts:auth:refresh_token";
@@ -265,7 +265,11 @@ impl Account {
         let Some(id) = claims.sid else { return Ok(()) };
         let account = if claims.member().is_some() { AccountId::console() } else { self.id() };
         let lives = store::sessions::lives(&self.platform().store.read, account, id, self.now()).await?;
-        if lives { Ok(()) } else { Err(Error::Unauthorized) }
+        match claims.token_use {
+            _ if lives => Ok(()),
+            TokenUse::Installer => Err(self.why_ended(claims).await?),
+            _ => Err(Error::Unauthorized),
+        }
     }
 
     /// The client that calls for itself: no person and no partner can vouch for a login.

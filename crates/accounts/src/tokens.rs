@@ -9,7 +9,7 @@ use jsonwebtoken::Validation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, GrantType, Instant, KeyId, Result, Scopes, Seconds, Secret,
+    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, GrantType, Instant, KeyId, KeyPurpose, Result, Scopes, Seconds, Secret,
     SessionId,
 };
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub enum TokenUse {
     Exchange,
     /// Who an account user is: its own affairs, and tokens on the accounts that it is a member of.
     Identity,
+    /// The affairs of an installer.
+    Installer,
 }
 
 impl TokenUse {
@@ -43,6 +45,8 @@ impl TokenUse {
             Self::Access => "at+jwt",
             Self::Exchange => "exchange+jwt",
             Self::Identity => "identity+jwt",
+            // As the source document shows it.
+            Self::Installer => "JWT",
         }
     }
 }
@@ -92,6 +96,11 @@ impl Claims {
     /// The account user that it speaks for.
     pub(crate) fn member(&self) -> Option<AuthUserId> {
         AuthUserId::from_member_subject(&self.sub)
+    }
+
+    /// Whether whom it speaks for stands in no directory: its session says whether it still may.
+    pub(crate) fn is_of_session(&self) -> bool {
+        matches!(self.token_use, TokenUse::Identity | TokenUse::Installer)
     }
 
     /// Who is charged for it.
@@ -180,8 +189,14 @@ impl Account {
     /// Refuses a token that is not for this use, or not of this time.
     pub(crate) fn check_time(&self, token: &Verified, token_use: TokenUse) -> Result<()> {
         let (now, claims) = (self.now().seconds(), &token.claims);
-        let alive = claims.nbf <= now + LEEWAY && claims.iat <= now + LEEWAY && now < claims.exp;
-        if alive && claims.token_use == token_use { Ok(()) } else { Err(Error::Unauthorized) }
+        if claims.token_use != token_use || claims.nbf > now + LEEWAY || claims.iat > now + LEEWAY {
+            return Err(Error::Unauthorized);
+        }
+        match token_use {
+            _ if now < claims.exp => Ok(()),
+            TokenUse::Installer => Err(Error::TokenExpired),
+            _ => Err(Error::Unauthorized),
+        }
     }
 
     /// Checks a token's signature and form against this account's keys (security A4). The algorithm is the key's; the
@@ -192,6 +207,7 @@ impl Account {
             TokenUse::Access => self.platform().public.account(self.id()),
             TokenUse::Exchange => self.token_endpoint(),
             TokenUse::Identity => self.console_audience(),
+            TokenUse::Installer => self.installer_audience(),
         };
         if verified.claims.aud == audience { Ok(verified) } else { Err(Error::Unauthorized) }
     }
@@ -229,7 +245,12 @@ impl Account {
 
     /// Signs claims as a token of this type (RFC 7519 section 5.1).
     pub(crate) async fn sign_as(&self, typ: &str, claims: &impl Serialize) -> Result<Secret> {
-        let key = self.signing_key().await?;
+        self.sign_with(KeyPurpose::Account, typ, claims).await
+    }
+
+    /// The same with the current key of this purpose.
+    pub(crate) async fn sign_with(&self, purpose: KeyPurpose, typ: &str, claims: &impl Serialize) -> Result<Secret> {
+        let key = self.signing_key(purpose).await?;
         let header = format!(r#"{{"alg":"{}","kid":"{}","typ":"{typ}"}}"#, key.algorithm.as_str(), key.id);
         let claims = serde_json::to_vec(claims).expect("claims are plain JSON");
         let mut token = URL_SAFE_NO_PAD.encode(header);

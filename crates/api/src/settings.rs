@@ -50,6 +50,8 @@ struct SettingsInput {
     token_lifetime: Change<i64>,
     /// What the next signing key signs with.
     signing_algorithm: Option<AlgorithmName>,
+    /// What the next key for installers' tokens signs with.
+    installer_signing_algorithm: Option<AlgorithmName>,
     /// Where the account's logo is, https: stands in mails and beside its name; null for none.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = "uri", max_length = 2000)]
@@ -76,6 +78,7 @@ impl SettingsInput {
             partner_access: self.partner_access,
             token_lifetime: self.token_lifetime,
             signing_algorithm: self.signing_algorithm.map(Into::into),
+            installer_signing_algorithm: self.installer_signing_algorithm.map(Into::into),
             icon_url: self.icon_url.map(String::into_boxed_str),
             jwks: self.jwks.map(|jwks| jwks.parse(&mut checks)),
             ..Default::default()
@@ -300,6 +303,8 @@ pub(crate) struct AccountView {
     token_lifetime: Option<i64>,
     /// What the next signing key signs with.
     signing_algorithm: AlgorithmName,
+    /// What the next key for installers' tokens signs with.
+    installer_signing_algorithm: AlgorithmName,
     /// Where the account's logo is.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "uri")]
@@ -348,6 +353,7 @@ impl AccountView {
             partner_access: account.settings.partner_access,
             token_lifetime: account.settings.token_lifetime,
             signing_algorithm: account.settings.signing_algorithm.into(),
+            installer_signing_algorithm: account.settings.installer_signing_algorithm.into(),
             icon_url: account.settings.icon_url.as_deref().map(ToOwned::to_owned),
             jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience, .. }| JwksBody {
                 name,

@@ -46,6 +46,9 @@ pub struct Settings {
     pub token_lifetime: Option<Seconds>,
     /// Which algorithm its next signing key uses.
     pub signing_algorithm: Algorithm,
+    /// The same for the key that signs its installers' tokens.
+    #[serde(default = "Settings::for_installers")]
+    pub installer_signing_algorithm: Algorithm,
     /// Where its logo is: stands in mails and beside its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon_url: Option<Box<str>>,
@@ -72,7 +75,21 @@ pub struct Jwks {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { partner_access: true, token_lifetime: None, signing_algorithm: Algorithm::default(), icon_url: None, jwks: None }
+        Self {
+            partner_access: true,
+            token_lifetime: None,
+            signing_algorithm: Algorithm::default(),
+            installer_signing_algorithm: Self::for_installers(),
+            icon_url: None,
+            jwks: None,
+        }
+    }
+}
+
+impl Settings {
+    /// What the source document of the installer API shows.
+    const fn for_installers() -> Algorithm {
+        Algorithm::RS256
     }
 }
 
@@ -108,6 +125,8 @@ pub struct AccountChange {
     pub token_lifetime: Change<Seconds>,
     /// Own setting: see [`Settings::signing_algorithm`].
     pub signing_algorithm: Option<Algorithm>,
+    /// Own setting: see [`Settings::installer_signing_algorithm`].
+    pub installer_signing_algorithm: Option<Algorithm>,
     /// By the parent only: `false` suspends.
     pub active: Option<bool>,
     /// By the parent only: the account's own rate.
@@ -163,6 +182,9 @@ impl AccountRecord {
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
                 token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
+                installer_signing_algorithm: change
+                    .installer_signing_algorithm
+                    .unwrap_or(old.settings.installer_signing_algorithm),
             },
             limits: change.limits.apply(old.limits),
             client_limits: change.client_limits.apply(old.client_limits),

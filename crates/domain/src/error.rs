@@ -67,6 +67,29 @@ pub enum Error {
     /// The handle of a challenge is none, has expired, is used up, or is another client's.
     #[error("The mfa_token is not valid, or not valid any more.")]
     MfaTokenInvalid,
+    /// An installer with this address is there already.
+    #[error("An account with this email already exists.")]
+    EmailTaken,
+    /// A password that breaks the rules for installers.
+    #[error("The password does not meet the requirements.")]
+    WeakPassword {
+        /// Where, as the caller wrote it.
+        field: String,
+        /// Which rule.
+        message: String,
+    },
+    /// The token of an installer was good, and is not any more.
+    #[error("The access token has expired: log in again.")]
+    TokenExpired,
+    /// An installer that has not confirmed its address.
+    #[error("The email address has not been confirmed yet.")]
+    AccountPending,
+    /// An installer of whom nobody knows who it is.
+    #[error("Your identity has to be verified before this.")]
+    IdentityRequired,
+    /// An installer that has not accepted the present terms.
+    #[error("The current terms of service have to be accepted before this.")]
+    TermsRequired,
     /// So many attempts have failed, or messages were sent, that the next has to wait.
     #[error("Too many attempts; try again in {0} s.")]
     TooManyAttempts(crate::Seconds),
@@ -138,6 +161,12 @@ impl Error {
             Self::InvalidRedirectUri => "invalid_redirect_uri",
             Self::InvalidCredentials => "invalid_credentials",
             Self::MfaTokenInvalid => "mfa_token_invalid",
+            Self::EmailTaken => "email_taken",
+            Self::WeakPassword { .. } => "weak_password",
+            Self::TokenExpired => "token_expired",
+            Self::AccountPending => "account_pending",
+            Self::IdentityRequired => "identity_required",
+            Self::TermsRequired => "terms_required",
             Self::InsufficientScope => "insufficient_scope",
             Self::GrantMissing => "grant_missing",
             Self::ScopeNotDelegable(_) => "scope_not_delegable",

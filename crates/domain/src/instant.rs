@@ -38,6 +38,12 @@ impl Instant {
         Self(self.0.saturating_add(seconds.saturating_mul(1_000_000)))
     }
 
+    /// The day that it is in UTC, `YYYY-MM-DD`.
+    #[must_use]
+    pub fn day(self) -> String {
+        self.to_string().chars().take(10).collect()
+    }
+
     /// Reads RFC 3339 text with any offset; digits beyond microseconds are cut.
     pub fn parse(text: &str) -> Result<Self, String> {
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a date-time as in RFC 3339".to_owned())?;

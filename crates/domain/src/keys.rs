@@ -42,6 +42,37 @@ impl FromStr for Algorithm {
     }
 }
 
+/// What a signing key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyPurpose {
+    /// The tokens of the account's clients, users and customers.
+    Account,
+    /// Those of its installers.
+    Installers,
+}
+
+impl KeyPurpose {
+    /// The word in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Installers => "installers",
+        }
+    }
+}
+
+impl FromStr for KeyPurpose {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Account, Self::Installers]
+            .into_iter()
+            .find(|purpose| purpose.as_str() == text)
+            .ok_or_else(|| "is no purpose of a key".to_owned())
+    }
+}
+
 /// How to rotate an account's signing key.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {

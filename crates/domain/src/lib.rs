@@ -13,6 +13,7 @@ mod email;
 mod error;
 mod grants;
 mod ids;
+mod installers;
 mod instant;
 mod keys;
 mod last_use;
@@ -46,8 +47,12 @@ pub use ids::{
     AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId, TagId, TermsId,
     TokenKey, TokenPairId,
 };
+pub use installers::{
+    Document, DocumentType, Installer, InstallerChange, InstallerConsent, InstallerId, InstallerProfile, InstallerSignup,
+    InstallerTerms, Verification, installer_password, masked,
+};
 pub use instant::{Instant, Seconds, is_date};
-pub use keys::{Algorithm, Rotation};
+pub use keys::{Algorithm, KeyPurpose, Rotation};
 pub use last_use::LastUse;
 pub use limits::{Allowance, Limit, Quota};
 pub use members::{Member, MemberInput, MemberRights};

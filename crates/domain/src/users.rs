@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde::{Deserialize, Serialize};
 
 use crate::email::is_hidden;
-use crate::{AccountId, AuthUserId, Change, CustomerId, Email, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+use crate::{AccountId, AuthUserId, Change, CustomerId, Email, InstallerId, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
 
 /// All but what a path may hold as it is (RFC 3986 section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -57,6 +57,8 @@ pub enum Realm {
     Users,
     /// Those who administer accounts; all of them stand with the operator.
     Console,
+    /// Installers of an account.
+    Installers,
 }
 
 impl Realm {
@@ -66,6 +68,7 @@ impl Realm {
         match self {
             Self::Users => "users",
             Self::Console => "console",
+            Self::Installers => "installers",
         }
     }
 }
@@ -74,7 +77,7 @@ impl FromStr for Realm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Users, Self::Console].into_iter().find(|realm| realm.as_str() == text).ok_or_else(|| "is no realm".to_owned())
+        [Self::Users, Self::Console, Self::Installers].into_iter().find(|realm| realm.as_str() == text).ok_or_else(|| "is no realm".to_owned())
     }
 }
 
@@ -249,8 +252,10 @@ impl AuthUser {
     /// The subject of its tokens: the customer that it is, else itself (contract section 3.4).
     #[must_use]
     pub fn subject(&self) -> String {
-        if self.realm == Realm::Console {
-            return self.id.member_subject();
+        match self.realm {
+            Realm::Console => return self.id.member_subject(),
+            Realm::Installers => return InstallerId(self.id.0).to_string(),
+            Realm::Users => {}
         }
         self.customer().map_or_else(|| format!("auth-user:{}", self.id), CustomerId::subject)
     }

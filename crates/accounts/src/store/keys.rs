@@ -25,6 +25,7 @@ pub(crate) async fn insert(
         account_id: Set(account.into()),
         id: Set(key.id.0),
         algorithm: Set(key.algorithm.as_str().to_owned()),
+        purpose: Set(key.purpose.as_str().to_owned()),
         public: Set(to_json(&key.jwk)),
         sealed_private: Set(key.sealed.to_vec()),
         active_from: Set(key.active_from.micros()),
@@ -44,7 +45,7 @@ pub(crate) async fn delete(db: &impl ConnectionTrait, account: AccountId, keys: 
 }
 
 fn record(row: Model) -> Result<SigningKey> {
-    let algorithm = row.algorithm.parse().map_err(corrupt)?;
+    let (purpose, algorithm) = (row.purpose.parse().map_err(corrupt)?, row.algorithm.parse().map_err(corrupt)?);
     let (id, active_from) = (KeyId(row.id), Instant::from_micros(row.active_from));
-    Ok(SigningKey::stored(id, algorithm, active_from, json(&row.public)?, row.sealed_private.into()))
+    Ok(SigningKey::stored(id, purpose, algorithm, active_from, json(&row.public)?, row.sealed_private.into()))
 }

@@ -27,6 +27,7 @@ pub(crate) mod customer_marks;
 pub(crate) mod customers;
 pub(crate) mod events;
 pub(crate) mod grants;
+pub(crate) mod installers;
 pub(crate) mod instance;
 mod journal;
 pub(crate) mod keys;

@@ -1,0 +1,391 @@
+//! Installers: they sign up, log in and look after themselves (contract nos. 60-68). Each stands in a row of its own; its
+//! password stands with those of users, in a realm of its own, so that logging in is one thing for all.
+
+use serde_json::json;
+use tenantry_domain::{
+    Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Installer, InstallerChange,
+    InstallerId, InstallerSignup, KeyPurpose, Password, Realm, Recovery, Result, Scopes, Seconds, Secret, Stamp, Verification,
+    fold,
+};
+use uuid::Uuid;
+
+use crate::account::Account;
+use crate::attempts::network;
+use crate::caller::{Caller, Origin};
+use crate::challenges::{Challenge, Kind};
+use crate::derived::Ticket;
+use crate::events::Content;
+use crate::login::counted_name;
+use crate::measures::Issued;
+use crate::outbox::{Letter, Template};
+use crate::people::{Person, at_a_beat};
+use crate::platform::Platform;
+use crate::sessions::Wanted;
+use crate::store::{self, Tx};
+use crate::tokens::{AccessToken, Claims, TokenUse};
+
+/// The client of their tokens. No client of an account has this record.
+const CLIENT: ClientKey = ClientKey(Uuid::nil());
+/// Its name in tokens.
+const CLIENT_ID: &str = "installer";
+/// How long their tokens, and the sessions behind them, live.
+const LIFETIME: Seconds = 3600;
+/// How long an address may wait to be confirmed.
+const PENDING: Seconds = 86_400;
+/// How long a link to choose another password is good for.
+const RESET: Seconds = 1800;
+/// How many may sign up from one network in an hour.
+const SIGN_UPS: i64 = 100;
+
+/// A link for an installer, told apart by the word that its token begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstallerLink {
+    /// Confirms an address.
+    Confirmation,
+    /// Chooses another password.
+    Reset,
+}
+
+impl InstallerLink {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Confirmation => "cnf",
+            Self::Reset => "rst",
+        }
+    }
+
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Confirmation => Kind::Confirmation,
+            Self::Reset => Kind::Reset,
+        }
+    }
+
+    const fn page(self) -> &'static str {
+        match self {
+            Self::Confirmation => "confirm",
+            Self::Reset => "password",
+        }
+    }
+}
+
+impl Platform {
+    /// What an installer's link of this kind leads to.
+    pub(crate) fn installer_link(&self, link: InstallerLink, account: tenantry_domain::AccountId, challenge: Uuid) -> Secret {
+        let ticket = Ticket { account, kind: link.page(), id: challenge, generation: 0 };
+        let token = self.vault.hand_out_plain(link.word(), ticket);
+        Secret::new(format!("{}/installer/{}?token={}", self.public, link.page(), token.reveal()))
+    }
+
+    /// The account that a link is of, if it is one of ours.
+    pub fn account_of_installer_link(&self, link: InstallerLink, token: &str) -> Option<tenantry_domain::AccountId> {
+        self.vault.take_back_plain(link.word(), link.page(), token).map(|ticket| ticket.account)
+    }
+}
+
+fn client_id() -> ClientId {
+    CLIENT_ID.parse().expect("it is a client id")
+}
+
+impl Account {
+    fn wanted_of_installer(&self) -> Wanted {
+        let audience = Audience::Account(self.id());
+        Wanted { client: CLIENT, client_id: client_id(), audience, grant: GrantType::Password, scope: Scopes::default() }
+    }
+
+    /// Whom installers' tokens are for.
+    pub(crate) fn installer_audience(&self) -> String {
+        format!("{}/installer", self.platform().public.account(self.id()))
+    }
+
+    fn installer_challenge(&self, link: InstallerLink, person: Option<InstallerId>, email: &Email, lives: Seconds) -> Challenge {
+        let key = counted_name(Realm::Installers, email.key());
+        let mut challenge = self.challenge(link.kind(), (person.map(|id| id.0), &key), self.wanted_of_installer());
+        challenge.expires_at = self.now().plus(lives);
+        challenge
+    }
+
+    /// Whether it never confirmed its address: it is as if it had never been.
+    fn has_lapsed(&self, installer: &Installer) -> bool {
+        installer.pending_until.is_some_and(|until| until <= self.now())
+    }
+
+    /// Opens an installer's account (contract nos. 60 and 61); with `confirm` it waits until its address is confirmed by the link
+    /// that is sent there, a day at most.
+    ///
+    /// Errors: `EmailTaken`; `WeakPassword` for the address itself; `TooManyAttempts`; `Busy` and `Unavailable` where too many
+    /// passwords wait.
+    pub async fn sign_up(&self, origin: Origin, sign_up: InstallerSignup, confirm: bool) -> Result<Installer> {
+        let InstallerSignup { email, password, profile } = sign_up;
+        let caller = Caller::at(origin);
+        self.refuse_suspended(&self.directory())?;
+        InstallerSignup::differing("password", &password, &email)?;
+        self.allow_sign_up(&caller).await?;
+        let known = store::installers::by_email(&self.platform().store.read, self.id(), &email).await?;
+        if known.is_some_and(|known| !self.has_lapsed(&known)) {
+            return Err(Error::EmailTaken);
+        }
+        let password = self.hash(password).await?;
+        let now = self.now();
+        let id = InstallerId(self.platform().source.id(now));
+        let stamp = Stamp::new(now, &id.to_string());
+        let user = AuthUser {
+            id: AuthUserId(id.0),
+            stamp: stamp.clone(),
+            realm: Realm::Installers,
+            username: email.key().parse().map_err(|fault: String| Error::invalid("email", fault))?,
+            password,
+            links: Vec::new(),
+            mfa: None,
+            enabled: true,
+            totp: None,
+            recovery: Recovery::default(),
+            pin: None,
+        };
+        let installer = Installer {
+            id,
+            stamp,
+            profile,
+            pending_until: confirm.then(|| now.plus(PENDING)),
+            suspended: false,
+            verification: Verification::NotSubmitted,
+            document: None,
+            reviewed: None,
+            rejection_reason: None,
+            consent: None,
+            email,
+        };
+        let challenge =
+            confirm.then(|| self.installer_challenge(InstallerLink::Confirmation, Some(id), &installer.email, PENDING));
+        let (account, by) = (self.clone(), caller.clone());
+        let made = self.write_rows(&caller, async move |tx| {
+            let known = store::installers::by_email(tx, account.id(), &installer.email).await?;
+            if let Some(lapsed) = known.filter(|known| account.has_lapsed(known)) {
+                store::installers::remove(tx, account.id(), lapsed.id).await?;
+            }
+            store::installers::insert(tx, account.id(), &installer).await?;
+            store::users::insert(tx, account.id(), &user).await.map_err(store::installers::email_taken)?;
+            if let Some(challenge) = challenge {
+                store::challenges::insert(tx, account.id(), &challenge, now).await?;
+                let letter = account.letter(&challenge, Channel::Email, Some(installer.email.as_str().to_owned()));
+                account.put_out(tx, &Letter { template: Template::Confirmation, ..letter }).await?;
+            }
+            account.tell(tx, &account.own_activity("installer.signed_up", &by, id));
+            Ok(installer)
+        });
+        let made = made.await?;
+        self.platform().mail.notify_one();
+        Ok(made)
+    }
+
+    /// Counts somebody who signs up, before it costs anything.
+    async fn allow_sign_up(&self, caller: &Caller) -> Result<()> {
+        let from = caller.origin.ip.map(network).unwrap_or_default();
+        let counted = self.platform().vault.alias(self.id(), "installer sign-up", &from);
+        let (account, now) = (self.clone(), self.now());
+        self.write_rows(caller, async move |tx: &Tx<'_>| {
+            if store::attempts::within(tx, account.id(), counted, SIGN_UPS, 3600, now).await? {
+                Ok(())
+            } else {
+                Err(account.wait(tx, counted, now).await?)
+            }
+        })
+        .await
+    }
+
+    /// What an installer did itself.
+    fn own_activity(&self, kind: &'static str, by: &Caller, id: InstallerId) -> Content {
+        Content { subject: id.to_string(), ..self.activity(kind, by, id) }
+    }
+
+    /// A token for the installer who knows this address's password (contract no. 62). An address that nobody has and a wrong
+    /// password take the same time and are refused in the same words.
+    ///
+    /// Errors: `InvalidCredentials`; `AccountPending` and `AccountSuspended` for whoever knows the password; `TooManyAttempts`.
+    pub async fn log_in_installer(&self, origin: Origin, email: &str, password: Password) -> Result<(AccessToken, InstallerId)> {
+        self.refuse_suspended(&self.directory())?;
+        let (address, caller) = (origin.ip, Caller::at(origin));
+        let name = email.parse::<Email>().map_or_else(|_| fold(email), |email| email.key().to_owned());
+        let proven = self.prove_password(&caller, Realm::Installers, (&name, password), address).await?;
+        let id = InstallerId(proven.user.id.0);
+        let installer = store::installers::get(&self.platform().store.read, self.id(), id, false).await?;
+        let installer = installer.filter(|installer| !self.has_lapsed(installer)).ok_or(Error::InvalidCredentials)?;
+        let shut_out = if installer.suspended {
+            Some(Error::AccountSuspended)
+        } else {
+            installer.is_pending().then_some(Error::AccountPending)
+        };
+        if let Some(why) = shut_out {
+            // The attempt has not failed.
+            let account = self.clone();
+            self.write_rows(&caller, async move |tx| account.admit(tx, &proven).await).await?;
+            return Err(why);
+        }
+        let session = self.session_for(&Person::User(proven.user.clone(), Vec::new()), self.wanted_of_installer(), LIFETIME);
+        self.admit_with(&caller, proven, session.clone()).await?;
+        let scope = session.wanted.scope.clone();
+        let mut claims = self.claims(&client_id(), self.installer_audience(), &scope, LIFETIME);
+        claims.sub = session.subject;
+        claims.sid = Some(session.id);
+        claims.token_use = TokenUse::Installer;
+        let token = self.sign_with(KeyPurpose::Installers, claims.token_use.typ(), &claims).await?;
+        self.platform().measures.issued(Issued::Installer);
+        Ok((AccessToken { token, expires_in: LIFETIME, scope, refresh_token: None, allowance: None }, id))
+    }
+
+    /// Ends the session behind the token that calls (contract no. 63).
+    pub async fn log_out_installer(&self, caller: Caller) -> Result<()> {
+        let session = caller.claims().and_then(|claims| claims.sid).ok_or(Error::Unauthorized)?;
+        self.end_session(caller, session, None).await
+    }
+
+    /// Why a token of an installer is good for nothing, whose session has ended.
+    pub(crate) async fn why_ended(&self, claims: &Claims) -> Result<Error> {
+        let Ok(id) = claims.sub.parse() else { return Ok(Error::Unauthorized) };
+        let installer = store::installers::get(&self.platform().store.read, self.id(), id, false).await?;
+        let suspended = installer.is_some_and(|installer| installer.suspended);
+        Ok(if suspended { Error::AccountSuspended } else { Error::TokenExpired })
+    }
+
+    /// Sends an installer a link to choose another password (contract no. 64), or, where its address waits to be confirmed, the
+    /// link for that. Whoever it is, it is answered alike.
+    ///
+    /// Errors: `TooManyAttempts` where the address was sent too many.
+    pub async fn forgot_installer_password(&self, origin: Origin, email: &Email) -> Result<()> {
+        self.refuse_suspended(&self.directory())?;
+        let send = async {
+            let found = store::installers::by_email(&self.platform().store.read, self.id(), email).await?;
+            let found = found.filter(|installer| !installer.suspended && !self.has_lapsed(installer));
+            let pending = found.as_ref().and_then(|installer| installer.pending_until);
+            let (link, template, lives) = match pending {
+                Some(until) => {
+                    (InstallerLink::Confirmation, Template::Confirmation, until.seconds() - self.now().seconds())
+                }
+                None => (InstallerLink::Reset, Template::Reset, RESET),
+            };
+            let challenge = self.installer_challenge(link, found.as_ref().map(|installer| installer.id), email, lives);
+            let target = found.map(|installer| installer.email.as_str().to_owned());
+            self.put_link_out(Caller::at(origin), challenge, template, (email.key(), target)).await
+        };
+        at_a_beat(send).await
+    }
+
+    /// What a link is about: a challenge that lives, and its installer.
+    ///
+    /// Errors: `InvalidGrant` for a token that is none, is of another kind or account, was used, or has expired.
+    async fn challenge_of_link(&self, link: InstallerLink, token: &str) -> Result<(Challenge, Installer)> {
+        let ticket = self.platform().vault.take_back_plain(link.word(), link.page(), token);
+        let ticket = ticket.filter(|ticket| ticket.account == self.id()).ok_or(Error::InvalidGrant)?;
+        let read = &self.platform().store.read;
+        let challenge = store::challenges::find(read, self.id(), ticket.id, self.now()).await?;
+        let challenge = challenge.filter(|challenge| challenge.kind == link.kind()).ok_or(Error::InvalidGrant)?;
+        let id = InstallerId(challenge.person.ok_or(Error::InvalidGrant)?);
+        let installer = store::installers::get(read, self.id(), id, false).await?.ok_or(Error::InvalidGrant)?;
+        Ok((challenge, installer))
+    }
+
+    /// The address of the installer whose link this is. Errors: `InvalidGrant`.
+    pub async fn whose_installer_link(&self, link: InstallerLink, token: &str) -> Result<Email> {
+        self.refuse_suspended(&self.directory())?;
+        Ok(self.challenge_of_link(link, token).await?.1.email)
+    }
+
+    /// Confirms the address that a link was sent to.
+    ///
+    /// Errors: `InvalidGrant`, also for an address that is confirmed already.
+    pub async fn confirm_installer(&self, origin: Origin, token: &str) -> Result<Installer> {
+        self.refuse_suspended(&self.directory())?;
+        let caller = Caller::at(origin);
+        let (challenge, installer) = self.challenge_of_link(InstallerLink::Confirmation, token).await?;
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        self.write_rows(&caller, async move |tx| {
+            let found = store::installers::get(tx, account.id(), installer.id, true).await?;
+            let found = found.filter(|installer| installer.is_pending() && !account.has_lapsed(installer));
+            let installer = found.ok_or(Error::InvalidGrant)?;
+            if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
+                return Err(Error::InvalidGrant);
+            }
+            let installer = Installer { stamp: installer.stamp.touched(now), pending_until: None, ..installer };
+            store::installers::update(tx, account.id(), &installer).await?;
+            account.tell(tx, &account.own_activity("installer.confirmed", &by, installer.id));
+            Ok(installer)
+        })
+        .await
+    }
+
+    /// Sets the password for which a link was sent (contract no. 65). All sessions of the installer end.
+    ///
+    /// Errors: `InvalidGrant`; `WeakPassword` for the address itself: then the link is still good.
+    pub async fn reset_installer_password(&self, origin: Origin, token: &str, password: Password) -> Result<()> {
+        self.refuse_suspended(&self.directory())?;
+        let caller = Caller::at(origin);
+        let (challenge, installer) = self.challenge_of_link(InstallerLink::Reset, token).await?;
+        InstallerSignup::differing("new_password", &password, &installer.email)?;
+        let password = self.hash(password).await?;
+        let (account, by, now) = (self.clone(), caller.clone(), self.now());
+        self.write_rows(&caller, async move |tx| {
+            let user = store::users::get(tx, account.id(), installer.id.0, true).await?.ok_or(Error::InvalidGrant)?;
+            if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
+                return Err(Error::InvalidGrant);
+            }
+            let (stamp, records) = (user.stamp.touched(now), [user.id.0]);
+            store::users::update(tx, account.id(), &AuthUser { password, stamp, ..user }).await?;
+            store::sessions::end_all(tx, account.id(), &records, now).await?;
+            store::challenges::end_all(tx, account.id(), &records, now).await?;
+            account.tell(tx, &account.own_activity("installer.password_changed", &by, installer.id));
+            Ok(())
+        })
+        .await
+    }
+
+    /// The installer who calls (contract nos. 66 and 68).
+    ///
+    /// Errors: `Unauthorized`; `AccountSuspended`.
+    pub async fn own_installer(&self, caller: &Caller) -> Result<Installer> {
+        let found = store::installers::get(&self.platform().store.read, self.id(), caller.installer()?, false).await?;
+        refuse_shut_out(found)
+    }
+
+    /// Changes the installer who calls, alone, in one turn, and tells of it: which fields, never what stands in them.
+    pub(crate) async fn move_own_installer(
+        &self,
+        by: Caller,
+        kind: &'static str,
+        change: impl FnOnce(Installer) -> Result<(Installer, Vec<&'static str>)> + Send + 'static,
+    ) -> Result<Installer> {
+        let (account, caller, now, id) = (self.clone(), by.clone(), self.now(), by.installer()?);
+        self.write_rows(&by, async move |tx| {
+            let old = refuse_shut_out(store::installers::get(tx, account.id(), id, true).await?)?;
+            let (installer, fields) = change(old.clone())?;
+            if installer == old {
+                return Ok(old);
+            }
+            let installer = Installer { stamp: installer.stamp.touched(now), ..installer };
+            store::installers::update(tx, account.id(), &installer).await?;
+            account.tell(tx, &account.activity(kind, &caller, id).after(json!({"fields": fields})));
+            Ok(installer)
+        })
+        .await
+    }
+
+    /// Changes the profile of the installer who calls (contract no. 67). Whoever was approved under another name is looked at
+    /// again.
+    pub async fn update_own_installer(&self, by: Caller, change: InstallerChange) -> Result<Installer> {
+        let change = move |old: Installer| {
+            let (profile, fields) = old.profile.with(change);
+            let renamed = (&profile.first_name, &profile.last_name) != (&old.profile.first_name, &old.profile.last_name);
+            let verification = match old.verification {
+                Verification::Approved if renamed => Verification::UnderReview,
+                verification => verification,
+            };
+            Ok((Installer { profile, verification, ..old }, fields))
+        };
+        self.move_own_installer(by, "installer.updated", change).await
+    }
+}
+
+/// Refuses one that is gone, or shut out.
+fn refuse_shut_out(installer: Option<Installer>) -> Result<Installer> {
+    let installer = installer.ok_or(Error::Unauthorized)?;
+    if installer.suspended { Err(Error::AccountSuspended) } else { Ok(installer) }
+}
