@@ -58,8 +58,7 @@ impl MigrationTrait for Migration {
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         // They have no place in the schema of before.
-        let gone =
-            ["DELETE FROM auth_user WHERE realm = 'installers'", "DELETE FROM signing_key WHERE purpose <> 'account'"];
+        let gone = ["DELETE FROM auth_user WHERE realm = 'installers'", "DELETE FROM signing_key WHERE purpose <> 'account'"];
         run(manager, &gone).await?;
         drop_table(manager, "installer_terms").await?;
         drop_table(manager, "installer").await?;

@@ -11,7 +11,7 @@ use tenantry_domain::Secret;
 use tenantry_tests::{AppClient, PASSWORD, TestApp};
 
 /// A real mail server, aiosmtpd.
-struct MailServer {
+pub(crate) struct MailServer {
     process: Child,
     messages: Lines<BufReader<ChildStdout>>,
     url: String,
@@ -19,7 +19,7 @@ struct MailServer {
 
 impl MailServer {
     /// One that refuses so many messages before it takes any.
-    fn start(refuses: u32) -> Self {
+    pub(crate) fn start(refuses: u32) -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/smtp-sink");
         let mut process = Command::new(script).arg(refuses.to_string()).stdout(Stdio::piped()).spawn().unwrap();
         let mut messages = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -27,12 +27,12 @@ impl MailServer {
         Self { process, messages, url: format!("smtp://127.0.0.1:{}", told["port"]) }
     }
 
-    fn ways(&self) -> Ways {
+    pub(crate) fn ways(&self) -> Ways {
         let from = "Example <no-reply@example.com>".to_owned();
         Ways { smtp: Some(Smtp { url: Secret::new(self.url.clone()), from }), ..Ways::default() }
     }
 
-    fn message(&mut self) -> Value {
+    pub(crate) fn message(&mut self) -> Value {
         serde_json::from_str(&self.messages.next().unwrap().unwrap()).unwrap()
     }
 }

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Allowance, Audience, AuthUserId, ClientId, Error, Grant, GrantType, InstallerId, Instant, KeyPurpose, Result, Scopes};
+use tenantry_domain::{
+    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, Grant, GrantType, InstallerId, Instant, KeyPurpose, Result,
+    Scopes,
+};
 
 use crate::account::Account;
 use crate::directory::Directory;

@@ -148,7 +148,8 @@ mod tests {
             changed[at] ^= 1;
             assert_eq!(vault.take_back_plain("rst", "refresh", &String::from_utf8(changed).unwrap()), None, "{at}");
         }
-        for broken in ["", "rst_", &text[..60], &text.to_uppercase(), &format!("{text}0"), "rst_ååååååååååååååååååååååååååå"] {
+        for broken in ["", "rst_", &text[..60], &text.to_uppercase(), &format!("{text}0"), "rst_ååååååååååååååååååååååååååå"]
+        {
             assert_eq!(vault.take_back_plain("rst", "refresh", broken), None, "{broken}");
         }
     }

@@ -95,7 +95,10 @@ impl Directory {
 
     /// The key of this purpose that signs now: the latest that has become active.
     pub(crate) fn signing_key(&self, purpose: KeyPurpose, now: Instant) -> Option<&Arc<SigningKey>> {
-        self.keys.values().filter(|key| key.purpose == purpose && key.active_from <= now).max_by_key(|key| (key.active_from, key.id))
+        self.keys
+            .values()
+            .filter(|key| key.purpose == purpose && key.active_from <= now)
+            .max_by_key(|key| (key.active_from, key.id))
     }
 
     /// The keys whose tokens may still be alive: all but those replaced longer ago than a token can live.

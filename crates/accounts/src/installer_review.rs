@@ -1,8 +1,6 @@
 //! The check of who installers are: they hand in a document (contract no. 69), and somebody of the account decides.
 
-use tenantry_domain::{
-    Channel, Document, Error, Installer, InstallerId, Result, Secret, Seconds, Text, Verification, masked,
-};
+use tenantry_domain::{Channel, Document, Error, Installer, InstallerId, Result, Seconds, Secret, Text, Verification, masked};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -78,7 +76,8 @@ impl Account {
                 return Err(Error::invalid("verification_status", format!("is {}", old.verification.as_str())));
             }
             let document = Some((document.numbered(sealed), now));
-            let next = Installer { verification: Verification::UnderReview, document, reviewed: None, rejection_reason: None, ..old };
+            let next =
+                Installer { verification: Verification::UnderReview, document, reviewed: None, rejection_reason: None, ..old };
             Ok((next, vec!["document"]))
         };
         self.move_own_installer(by, "installer.identity_submitted", submit).await

@@ -2,9 +2,7 @@
 //! that an installer may work.
 
 use serde::Serialize;
-use tenantry_domain::{
-    Error, Installer, InstallerConsent, InstallerTerms, KeyPurpose, Result, Seconds, Secret, Text,
-};
+use tenantry_domain::{Error, Installer, InstallerConsent, InstallerTerms, KeyPurpose, Result, Seconds, Secret, Text};
 use uuid::Uuid;
 
 use crate::account::Account;

@@ -258,9 +258,7 @@ impl Account {
             let found = found.filter(|installer| !installer.suspended && !self.has_lapsed(installer));
             let pending = found.as_ref().and_then(|installer| installer.pending_until);
             let (link, template, lives) = match pending {
-                Some(until) => {
-                    (InstallerLink::Confirmation, Template::Confirmation, until.seconds() - self.now().seconds())
-                }
+                Some(until) => (InstallerLink::Confirmation, Template::Confirmation, until.seconds() - self.now().seconds()),
                 None => (InstallerLink::Reset, Template::Reset, RESET),
             };
             let challenge = self.installer_challenge(link, found.as_ref().map(|installer| installer.id), email, lives);

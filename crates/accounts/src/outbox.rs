@@ -113,9 +113,7 @@ impl Registry {
                     Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
                     Template::Invitation => platform.password_link(AccountId::console(), letter.about),
                     Template::Password => platform.password_link(letter.account, letter.about),
-                    Template::Confirmation => {
-                        platform.installer_link(InstallerLink::Confirmation, letter.account, letter.about)
-                    }
+                    Template::Confirmation => platform.installer_link(InstallerLink::Confirmation, letter.account, letter.about),
                     Template::Reset => platform.installer_link(InstallerLink::Reset, letter.account, letter.about),
                     Template::IdentityApproved => Secret::new(String::new()),
                     Template::IdentityRejected => account.rejection_reason(InstallerId(letter.about)).await?,

@@ -9,8 +9,8 @@ use jsonwebtoken::Validation;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tenantry_domain::{
-    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, GrantType, Instant, KeyId, KeyPurpose, Result, Scopes, Seconds, Secret,
-    SessionId,
+    AccountId, Allowance, Audience, AuthUserId, ClientId, Error, GrantType, Instant, KeyId, KeyPurpose, Result, Scopes, Seconds,
+    Secret, SessionId,
 };
 use uuid::Uuid;
 

@@ -100,15 +100,21 @@ impl ResponseError for ApiError {
                 | Error::QueryTooBroad
                 | Error::InvalidCode
                 | Error::OidcNotConfigured => StatusCode::BAD_REQUEST,
-                Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials => StatusCode::UNAUTHORIZED,
+                Error::Unauthorized | Error::InvalidClient | Error::InvalidCredentials | Error::TokenExpired => {
+                    StatusCode::UNAUTHORIZED
+                }
                 Error::InsufficientScope
                 | Error::MfaTokenInvalid
                 | Error::GrantMissing
                 | Error::ScopeNotDelegable(_)
                 | Error::NotASubAccount
+                | Error::AccountPending
+                | Error::IdentityRequired
+                | Error::TermsRequired
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
-                Error::IdempotencyConflict => StatusCode::CONFLICT,
+                Error::IdempotencyConflict | Error::EmailTaken => StatusCode::CONFLICT,
+                Error::WeakPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 Error::RateLimited(_) | Error::TooManyAttempts(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable | Error::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
                 Error::OutcomeUnknown | Error::Unchanged | Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -126,7 +132,7 @@ impl ResponseError for ApiError {
         };
         let headers = response.headers_mut();
         match self {
-            Self::Domain(Error::Unauthorized) => {
+            Self::Domain(Error::Unauthorized | Error::TokenExpired) => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer error=\"invalid_token\""));
             }
             Self::Domain(Error::InsufficientScope) => {
@@ -209,6 +215,9 @@ impl From<&ApiError> for ErrorBody {
             ApiError::Domain(Error::Duplicate(field)) => {
                 vec![FieldError { field: (*field).to_owned(), message: "is taken".to_owned() }]
             }
+            ApiError::Domain(Error::WeakPassword { field, message }) => {
+                vec![FieldError { field: field.clone(), message: message.clone() }]
+            }
             ApiError::Domain(Error::ScopeNotDelegable(_) | Error::InvalidScope(_)) => {
                 vec![FieldError { field: "scope".to_owned(), message: error.to_string() }]
             }
@@ -225,6 +234,12 @@ impl From<&ApiError> for ErrorBody {
 }
 
 impl ErrorBody {
+    /// The same body under another name for the cause.
+    pub(crate) fn with_code(mut self, code: &'static str) -> Self {
+        self.error.code = code;
+        self
+    }
+
     /// The same body with the id of the request that failed.
     pub(crate) fn with_request_id(mut self, id: &str) -> Self {
         self.error.request_id = Some(id.to_owned());

@@ -97,6 +97,11 @@ impl Operation<'_> {
         self.responses.insert(201, json!({"description": "Done."}));
     }
 
+    pub(crate) fn accepted_with<T: ToSchema>(&mut self) {
+        let schema = self.schema::<T>();
+        self.responses.insert(202, json!({"description": "Taken.", "content": {"application/json": {"schema": schema}}}));
+    }
+
     pub(crate) fn created_with<T: ToSchema>(&mut self) {
         let schema = self.schema::<T>();
         self.responses.insert(201, json!({"description": "Done.", "content": {"application/json": {"schema": schema}}}));
@@ -169,7 +174,7 @@ impl Operation<'_> {
         self.responses.insert(200, response);
     }
 
-    fn error(&mut self, status: u16, description: &str) {
+    pub(crate) fn error(&mut self, status: u16, description: &str) {
         let schema = self.schema::<ErrorBody>();
         let mut response = json!({"description": description, "content": {"application/json": {"schema": schema}}});
         if matches!(status, 429 | 503) {
@@ -212,6 +217,8 @@ pub fn document(server: &str) -> Value {
                 "clientToken": {"type": "apiKey", "in": "query", "name": "client_token",
                     "description": "Access token for callers that cannot set a header."},
                 "clientBasic": {"type": "http", "scheme": "basic", "description": "client_id and client_secret."},
+                "installerBearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "Token from the login of installers."},
             },
         },
     })
@@ -223,7 +230,9 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
     operation.parameters.extend(path_parameters(route.path));
     (route.describe)(&mut operation);
     operation.error(400, "Something in the request is malformed or breaks a rule; `errors` names it.");
-    if route.policy.access != Access::Public {
+    if route.policy.access == Access::InstallerEntry {
+        operation.error(429, "Too many attempts, or the account has too much under way.");
+    } else if route.policy.access != Access::Public {
         operation.error(401, "Missing, invalid or expired credentials.");
         operation.error(403, "Known caller, not allowed.");
         operation.error(429, "The account has too much under way.");
@@ -237,7 +246,7 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
     operation.error(500, "A fault on our side; `request_id` names it.");
     operation.error(503, "Full, stopping, or the database is away.");
     let mut described = json!({
-        "operationId": camel_case(route.name),
+        "operationId": camel_case(&format!("{}{}", route.prefix, route.name)),
         "tags": [tag(route)],
         "summary": route.summary,
         "security": security(route.policy),
@@ -258,7 +267,8 @@ fn tag(route: &Route) -> String {
 fn security(policy: Policy) -> Value {
     let bearer = |scope: &&str| json!({"bearer": [scope]});
     match policy.access {
-        Access::Page | Access::Probe | Access::Public | Access::Console | Access::Form => json!([]),
+        Access::Page | Access::Probe | Access::Public | Access::Console | Access::Form | Access::InstallerEntry => json!([]),
+        Access::Installer => json!([{"installerBearer": []}]),
         Access::Person => json!([{"bearer": ["openid"]}]),
         Access::TokenEndpoint => std::iter::once(json!({"clientBasic": []})).chain(PERSONS_SCOPES.iter().map(bearer)).collect(),
         Access::Client => json!([{"clientBasic": []}]),
@@ -293,6 +303,10 @@ fn path_parameters(path: &'static str) -> impl Iterator<Item = Value> {
             "uid" => ("The account user.", json!({"type": "string", "maxLength": 255})),
             "username" => ("What the user is called.", json!({"type": "string", "maxLength": 255})),
             "tid" if path.contains("/tokens/") => ("What the token is called.", json!({"type": "string", "maxLength": 255})),
+            "installer_id" => (
+                "The installer.",
+                json!({"type": "string", "pattern": "^ins_[0-9a-f]{32}$", "examples": ["ins_01936f0c7b2a7c3e9d4f5a6b7c8d9e0f"]}),
+            ),
             "tag_id" | "tid" => ("Record id.", json!({"type": "string", "format": "uuid"})),
             _ => ("Record id.", json!({"type": "string"})),
         };

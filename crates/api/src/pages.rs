@@ -17,10 +17,11 @@ use crate::route::{Access, Route, page, page_post};
 use crate::token_request::{FormOrJson, secret};
 
 /// All pages look alike: what differs stands in a template of its own.
-const TEMPLATES: [(&str, &str); 3] = [
+const TEMPLATES: [(&str, &str); 4] = [
     ("page.html", include_str!("../pages/page.html")),
     ("password.html", include_str!("../pages/password.html")),
     ("link.html", include_str!("../pages/link.html")),
+    ("confirm.html", include_str!("../pages/confirm.html")),
 ];
 
 pub(crate) fn pages() -> Vec<Route> {
@@ -29,28 +30,39 @@ pub(crate) fn pages() -> Vec<Route> {
         page_post("/account/password", Access::Form, choose),
         page_post("/account/link", Access::Form, go),
     ]
+    .into_iter()
+    .chain(crate::installer_pages::pages())
+    .collect()
 }
 
 /// What a page says.
 #[derive(Serialize)]
-struct Words {
+pub(crate) struct Words {
     lang: &'static str,
-    title: &'static str,
+    pub(crate) title: &'static str,
     who: &'static str,
     password: &'static str,
     hint: &'static str,
     choose: &'static str,
-    gone_title: &'static str,
+    pub(crate) gone_title: &'static str,
     gone: &'static str,
-    done_title: &'static str,
+    pub(crate) done_title: &'static str,
     done: &'static str,
     go: &'static str,
     weak: &'static str,
-    later: &'static str,
+    pub(crate) later: &'static str,
     link_title: &'static str,
     link_why: &'static str,
     link_go: &'static str,
     link_gone: &'static str,
+    pub(crate) confirm_title: &'static str,
+    pub(crate) confirm_why: &'static str,
+    pub(crate) confirm_go: &'static str,
+    pub(crate) confirm_done: &'static str,
+    pub(crate) installer_hint: &'static str,
+    pub(crate) installer_weak: &'static str,
+    pub(crate) installer_done: &'static str,
+    pub(crate) installer_gone: &'static str,
 }
 
 const ENGLISH: Words = Words {
@@ -71,6 +83,14 @@ const ENGLISH: Words = Words {
     link_why: "You followed a link to sign in. It works once.",
     link_go: "Continue",
     link_gone: "It was used, or it is too old, or it is not whole. Ask for another one where you wanted to sign in.",
+    confirm_title: "Confirm your address",
+    confirm_why: "Somebody signed up as an installer with this address:",
+    confirm_go: "Confirm",
+    confirm_done: "Your address is confirmed. You can log in in the app now.",
+    installer_hint: "At least 10 characters, with an upper case letter, a lower case letter and a digit.",
+    installer_weak: "Choose another one: it lacks something of the above, is too easy to guess, or is your address.",
+    installer_done: "Your password is set, and you are logged out everywhere. Please log in with it in the app.",
+    installer_gone: "It was used, or it is too old, or it is not whole. Ask for another one in the app.",
 };
 
 const NORWEGIAN: Words = Words {
@@ -91,10 +111,18 @@ const NORWEGIAN: Words = Words {
     link_why: "Du fulgte en lenke for å logge inn. Den virker én gang.",
     link_go: "Fortsett",
     link_gone: "Den er brukt, for gammel eller ikke hel. Be om en ny der du ville logge inn.",
+    confirm_title: "Bekreft adressen din",
+    confirm_why: "Noen registrerte seg som installatør med denne adressen:",
+    confirm_go: "Bekreft",
+    confirm_done: "Adressen din er bekreftet. Nå kan du logge inn i appen.",
+    installer_hint: "Minst 10 tegn, med en stor bokstav, en liten bokstav og et siffer.",
+    installer_weak: "Velg et annet: det mangler noe av det over, er for lett å gjette, eller er adressen din.",
+    installer_done: "Passordet ditt er satt, og du er logget ut overalt. Logg inn med det i appen.",
+    installer_gone: "Den er brukt, for gammel eller ikke hel. Be om en ny i appen.",
 };
 
 /// The language that the browser asks for first, of those that there are.
-fn words(request: &HttpRequest) -> &'static Words {
+pub(crate) fn words(request: &HttpRequest) -> &'static Words {
     let asked = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let languages = asked.split(',').map(|part| part.split([';', '-']).next().unwrap_or_default().trim());
     let known = languages.filter_map(|language| match language {
@@ -147,7 +175,10 @@ async fn form(at: &Unproven, token: &Secret, fault: Option<&str>) -> Result<Http
         "password.html",
         status,
         "",
-        context! { t => Serde(t), title => t.title, form => true, token => token.reveal(), email, fault },
+        context! {
+            t => Serde(t), title => t.title, form => true, token => token.reveal(), email, fault,
+            action => "/account/password", hint => t.hint, least => 8,
+        },
     )
 }
 
@@ -226,7 +257,7 @@ fn gone(t: &Words) -> Result<HttpResponse> {
 }
 
 /// A page from which forms lead here and to `end`. Nothing is loaded, and nobody frames it.
-fn render(name: &str, status: StatusCode, end: &str, values: Value) -> Result<HttpResponse> {
+pub(crate) fn render(name: &str, status: StatusCode, end: &str, values: Value) -> Result<HttpResponse> {
     let fault = |error: minijinja::Error| ApiError::Domain(Error::Internal(error.to_string()));
     let mut templates = Environment::new();
     for (name, text) in TEMPLATES {

@@ -18,6 +18,7 @@ use crate::body;
 use crate::call::{self, Call, PathAccount};
 use crate::error::{ApiError, Result};
 use crate::forwarded;
+use crate::installers;
 use crate::limits;
 use crate::openapi::{Describe, Operation};
 use crate::query;
@@ -55,6 +56,10 @@ pub enum Access {
     Form,
     /// The token that says who an account user is.
     Person,
+    /// Nothing yet: an installer that signs up or logs in.
+    InstallerEntry,
+    /// An installer's token.
+    Installer,
     /// A token with one of these scopes, matched exactly.
     AnyOf(&'static [&'static str]),
 }
@@ -88,6 +93,16 @@ impl Policy {
     /// An account user, in its own affairs.
     pub(crate) const fn person() -> Self {
         Self { access: Access::Person, lane: Lane::Reserved, in_query: None }
+    }
+
+    /// An installer, that has shown nothing yet.
+    pub(crate) const fn installer_entry() -> Self {
+        Self { access: Access::InstallerEntry, ..Self::public() }
+    }
+
+    /// An installer, in its own affairs.
+    pub(crate) const fn installer() -> Self {
+        Self { access: Access::Installer, ..Self::public() }
     }
 
     /// The same where the token may also stand in this query parameter.
@@ -157,6 +172,9 @@ pub fn routes() -> Vec<Route> {
         crate::events::routes(),
         crate::well_known::routes(),
         crate::console::routes(),
+        installers::routes(),
+        crate::installer_identity::routes(),
+        crate::installer_terms::routes(),
     ]
     .into_iter()
     .flatten()
@@ -176,6 +194,8 @@ pub struct Route {
     pub(crate) name: &'static str,
     /// The handler's module, `roles`.
     pub(crate) tag: &'static str,
+    /// What stands before its name where that one is another route's, too.
+    pub(crate) prefix: &'static str,
     pub(crate) describe: fn(&mut Operation<'_>),
     serve: Serve,
 }
@@ -213,7 +233,24 @@ where
         Args::describe(operation);
         F::Output::describe(operation);
     };
-    Route { method, path, policy, summary, name, tag, describe, serve: serve(handler) }
+    Route { method, path, policy, summary, name, tag, prefix: "", describe, serve: serve(handler) }
+}
+
+/// An endpoint of installers: at the path of the configured account, and at that of any.
+pub(crate) fn of_installers<F, Args>(
+    method: &Method,
+    [configured, any]: [&'static str; 2],
+    policy: Policy,
+    handler: F,
+    summary: &'static str,
+) -> [Route; 2]
+where
+    F: Handler<Args>,
+    Args: FromRequest + Describe + 'static,
+    F::Output: Responder + Describe + 'static,
+{
+    let other = route(method.clone(), any, policy, handler.clone(), summary);
+    [route(method.clone(), configured, policy, handler, summary), Route { prefix: "account_", ..other }]
 }
 
 /// What anyone may GET or HEAD, outside the API: a page, or a probe.
@@ -224,7 +261,17 @@ where
     F::Output: Responder + 'static,
 {
     let policy = Policy { access, lane: Lane::Ordinary, in_query: None };
-    Route { method: Method::GET, path, policy, summary: "", name: "", tag: "", describe: |_| {}, serve: serve(handler) }
+    Route {
+        method: Method::GET,
+        path,
+        policy,
+        summary: "",
+        name: "",
+        tag: "",
+        prefix: "",
+        describe: |_| {},
+        serve: serve(handler),
+    }
 }
 
 /// What a page sends back.
@@ -337,9 +384,10 @@ impl Route {
 
 /// Stands before every handler: who calls, on which account, and may they. What it finds is left for [`Call`].
 async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpResponse {
-    let refuse = |error: ApiError| {
-        let in_form = matches!(route.policy.access, Access::TokenEndpoint | Access::Client) && token_request::is_form(request);
-        if in_form { tokens::refuse_form(error) } else { HttpResponse::from_error(error) }
+    let refuse = |error: ApiError| match route.policy.access {
+        Access::TokenEndpoint | Access::Client if token_request::is_form(request) => tokens::refuse_form(error),
+        Access::InstallerEntry | Access::Installer => installers::in_their_words(HttpResponse::from_error(error)),
+        _ => HttpResponse::from_error(error),
     };
     if let Err(error) = admit(route.policy, request).await {
         body::drain(request, payload).await;
@@ -348,6 +396,9 @@ async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpRe
     let Ok(mut answer) = AssertUnwindSafe((route.serve)(request.clone(), payload)).catch_unwind().await else {
         return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned())));
     };
+    if matches!(route.policy.access, Access::InstallerEntry | Access::Installer) {
+        answer = installers::in_their_words(answer);
+    }
     let allowance = request.extensions().get::<Allowance>().copied();
     if let Some(allowance) = allowance.filter(|_| answer.status() != StatusCode::TOO_MANY_REQUESTS) {
         limits::tell(allowance, answer.headers_mut());
@@ -363,7 +414,7 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
             registry.platform().charge(forwarded::client(request))?;
             None
         }
-        Access::Public => {
+        Access::Public | Access::InstallerEntry => {
             let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
             registry.platform().charge(forwarded::client(request))?
@@ -385,6 +436,10 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
         Access::Person => {
             let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane };
             authenticated(request, policy, AccountId::console(), demand).await?
+        }
+        Access::Installer => {
+            let demand = Demand { token_use: TokenUse::Installer, scopes: &[], lane: policy.lane };
+            authenticated(request, policy, path_account(request)?, demand).await?
         }
         Access::AnyOf(scopes) => {
             let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
@@ -419,8 +474,12 @@ async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId
     Ok(admitted.allowance)
 }
 
-/// The account that a request names: the first parameter of its path, whose name in the template says what it may be.
+/// The account that a request names: the first parameter of its path, whose name in the template says what it may be. Where none
+/// stands there, it is the one whose installers are served.
 fn path_account(request: &HttpRequest) -> Result<AccountId> {
+    if Matched::template(request).starts_with(installers::CONFIGURED) {
+        return Ok(State::of(request).options.installer_account);
+    }
     let (name, text) = Matched::parameter(request, 0).ok_or(Error::NotFound)?;
     let account = match name {
         "oid" => AccountId::parse_owner(&text),

@@ -9,6 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, web};
 use ipnet::IpNet;
 use tenantry_accounts::{Catalogue, Registry};
+use tenantry_domain::{AccountId, Mode};
 
 use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
@@ -16,7 +17,7 @@ use crate::route::{Router, routes};
 use crate::{health, observe, pages, ui};
 
 /// What an operator chooses of HTTP.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -24,6 +25,19 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// The public URL is https: browsers are told to stay there.
     pub https: bool,
+    /// The account whose installers are served where the path names none.
+    pub installer_account: AccountId,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            https: false,
+            installer_account: AccountId::owner(Mode::Production),
+        }
+    }
 }
 
 /// What every worker shares.

@@ -8,7 +8,7 @@ use tenantry_domain::Channel;
 use crate::Failure;
 
 /// Templates by language and name. The first line of a text is its subject.
-const TEMPLATES: [(&str, &str); 15] = [
+const TEMPLATES: [(&str, &str); 31] = [
     ("letter.html", include_str!("../templates/letter.html")),
     ("en/code.txt", include_str!("../templates/en/code.txt")),
     ("en/code.html", include_str!("../templates/en/code.html")),
@@ -17,6 +17,14 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("en/password.html", include_str!("../templates/en/password.html")),
     ("en/invitation.txt", include_str!("../templates/en/invitation.txt")),
     ("en/invitation.html", include_str!("../templates/en/invitation.html")),
+    ("en/confirmation.txt", include_str!("../templates/en/confirmation.txt")),
+    ("en/confirmation.html", include_str!("../templates/en/confirmation.html")),
+    ("en/reset.txt", include_str!("../templates/en/reset.txt")),
+    ("en/reset.html", include_str!("../templates/en/reset.html")),
+    ("en/approved.txt", include_str!("../templates/en/approved.txt")),
+    ("en/approved.html", include_str!("../templates/en/approved.html")),
+    ("en/rejected.txt", include_str!("../templates/en/rejected.txt")),
+    ("en/rejected.html", include_str!("../templates/en/rejected.html")),
     ("nb/code.txt", include_str!("../templates/nb/code.txt")),
     ("nb/code.html", include_str!("../templates/nb/code.html")),
     ("nb/code.sms", include_str!("../templates/nb/code.sms")),
@@ -24,6 +32,14 @@ const TEMPLATES: [(&str, &str); 15] = [
     ("nb/password.html", include_str!("../templates/nb/password.html")),
     ("nb/invitation.txt", include_str!("../templates/nb/invitation.txt")),
     ("nb/invitation.html", include_str!("../templates/nb/invitation.html")),
+    ("nb/confirmation.txt", include_str!("../templates/nb/confirmation.txt")),
+    ("nb/confirmation.html", include_str!("../templates/nb/confirmation.html")),
+    ("nb/reset.txt", include_str!("../templates/nb/reset.txt")),
+    ("nb/reset.html", include_str!("../templates/nb/reset.html")),
+    ("nb/approved.txt", include_str!("../templates/nb/approved.txt")),
+    ("nb/approved.html", include_str!("../templates/nb/approved.html")),
+    ("nb/rejected.txt", include_str!("../templates/nb/rejected.txt")),
+    ("nb/rejected.html", include_str!("../templates/nb/rejected.html")),
 ];
 
 /// A message as a person gets it.
@@ -49,6 +65,10 @@ impl Letter {
             Template::Code => "code",
             Template::Password => "password",
             Template::Invitation => "invitation",
+            Template::Confirmation => "confirmation",
+            Template::Reset => "reset",
+            Template::IdentityApproved => "approved",
+            Template::IdentityRejected => "rejected",
         };
         let sender = Sender { name: &message.sender, logo: message.logo.as_deref() };
         written(message.channel, &message.target, (language, name), message.secret.reveal(), sender)
@@ -75,7 +95,11 @@ fn language(code: Option<&str>) -> &'static str {
 /// How a message looks, with made-up values; `None` for a template or language that is not there.
 pub fn preview(template: &str, language: &str) -> Option<Letter> {
     TEMPLATES.iter().find(|(name, _)| *name == format!("{language}/{template}.txt"))?;
-    let secret = if template == "code" { "123456" } else { "https://id.example.com/account/password?token=..." };
+    let secret = match template {
+        "code" => "123456",
+        "rejected" => "The picture of the back cannot be read.",
+        _ => "https://id.example.com/account/password?token=...",
+    };
     let sender = Sender { name: "Example Shop", logo: Some("https://shop.example.com/logo.png") };
     written(Channel::Email, "ola@example.com", (language, template), secret, sender).ok()
 }

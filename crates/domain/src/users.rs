@@ -7,7 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use serde::{Deserialize, Serialize};
 
 use crate::email::is_hidden;
-use crate::{AccountId, AuthUserId, Change, CustomerId, Email, InstallerId, Password, PasswordHash, Phone, PublicUrl, Stamp, fold};
+use crate::{
+    AccountId, AuthUserId, Change, CustomerId, Email, InstallerId, Password, PasswordHash, Phone, PublicUrl, Stamp, fold,
+};
 
 /// All but what a path may hold as it is (RFC 3986 section 2.3).
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -77,7 +79,10 @@ impl FromStr for Realm {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Users, Self::Console, Self::Installers].into_iter().find(|realm| realm.as_str() == text).ok_or_else(|| "is no realm".to_owned())
+        [Self::Users, Self::Console, Self::Installers]
+            .into_iter()
+            .find(|realm| realm.as_str() == text)
+            .ok_or_else(|| "is no realm".to_owned())
     }
 }
 

@@ -13,7 +13,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tenantry_accounts::{Choices, Database, Quotas};
 use tenantry_delivery::{Sms, Smtp, Ways};
-use tenantry_domain::{PublicUrl, Secret};
+use tenantry_domain::{AccountId, PublicUrl, Secret, Text};
 
 /// Every setting there is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ pub(crate) struct Config {
     sms_token_file: Option<PathBuf>,
     /// Who sends text messages: a number or a name.
     sms_from: Option<String>,
+    /// The account whose installers are served at `/api/v1/installer`.
+    installer_account: String,
+    /// The first version of the terms for its installers.
+    installer_terms_version: String,
     /// When an unused account leaves memory, in seconds.
     pub(crate) account_idle: i64,
     /// How long /readyz says no before the listener closes, in seconds.
@@ -127,6 +131,8 @@ impl Default for Config {
             sms_token: None,
             sms_token_file: None,
             sms_from: None,
+            installer_account: "P00000000".to_owned(),
+            installer_terms_version: "2024-01".to_owned(),
             account_idle: 900,
             shutdown_delay: 0,
             shutdown_timeout: 30,
@@ -181,6 +187,8 @@ impl Config {
         config.quotas()?;
         config.metrics_token()?;
         config.ways()?;
+        config.installer_account()?;
+        config.installer_terms_version()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
         }
@@ -194,6 +202,16 @@ impl Config {
             bail!("database_connections and account_idle must be at least 1");
         }
         Ok(config)
+    }
+
+    /// The account whose installers are served where the path names none.
+    pub(crate) fn installer_account(&self) -> Result<AccountId> {
+        self.installer_account.parse().map_err(|fault| anyhow!("installer_account {fault}"))
+    }
+
+    /// The first version of the terms for its installers.
+    pub(crate) fn installer_terms_version(&self) -> Result<Text<50>> {
+        Text::not_blank(&self.installer_terms_version).map_err(|fault| anyhow!("installer_terms_version {fault}"))
     }
 
     /// Where the world reaches the API.

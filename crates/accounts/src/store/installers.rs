@@ -13,12 +13,7 @@ use super::{begins_with, corrupt, stamp, stamped, storage, taken};
 use crate::installer_review::InstallerFilter;
 
 /// One installer; with `lock`, nobody changes it before the end of the transaction.
-pub(crate) async fn get(
-    db: &impl ConnectionTrait,
-    account: AccountId,
-    id: InstallerId,
-    lock: bool,
-) -> Result<Option<Installer>> {
+pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: InstallerId, lock: bool) -> Result<Option<Installer>> {
     let query = Entity::find_by_id((account.as_str().to_owned(), id.0));
     let query = if lock { query.lock_exclusive() } else { query };
     query.one(db).await.map_err(storage)?.map(record).transpose()

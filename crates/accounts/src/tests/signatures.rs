@@ -12,7 +12,7 @@ use crate::tokens::TokenUse;
 async fn a_genuine_signature_over_the_wrong_thing_is_refused() {
     let world = World::new().await;
     let account = world.operator().await;
-    let key = account.signing_key().await.unwrap();
+    let key = account.signing_key(tenantry_domain::KeyPurpose::Account).await.unwrap();
     let now = account.now().seconds();
     let header = json!({"alg": "ES256", "kid": key.id, "typ": "at+jwt"});
     let issuer = "https://id.example.com/v1/accounts/T00000000";
