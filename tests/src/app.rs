@@ -64,8 +64,6 @@ impl TestApp {
         let platform = Arc::new(Platform::new(store, source, vault, public, choices));
         let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
         let registry = Registry::new(platform, 2);
-        let installers = registry.get(options.installer_account).await.expect("the operator's account");
-        installers.seed_installer_terms("2024-01".parse().expect("a version")).await.expect("terms");
         let ways = Ways { directory: database.file("outbox"), ..Ways::default() };
         let delivery = Delivery::new(registry.clone(), ways, &mut catalogue).expect("a delivery");
         let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));

@@ -16,4 +16,4 @@ pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;
 
 /// What a shop's administrator holds.
-pub const SHOP: &[&str] = &["admin:accounts", "admin:customers"];
+pub const SHOP: &[&str] = &["admin:accounts", "admin:customers", "admin:installers"];

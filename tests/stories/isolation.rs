@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use tenantry_api::{Access, Route, document, routes};
 use tenantry_tests::{Answer, AppClient, PASSWORD, PUBLIC, Person, SHOP, Tenant, TestApp};
 
+use crate::installers::{self, Installers, license, signup, token_in};
 use crate::policies::{NOBODY, call, example, path};
 
 const VICTIM: &str = "T11200000";
@@ -26,6 +27,8 @@ enum Worth {
     Elsewhere,
     /// A live token of the victim's with this scope.
     Scope(&'static str),
+    /// A live token of an installer of the victim's.
+    Installer,
 }
 
 struct Credential {
@@ -104,6 +107,11 @@ impl<'a> World<'a> {
     async fn mfa_token(&self) -> String {
         text(&self.client.bring("per", PASSWORD).await.json()["mfa_token"])
     }
+}
+
+/// The installers of an account.
+fn theirs<'a>(app: &'a TestApp, account: &str) -> Installers<'a> {
+    Installers { base: format!("/v1/accounts/{account}/installer"), ..Installers::of(app) }
 }
 
 /// All credentials that an attacker may come by.
@@ -194,7 +202,14 @@ async fn credentials(app: &TestApp, world: &World<'_>) -> Vec<Credential> {
     shop.ask_code("kari@example.com", json!({})).await;
     let customer = shop.bring_code("email", "kari@example.com", &app.code().await.0).await.ok();
     put("customer", &text(&customer["access_token"]), Worth::Scope("user:customers"));
+    let installers = theirs(app, VICTIM);
+    put("installer", &installers.member("jane@example.com").await.token, Worth::Installer);
+    let gone = installers.logged_in("jane@example.com", installers::PASSWORD).await;
+    assert_eq!(gone.post_empty("logout").await.status, 204);
+    put("installer logged out", &gone.token, Worth::Nothing);
     // Good elsewhere.
+    put("other account's installer", &theirs(app, "T00000000").member("jane@example.com").await.token, Worth::Elsewhere);
+    put("configured account's installer", &Installers::of(app).member("jane@example.com").await.token, Worth::Elsewhere);
     let stranger = app.partner_with("T11300000", SHOP).await;
     put("other account's admin", &stranger.token, Worth::Elsewhere);
     put("sibling by exchange", &operator.enter("T11300000").await.token, Worth::Elsewhere);
@@ -212,17 +227,25 @@ fn is_right(route: &Route, worth: Worth, answer: &Answer) -> bool {
     // An answer to HEAD has no body.
     let bare = route.method.as_str() == "HEAD";
     let refused = |status: u16, code: &str| answer.status == status && (bare || error == code);
+    let unread = || refused(401, "invalid_credentials") || refused(401, "token_expired");
     match (route.policy.access, worth) {
+        // Those of the configured account, which is none of the victim's.
+        (Access::Installer, _) if route.path.starts_with("/api/") => refused(404, "not_found") || unread(),
+        (Access::Installer, Worth::Elsewhere) => refused(404, "not_found"),
+        (Access::Installer, Worth::Installer) => answer.status == 200 || answer.status == 403,
+        (Access::Installer, _) => unread(),
+        (Access::AnyOf(_), Worth::Installer) => refused(401, "unauthorized"),
         // The console's own tokens are another account's.
         (Access::Person, Worth::Nothing) => refused(401, "unauthorized") || refused(404, "not_found"),
-        (Access::Person, _) => refused(404, "not_found") || answer.status == 200,
+        (Access::Person, Worth::Installer) => refused(404, "not_found"),
+        (Access::Person, _) => refused(404, "not_found") || refused(401, "unauthorized") || answer.status == 200,
         (_, Worth::Nothing) => refused(401, "unauthorized"),
         (_, Worth::Elsewhere) => refused(404, "not_found"),
         (Access::AnyOf(allowed), Worth::Scope(scope)) if !allowed.is_empty() && !allowed.contains(&scope) => {
             refused(403, "insufficient_scope")
         }
         // It is let in, whatever becomes of it.
-        (_, Worth::Scope(_)) => answer.status != 401 && answer.status < 500,
+        (_, Worth::Scope(_) | Worth::Installer) => answer.status != 401 && answer.status < 500,
     }
 }
 
@@ -235,7 +258,7 @@ async fn no_credential_opens_what_is_not_its_own() {
     let before = app.database.rows_of(VICTIM).await;
     let (mut cells, mut wrong, mut lines) = (0, Vec::new(), Vec::new());
     for route in routes() {
-        let guarded = matches!(route.policy.access, Access::AnyOf(_) | Access::Person);
+        let guarded = matches!(route.policy.access, Access::AnyOf(_) | Access::Person | Access::Installer);
         let body = example(&document, &route);
         let at = path(&route, VICTIM, NOBODY);
         let mut line = String::new();
@@ -243,7 +266,16 @@ async fn no_credential_opens_what_is_not_its_own() {
             // What may be let in must not change anything: it is tried where it only reads.
             let let_in = matches!(credential.worth, Worth::Scope(scope)
                 if matches!(route.policy.access, Access::AnyOf(allowed) if allowed.is_empty() || allowed.contains(&scope)));
-            let own = route.policy.access == Access::Person && credential.name == "identity token";
+            let own = match route.policy.access {
+                Access::Person => credential.name == "identity token",
+                Access::Installer if route.path.starts_with("/api/") => credential.name == "configured account's installer",
+                Access::Installer => credential.worth == Worth::Installer,
+                _ => false,
+            };
+            if own && route.path.starts_with("/api/") {
+                line.push(' ');
+                continue;
+            }
             if !guarded || (let_in || own) && route.method.as_str() != "GET" {
                 line.push(' ');
                 continue;
@@ -323,6 +355,9 @@ async fn a_foreign_id_is_an_unknown_id() {
     let first = |answer: &Value, name: &str| text(&answer[0][name]);
     let victim = &world.victim;
     let member = victim.post("management/users", json!({"email": "kari@example.com"})).await.ok();
+    let installer = theirs(&app, VICTIM).member("jane@example.com").await;
+    assert_eq!(installer.post("verify-identity", license()).await.status, 202);
+    let installer = text(&installer.get("profile").await.ok()["installer_id"]);
     let records = BTreeMap::from([
         ("clients", first(&victim.get("auth/clients").await.ok(), "id")),
         ("client-grants", first(&victim.get("auth/client-grants").await.ok(), "id")),
@@ -334,6 +369,7 @@ async fn a_foreign_id_is_an_unknown_id() {
         ("tags", first(&victim.get("customers/tags").await.ok(), "id")),
         ("terms", first(&victim.get("customers/terms").await.ok(), "id")),
         ("keys", first(&victim.get("auth/keys").await.ok(), "kid")),
+        ("installers", installer),
     ]);
     let before = app.database.rows_of(VICTIM).await;
     let mut walked = 0;
@@ -390,7 +426,15 @@ async fn every_value_is_good_only_where_its_kind_is_asked_for() {
     let cookie = kari.cookie.split_once('=').unwrap().1.to_owned();
     let exchange = text(&app.operator().await.exchange(VICTIM).await.ok()["access_token"]);
     let person = client.person(&session);
+    let jane = theirs(&app, VICTIM).member("jane@example.com").await;
+    assert_eq!(jane.post("signup-with-confirmation", signup("kari@example.com")).await.status, 201);
+    let confirmation = token_in(&app.messages().await[0], "cnf_");
+    jane.post("forgot-password", json!({"email": "jane@example.com"})).await.ok();
+    let reset = token_in(&app.messages().await[0], "rst_");
     let values = BTreeMap::from([
+        ("installer token", jane.token.clone()),
+        ("confirmation", confirmation),
+        ("reset", reset),
         ("access token", person.token.clone()),
         ("refresh token", text(&session["refresh_token"])),
         ("mfa token", mfa_token.clone()),
@@ -452,6 +496,9 @@ async fn every_value_is_good_only_where_its_kind_is_asked_for() {
                 person.with_cookie("/v1/account/session").await
             }
             "password" => app.choose_password(value, "another horse, another staple").await,
+            "installer" => Installers { token: value.to_owned(), ..jane.clone() }.get("profile").await,
+            "confirm-email" => jane.post("confirm-email", json!({"token": value})).await,
+            "reset-password" => jane.post("reset-password", json!({"token": value, "new_password": "N3wS3cur3P@ss!"})).await,
             "page" => app.get(&format!("/account/password?token={value}")).await,
             other => panic!("{other}"),
         }
@@ -472,6 +519,9 @@ async fn every_value_is_good_only_where_its_kind_is_asked_for() {
         ("cookie", "console session"),
         ("page", "password link"),
         ("password", "password link"),
+        ("installer", "installer token"),
+        ("confirm-email", "confirmation"),
+        ("reset-password", "reset"),
     ];
     let mut tried = 0;
     for (place, belongs) in places {
@@ -499,6 +549,9 @@ async fn every_value_is_good_only_where_its_kind_is_asked_for() {
         ("cookie", "console session"),
         ("page", "password link"),
         ("password", "password link"),
+        ("installer", "installer token"),
+        ("confirm-email", "confirmation"),
+        ("reset-password", "reset"),
     ] {
         let answer = show(place, &values[kind]).await;
         assert!((200..300).contains(&answer.status), "{kind} as {place}: {} {}", answer.status, answer.text);

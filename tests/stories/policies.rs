@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tenantry_api::{Access, Route, document, routes};
 use tenantry_tests::{Answer, PUBLIC, SHOP, Tenant, TestApp};
 
+use crate::installers::{Installers, signup};
+
 /// An id that no record has.
 pub(crate) const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -14,9 +16,12 @@ pub(crate) const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 pub(crate) fn path(route: &Route, account: &str, record: &str) -> String {
     let Some((before, after)) = route.path.split_once('{') else { return route.path.to_owned() };
     let after = after.split_once('}').unwrap().1;
+    // Those of installers have a form of their own.
+    let installer = if record == NOBODY { "ins_00000000000070008000000000000000" } else { record };
+    let after = after.replace("{installer_id}", installer);
     let after = ["{id}", "{role_id}", "{aid}", "{username}", "{customer_id}", "{uid}", "{tag_id}", "{tid}"]
         .iter()
-        .fold(after.to_owned(), |path, hole| path.replace(hole, record))
+        .fold(after, |path, hole| path.replace(hole, record))
         .replace("{operation}", "send-verification-code")
         .replace("{field}", "email");
     format!("{before}{account}{after}")
@@ -61,6 +66,9 @@ async fn every_route_honours_its_policy() {
     let member = json!({"email": "theirs@example.com"});
     let foreign_member = other.post("management/users", member).await.ok()["id"].as_str().unwrap().to_owned();
     let foreign_account = other.sub_account("theirs").await;
+    let theirs = Installers { base: "/v1/accounts/T11300000/installer".to_owned(), ..Installers::of(&app) };
+    let foreign_installer = theirs.post("signup", signup("theirs@example.com")).await.json()["installer_id"].clone();
+    let foreign_installer = foreign_installer.as_str().unwrap().to_owned();
     let scopes: BTreeSet<&str> = routes()
         .iter()
         .filter_map(|route| if let Access::AnyOf(scopes) = route.policy.access { Some(scopes) } else { None })
@@ -115,6 +123,7 @@ async fn every_route_honours_its_policy() {
             "roles" => &foreign_role,
             "tags" => &foreign_tag,
             "terms" => &foreign_terms,
+            "installers" => &foreign_installer,
             "clients" => &foreign_client,
             "client-grants" => &foreign_grant,
             "users" if route.path.contains("customers") => "their-customer",
@@ -123,9 +132,21 @@ async fn every_route_honours_its_policy() {
             _ => &foreign_account,
         };
         let about_one = route.path.contains("{customer_id}")
-            || ["}", "rotate-secret", "change_username", "able", "/totp", "/confirm", "-codes"]
-                .iter()
-                .any(|end| route.path.ends_with(end));
+            || [
+                "}",
+                "rotate-secret",
+                "change_username",
+                "able",
+                "/totp",
+                "/confirm",
+                "-codes",
+                "/approve",
+                "/reject",
+                "/suspend",
+                "/reinstate",
+            ]
+            .iter()
+            .any(|end| route.path.ends_with(end));
         if about_one {
             let unknown = if noun == "accounts" { "T11299998" } else { NOBODY };
             let unknown = call(&one, &route, &path(&route, "T11200000", unknown), &body).await;
@@ -145,6 +166,29 @@ async fn what_asks_for_no_scope_is_named_here() {
         .filter(|route| !matches!(route.policy.access, Access::AnyOf(_)))
         .map(|route| format!("{} {}", route.method, route.path))
         .collect();
+    let (of_installers, open): (Vec<String>, Vec<String>) = open.into_iter().partition(|route| route.contains("/installer/"));
+    assert_eq!(
+        of_installers,
+        [
+            "POST /api/v1/installer/signup",
+            "POST /api/v1/installer/signup-with-confirmation",
+            "POST /api/v1/installer/confirm-email",
+            "POST /api/v1/installer/login",
+            "POST /api/v1/installer/logout",
+            "POST /api/v1/installer/forgot-password",
+            "POST /api/v1/installer/reset-password",
+            "GET /api/v1/installer/profile",
+            "PUT /api/v1/installer/profile",
+            "GET /api/v1/installer/verification-status",
+            "POST /api/v1/installer/verify-identity",
+            "POST /api/v1/installer/accept-terms",
+            "GET /api/v1/installer/terms",
+            "POST /api/v1/installer/authorization",
+        ]
+        .iter()
+        .flat_map(|route| [(*route).to_owned(), route.replace("/api/v1/", "/v1/accounts/{aid}/")])
+        .collect::<Vec<_>>()
+    );
     assert_eq!(
         open,
         [

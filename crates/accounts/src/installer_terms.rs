@@ -57,20 +57,19 @@ impl Account {
         .await
     }
 
-    /// Publishes the first version, where there is none.
-    pub async fn seed_installer_terms(&self, version: Text<50>) -> Result<()> {
-        if self.installer_terms().await?.is_some() {
-            return Ok(());
+    /// The version that counts now, if one was published. The first one of the configured account is, when it is asked for.
+    pub async fn installer_terms(&self) -> Result<Option<InstallerTerms>> {
+        let current = store::installers::current_terms(&self.platform().store.read, self.id()).await?;
+        let (account, first) = &self.platform().installers;
+        if current.is_some() || self.id() != *account {
+            return Ok(current);
         }
-        match self.publish_installer_terms(Caller::system(), version, None).await {
-            Ok(_) | Err(Error::Duplicate(_)) => Ok(()),
+        match self.publish_installer_terms(Caller::system(), first.clone(), None).await {
+            Ok(first) => Ok(Some(first)),
+            // Another first use was quicker.
+            Err(Error::Duplicate(_)) => store::installers::current_terms(&self.platform().store.read, self.id()).await,
             Err(error) => Err(error),
         }
-    }
-
-    /// The version that counts now, if one was published.
-    pub async fn installer_terms(&self) -> Result<Option<InstallerTerms>> {
-        store::installers::current_terms(&self.platform().store.read, self.id()).await
     }
 
     /// Versions in order of publication.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tenantry_domain::{Allowance, PublicUrl, Result, Seconds};
+use tenantry_domain::{AccountId, Allowance, Mode, PublicUrl, Result, Seconds, Text};
 use tenantry_federation::Providers;
 use tokio::sync::{Notify, Semaphore};
 
@@ -35,13 +35,15 @@ pub struct Platform {
     pub(crate) signatures: Signatures,
     /// Leave to make an RSA key.
     pub(crate) key_making: Semaphore,
+    /// The account whose installers are served where a path names none, and the first version of their terms.
+    pub(crate) installers: (AccountId, Text<50>),
     pub(crate) limits: Limits,
     pub(crate) uses: Uses,
     pub(crate) measures: Arc<Measures>,
 }
 
 /// What an operator chooses of the runtime.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Choices {
     /// How long access tokens live where an account says nothing, in seconds.
     pub token_lifetime: Seconds,
@@ -53,6 +55,10 @@ pub struct Choices {
     pub quotas: Option<Quotas>,
     /// Whether identity providers may stand on this very machine. For development.
     pub federation_loopback: bool,
+    /// The account whose installers are served where a path names none.
+    pub installer_account: AccountId,
+    /// The first version of the terms for its installers.
+    pub installer_terms: Text<50>,
 }
 
 impl Default for Choices {
@@ -65,6 +71,8 @@ impl Default for Choices {
             hash_threads: cores.saturating_sub(1).max(1),
             quotas: Some(Quotas::default()),
             federation_loopback: false,
+            installer_account: AccountId::owner(Mode::Production),
+            installer_terms: "2024-01".parse().expect("it is a version"),
         }
     }
 }
@@ -87,6 +95,7 @@ impl Platform {
             session_lifetime: choices.session_lifetime,
             signatures: Signatures::new(SIGNATURES),
             key_making: Semaphore::new(1),
+            installers: (choices.installer_account, choices.installer_terms),
             measures,
         }
     }
@@ -104,6 +113,11 @@ impl Platform {
     /// Time and randomness.
     pub fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// The account whose installers are served where a path names none.
+    pub fn installer_account(&self) -> AccountId {
+        self.installers.0
     }
 
     /// Charges an address for a request that proves nothing; `Error::RateLimited` when its rate is used up.

@@ -478,7 +478,7 @@ async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId
 /// stands there, it is the one whose installers are served.
 fn path_account(request: &HttpRequest) -> Result<AccountId> {
     if Matched::template(request).starts_with(installers::CONFIGURED) {
-        return Ok(State::of(request).options.installer_account);
+        return Ok(State::of(request).registry.platform().installer_account());
     }
     let (name, text) = Matched::parameter(request, 0).ok_or(Error::NotFound)?;
     let account = match name {

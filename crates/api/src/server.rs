@@ -9,7 +9,6 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpRequest, web};
 use ipnet::IpNet;
 use tenantry_accounts::{Catalogue, Registry};
-use tenantry_domain::{AccountId, Mode};
 
 use crate::health::Readiness;
 use crate::metrics::HttpMetrics;
@@ -17,7 +16,7 @@ use crate::route::{Router, routes};
 use crate::{health, observe, pages, ui};
 
 /// What an operator chooses of HTTP.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -25,19 +24,6 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// The public URL is https: browsers are told to stay there.
     pub https: bool,
-    /// The account whose installers are served where the path names none.
-    pub installer_account: AccountId,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            trusted_proxies: Vec::new(),
-            cors_origins: Vec::new(),
-            https: false,
-            installer_account: AccountId::owner(Mode::Production),
-        }
-    }
 }
 
 /// What every worker shares.

@@ -205,12 +205,12 @@ impl Config {
     }
 
     /// The account whose installers are served where the path names none.
-    pub(crate) fn installer_account(&self) -> Result<AccountId> {
+    fn installer_account(&self) -> Result<AccountId> {
         self.installer_account.parse().map_err(|fault| anyhow!("installer_account {fault}"))
     }
 
     /// The first version of the terms for its installers.
-    pub(crate) fn installer_terms_version(&self) -> Result<Text<50>> {
+    fn installer_terms_version(&self) -> Result<Text<50>> {
         Text::not_blank(&self.installer_terms_version).map_err(|fault| anyhow!("installer_terms_version {fault}"))
     }
 
@@ -236,6 +236,8 @@ impl Config {
             session_lifetime: self.session_lifetime,
             federation_loopback: self.federation_loopback,
             quotas: self.limits_enabled.then_some(quotas),
+            installer_account: self.installer_account()?,
+            installer_terms: self.installer_terms_version()?,
             ..Choices::default()
         })
     }

@@ -9,7 +9,6 @@ use anyhow::{Context, Result, anyhow};
 use tenantry_accounts::{Catalogue, Lock, Platform, Registry, Schema, Source};
 use tenantry_api::{Options, State, app, metrics_app};
 use tenantry_delivery::Delivery;
-use tenantry_domain::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
@@ -49,9 +48,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
         https: public.to_string().starts_with("https:"),
-        installer_account: config.installer_account()?,
     };
-    seed_terms(&registry, &config).await?;
     let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
     let ways = config.ways()?;
     let directory = ways.directory.display();
@@ -109,19 +106,6 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     empty_log(&registry).await;
     tracing::info!("stopped");
     ended
-}
-
-/// Publishes the first terms for installers. That their account is not there yet keeps nobody else from being served.
-async fn seed_terms(registry: &Registry, config: &Config) -> Result<()> {
-    let (account, version) = (config.installer_account()?, config.installer_terms_version()?);
-    match registry.get(account).await {
-        Ok(account) => account.seed_installer_terms(version).await.map_err(|error| anyhow!("{error}")),
-        Err(Error::NotFound) => {
-            tracing::warn!(%account, "installers are served for an account that is not there");
-            Ok(())
-        }
-        Err(error) => Err(anyhow!("{error}")),
-    }
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {

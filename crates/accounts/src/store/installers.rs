@@ -75,7 +75,7 @@ pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: In
 
 /// Forgets installers of all accounts that never confirmed their address, at most so many; how many those were.
 pub(crate) async fn prune(db: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<usize> {
-    let expired = Entity::find().filter(Column::PendingUntil.lt(now.micros())).limit(limit).lock_exclusive();
+    let expired = Entity::find().filter(Column::PendingUntil.lte(now.micros())).limit(limit).lock_exclusive();
     let expired = expired.all(db).await.map_err(storage)?;
     for row in &expired {
         remove(db, row.account_id.parse().map_err(corrupt)?, InstallerId(row.id)).await?;
