@@ -231,21 +231,19 @@ fn is_right(route: &Route, worth: Worth, answer: &Answer) -> bool {
     match (route.policy.access, worth) {
         // Those of the configured account, which is none of the victim's.
         (Access::Installer, _) if route.path.starts_with("/api/") => refused(404, "not_found") || unread(),
-        (Access::Installer, Worth::Elsewhere) => refused(404, "not_found"),
+        (Access::Installer, Worth::Elsewhere) | (Access::Person, Worth::Installer) => refused(404, "not_found"),
         (Access::Installer, Worth::Installer) => answer.status == 200 || answer.status == 403,
         (Access::Installer, _) => unread(),
-        (Access::AnyOf(_), Worth::Installer) => refused(401, "unauthorized"),
         // The console's own tokens are another account's.
         (Access::Person, Worth::Nothing) => refused(401, "unauthorized") || refused(404, "not_found"),
-        (Access::Person, Worth::Installer) => refused(404, "not_found"),
         (Access::Person, _) => refused(404, "not_found") || refused(401, "unauthorized") || answer.status == 200,
-        (_, Worth::Nothing) => refused(401, "unauthorized"),
+        (_, Worth::Nothing | Worth::Installer) => refused(401, "unauthorized"),
         (_, Worth::Elsewhere) => refused(404, "not_found"),
         (Access::AnyOf(allowed), Worth::Scope(scope)) if !allowed.is_empty() && !allowed.contains(&scope) => {
             refused(403, "insufficient_scope")
         }
         // It is let in, whatever becomes of it.
-        (_, Worth::Scope(_) | Worth::Installer) => answer.status != 401 && answer.status < 500,
+        (_, Worth::Scope(_)) => answer.status != 401 && answer.status < 500,
     }
 }
 

@@ -67,6 +67,25 @@ pub(crate) fn in_their_words(answer: HttpResponse) -> HttpResponse {
     told
 }
 
+/// Every cause that the installer API names.
+pub(crate) const CODES: [&str; 15] = [
+    "validation_error",
+    "invalid_credentials",
+    "token_expired",
+    "account_pending",
+    "identity_required",
+    "terms_required",
+    "email_taken",
+    "weak_password",
+    "account_suspended",
+    "not_found",
+    "payload_too_large",
+    "unsupported_media_type",
+    "too_many_requests",
+    "unavailable",
+    "internal_error",
+];
+
 fn their_code(code: &str) -> Option<&'static str> {
     match code {
         "invalid_request" => Some("validation_error"),
@@ -217,7 +236,7 @@ struct InstallerSignup {
     email: String,
     /// At least 10 characters with upper case, lower case and digit.
     #[serde(default, deserialize_with = "secret")]
-    #[schema(required, value_type = String, min_length = 10, write_only)]
+    #[schema(required, value_type = String, min_length = 10, pattern = r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{10,}$", write_only)]
     password: Option<Secret>,
     /// Given name.
     #[schema(min_length = 1, max_length = 100)]
@@ -284,7 +303,7 @@ struct InstallerReset {
     token: Option<Secret>,
     /// At least 10 characters with upper case, lower case and digit.
     #[serde(default, deserialize_with = "secret")]
-    #[schema(required, value_type = String, min_length = 10, write_only)]
+    #[schema(required, value_type = String, min_length = 10, pattern = r"^(?=.*[a-z])(?=.*[A-Z])(?=.*\d).{10,}$", write_only)]
     new_password: Option<Secret>,
 }
 

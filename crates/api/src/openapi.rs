@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use crate::error::{ErrorBody, MfaRequiredBody};
+use crate::installers::CODES;
 use crate::route::{Access, Policy, Route, routes};
 use crate::tokens::PERSONS_SCOPES;
 
@@ -33,6 +34,8 @@ pub(crate) struct Operation<'d> {
     request_body: Option<Value>,
     responses: BTreeMap<u16, Value>,
     has_record: bool,
+    /// Errors are told in the words of the installer API.
+    of_installers: bool,
 }
 
 impl Operation<'_> {
@@ -174,8 +177,20 @@ impl Operation<'_> {
         self.responses.insert(200, response);
     }
 
+    /// The schema of errors, with the causes that the installer API names.
+    fn installers_error(&mut self) -> Value {
+        self.schema::<ErrorBody>();
+        let (mut body, mut detail) = (self.schemas["Error"].clone(), self.schemas["ErrorDetail"].clone());
+        detail["properties"]["code"] =
+            json!({"type": "string", "description": "Stable machine-readable cause.", "enum": CODES, "example": CODES[0]});
+        body["properties"]["error"] = json!({"$ref": "#/components/schemas/InstallerErrorDetail"});
+        self.schemas.insert("InstallerErrorDetail".to_owned(), detail);
+        self.schemas.insert("InstallerError".to_owned(), body);
+        json!({"$ref": "#/components/schemas/InstallerError"})
+    }
+
     pub(crate) fn error(&mut self, status: u16, description: &str) {
-        let schema = self.schema::<ErrorBody>();
+        let schema = if self.of_installers { self.installers_error() } else { self.schema::<ErrorBody>() };
         let mut response = json!({"description": description, "content": {"application/json": {"schema": schema}}});
         if matches!(status, 429 | 503) {
             let seconds = json!({"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}});
@@ -225,8 +240,14 @@ pub fn document(server: &str) -> Value {
 }
 
 fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
-    let mut operation =
-        Operation { schemas, parameters: Vec::new(), request_body: None, responses: BTreeMap::new(), has_record: false };
+    let mut operation = Operation {
+        schemas,
+        parameters: Vec::new(),
+        request_body: None,
+        responses: BTreeMap::new(),
+        has_record: false,
+        of_installers: matches!(route.policy.access, Access::Installer | Access::InstallerEntry),
+    };
     operation.parameters.extend(path_parameters(route.path));
     (route.describe)(&mut operation);
     operation.error(400, "Something in the request is malformed or breaks a rule; `errors` names it.");

@@ -1,10 +1,9 @@
 //! `tenantry bootstrap`: the first start.
 
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use serde::Serialize;
 use tenantry_accounts::{Bootstrapped, Catalogue, Lock, Platform, Registry, Schema, Source};
 
@@ -32,7 +31,7 @@ struct Shown {
 }
 
 /// Brings the schema up and makes the operator's accounts. Exit code 1 if that was done before.
-pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<ExitCode> {
+pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
     let Asked { json, if_needed, recover, admin } = asked;
     let admin = admin.map(|email| email.parse::<Email>()).transpose().map_err(|fault| anyhow!("--admin {fault}"))?;
     let (database, public) = (config.database()?, config.public_url()?);
@@ -69,14 +68,9 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<ExitCode> 
             shown.context("the credentials could not be shown; `tenantry bootstrap --recover` makes new ones")?;
         }
         None if if_needed => {}
-        None => {
-            eprintln!(
-                "tenantry: this database was bootstrapped before; its credentials were shown then (lost? --recover makes new ones)"
-            );
-            return Ok(ExitCode::FAILURE);
-        }
+        None => bail!("this database was bootstrapped before; its credentials were shown then (lost? --recover makes new ones)"),
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The credentials, and the commands that try everything once. The README shows the same.

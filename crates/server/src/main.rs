@@ -142,7 +142,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,
         Command::Bootstrap { json, if_needed, recover, admin } => {
             let asked = bootstrap::Asked { json, if_needed, recover, admin };
-            return system.block_on(bootstrap::bootstrap(config, asked));
+            system.block_on(bootstrap::bootstrap(config, asked))?;
         }
         Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
         Command::Metrics => print!("{}", metrics::page()),
