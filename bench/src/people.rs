@@ -215,7 +215,18 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
     }
     let audience = admin.audience();
     let places = Cell::new(0_u32);
-    let asks: [(&str, Ask<'_>); 4] = [
+    // Everybody is somewhere else.
+    let elsewhere = |path: &str, body: Value| {
+        let place = places.get() + 1;
+        places.set(place);
+        let headers = format!("Content-Type: application/json\r\nX-Forwarded-For: 10.0.{}.{}\r\n", place / 250, place % 250);
+        Request::new("POST", path, &headers, &body.to_string())
+    };
+    for n in 0..KNOWN {
+        let body = json!({"email": user(n), "password": "Tr0ub4dor&3", "first_name": "A", "last_name": "B", "company": "C"});
+        wire.json(&elsewhere("/api/v1/installer/signup", body)).await?;
+    }
+    let asks: [(&str, Ask<'_>); 6] = [
         ("login", Box::new(|address| app.log_in(address, "a wrong password"))),
         (
             "passwordless",
@@ -231,15 +242,14 @@ async fn enumeration(report: &mut Report, server: &Server, world: &World) -> Res
                 app.account.post("auth/mfa/recovery", &body)
             }),
         ),
+        ("forgot", Box::new(|address| elsewhere("/v1/account/password/forgot", json!({"email": address})))),
         (
-            "forgot",
-            Box::new(|address| {
-                let place = places.get() + 1;
-                places.set(place);
-                let headers =
-                    format!("Content-Type: application/json\r\nX-Forwarded-For: 10.0.{}.{}\r\n", place / 250, place % 250);
-                Request::new("POST", "/v1/account/password/forgot", &headers, &json!({"email": address}).to_string())
-            }),
+            "installer's login",
+            Box::new(|address| elsewhere("/api/v1/installer/login", json!({"email": address, "password": "a wrong password"}))),
+        ),
+        (
+            "installer's forgotten password",
+            Box::new(|address| elsewhere("/api/v1/installer/forgot-password", json!({"email": address}))),
         ),
     ];
     for (name, ask) in asks {
