@@ -58,6 +58,10 @@ impl<'a> Installers<'a> {
         self.call(Method::PUT, path, Some(body)).await
     }
 
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path, None).await
+    }
+
     pub(crate) async fn post_empty(&self, path: &str) -> Answer {
         self.call(Method::POST, path, None).await
     }
@@ -402,6 +406,33 @@ async fn who_has_an_account_nobody_learns() {
         anyone.try_log_in("JANE@example.com", OTHER).await;
     }
     assert_eq!(anyone.try_log_in("jane@EXAMPLE.com", OTHER).await.status, 429);
+}
+
+#[actix_web::test]
+async fn nothing_is_left_of_whoever_is_erased() {
+    let app = TestApp::start().await;
+    let anyone = Installers::of(&app);
+    let reviewer = app.production_operator().await.client(&["write:installers"]).await;
+    for own in [true, false] {
+        let jane = anyone.member("jane.doe@example.com").await;
+        assert_eq!(jane.post("verify-identity", license()).await.status, 202);
+        anyone.post("forgot-password", json!({"email": "jane.doe@example.com"})).await.ok();
+        let reset = token_in(&app.messages().await[0], "rst_");
+        let id = jane.get("profile").await.ok()["installer_id"].as_str().unwrap().to_owned();
+        let at = format!("management/installers/{id}");
+        assert_eq!(if own { jane.delete("profile").await.status } else { reviewer.delete(&at).await.status }, 204);
+        jane.get("profile").await.refused(401, "token_expired");
+        reviewer.get(&at).await.refused(404, "not_found");
+        reviewer.delete(&at).await.refused(404, "not_found");
+        anyone.try_log_in("jane.doe@example.com", PASSWORD).await.refused(401, "invalid_credentials");
+        let body = json!({"token": reset, "new_password": OTHER});
+        names(&anyone.post("reset-password", body).await, 400, "validation_error", "token");
+        let rows = format!("{:?}", app.database.rows_of("P00000000").await).to_lowercase();
+        for part in ["jane.doe", "smith", "acme", "storage.example.com"] {
+            assert!(!rows.contains(part), "{part}");
+        }
+        app.pass(3600);
+    }
 }
 
 #[actix_web::test]

@@ -179,6 +179,7 @@ async fn what_asks_for_no_scope_is_named_here() {
             "POST /api/v1/installer/reset-password",
             "GET /api/v1/installer/profile",
             "PUT /api/v1/installer/profile",
+            "DELETE /api/v1/installer/profile",
             "GET /api/v1/installer/verification-status",
             "POST /api/v1/installer/verify-identity",
             "POST /api/v1/installer/accept-terms",

@@ -366,6 +366,28 @@ impl Account {
         .await
     }
 
+    /// Forgets an installer wholly: only its id stays, in the log. Its address is free again.
+    ///
+    /// Errors: `NotFound`.
+    pub async fn erase_installer(&self, by: Caller, id: InstallerId) -> Result<()> {
+        let (account, caller, now) = (self.clone(), by.clone(), self.now());
+        self.write_rows(&by, async move |tx| {
+            store::installers::get(tx, account.id(), id, true).await?.ok_or(Error::NotFound)?;
+            store::installers::remove(tx, account.id(), id).await?;
+            store::sessions::end_all(tx, account.id(), &[id.0], now).await?;
+            store::challenges::end_all(tx, account.id(), &[id.0], now).await?;
+            account.tell(tx, &account.activity("installer.erased", &caller, id));
+            Ok(())
+        })
+        .await
+    }
+
+    /// The same for the installer who calls.
+    pub async fn erase_own_installer(&self, by: Caller) -> Result<()> {
+        let id = self.own_installer(&by).await?.id;
+        self.erase_installer(by, id).await
+    }
+
     /// Changes the profile of the installer who calls (contract no. 67). Whoever was approved under another name is looked at
     /// again.
     pub async fn update_own_installer(&self, by: Caller, change: InstallerChange) -> Result<Installer> {

@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::installers::{InstallerStatus, paths};
 use crate::openapi::{Describe, Operation};
 use crate::query::{self, Id, Query};
-use crate::reply::{Ok200, Page};
-use crate::route::{Policy, Route, get, of_installers, post};
+use crate::reply::{NoContent204, Ok200, Page};
+use crate::route::{Policy, Route, delete, get, of_installers, post};
 
 /// Reads of installers.
 pub(crate) const INSTALLERS_READ: Policy = Policy::any_of(&["admin:installers", "write:installers", "read:installers"]);
@@ -36,6 +36,12 @@ pub(crate) fn routes() -> Vec<Route> {
             INSTALLERS_READ,
             get_installer,
             "Read one installer, with its document",
+        ),
+        delete(
+            "/v1/accounts/{aid}/management/installers/{installer_id}",
+            INSTALLERS_REPAIR,
+            erase_installer,
+            "Erase an installer",
         ),
         post(
             "/v1/accounts/{aid}/management/installers/{installer_id}/approve",
@@ -102,6 +108,11 @@ async fn get_installer(call: Call, Id(id): Id<InstallerId>) -> Result<Ok200<Inst
     let (installer, number) = call.account.installer(&call.caller, id).await?;
     let number = number.map(|number| number.reveal().to_owned());
     Ok(Ok200(InstallerRecord::new(&installer, number, call.registry.platform().source().now())))
+}
+
+async fn erase_installer(call: Call, Id(id): Id<InstallerId>) -> Result<NoContent204> {
+    call.account.erase_installer(call.caller, id).await?;
+    Ok(NoContent204)
 }
 
 async fn approve_installer(call: Call, Id(id): Id<InstallerId>) -> Result<Ok200<InstallerRecord>> {

@@ -49,6 +49,7 @@ pub(crate) fn routes() -> Vec<Route> {
         of_installers(&post, paths!("reset-password"), entry, reset_installer_password, "Reset password"),
         of_installers(&Method::GET, paths!("profile"), own, get_installer_profile, "Get profile"),
         of_installers(&Method::PUT, paths!("profile"), own, update_installer_profile, "Update profile"),
+        of_installers(&Method::DELETE, paths!("profile"), own, erase_own_installer, "Erase one's own account"),
     ]
     .into_iter()
     .flatten()
@@ -154,6 +155,11 @@ async fn update_installer_profile(call: Call, Json(body): Json<ProfileUpdate>) -
     let now = call.registry.platform().source().now();
     let installer = call.account.update_own_installer(call.caller, body.parse()?).await?;
     Ok(Ok200(Profile::new(&installer, now)))
+}
+
+async fn erase_own_installer(call: Call) -> Result<NoContent204> {
+    call.account.erase_own_installer(call.caller).await?;
+    Ok(NoContent204)
 }
 
 /// A link's token that is good for nothing, as the source document has it.
