@@ -1,25 +1,21 @@
-//! Installers: they sign up, log in and look after themselves (contract nos. 60-68). Each stands in a row of its own; its
+//! Installers: they sign up, log in and look after themselves (contract nos. 60-63, 66-68). Each stands in a row of its own; its
 //! password stands with those of users, in a realm of its own, so that logging in is one thing for all.
 
 use serde_json::json;
 use tenantry_domain::{
     Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Installer, InstallerChange,
-    InstallerId, InstallerSignup, KeyPurpose, Password, Realm, Recovery, Result, Scopes, Seconds, Secret, Stamp, Verification,
-    fold,
+    InstallerId, InstallerSignup, KeyPurpose, Password, Realm, Recovery, Result, Scopes, Seconds, Stamp, Verification, fold,
 };
 use uuid::Uuid;
 
 use crate::account::Account;
 use crate::attempts::network;
 use crate::caller::{Caller, Origin};
-use crate::challenges::{Challenge, Kind};
-use crate::derived::Ticket;
 use crate::events::Content;
-use crate::login::counted_name;
+use crate::installer_links::InstallerLink;
 use crate::measures::Issued;
 use crate::outbox::{Letter, Template};
-use crate::people::{Person, at_a_beat};
-use crate::platform::Platform;
+use crate::people::Person;
 use crate::sessions::Wanted;
 use crate::store::{self, Tx};
 use crate::tokens::{AccessToken, Claims, TokenUse};
@@ -32,63 +28,15 @@ const CLIENT_ID: &str = "installer";
 const LIFETIME: Seconds = 3600;
 /// How long an address may wait to be confirmed.
 const PENDING: Seconds = 86_400;
-/// How long a link to choose another password is good for.
-const RESET: Seconds = 1800;
 /// How many may sign up from one network in an hour.
 const SIGN_UPS: i64 = 100;
-
-/// A link for an installer, told apart by the word that its token begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InstallerLink {
-    /// Confirms an address.
-    Confirmation,
-    /// Chooses another password.
-    Reset,
-}
-
-impl InstallerLink {
-    const fn word(self) -> &'static str {
-        match self {
-            Self::Confirmation => "cnf",
-            Self::Reset => "rst",
-        }
-    }
-
-    const fn kind(self) -> Kind {
-        match self {
-            Self::Confirmation => Kind::Confirmation,
-            Self::Reset => Kind::Reset,
-        }
-    }
-
-    const fn page(self) -> &'static str {
-        match self {
-            Self::Confirmation => "confirm",
-            Self::Reset => "password",
-        }
-    }
-}
-
-impl Platform {
-    /// What an installer's link of this kind leads to.
-    pub(crate) fn installer_link(&self, link: InstallerLink, account: tenantry_domain::AccountId, challenge: Uuid) -> Secret {
-        let ticket = Ticket { account, kind: link.page(), id: challenge, generation: 0 };
-        let token = self.vault.hand_out_plain(link.word(), ticket);
-        Secret::new(format!("{}/installer/{}?token={}", self.public, link.page(), token.reveal()))
-    }
-
-    /// The account that a link is of, if it is one of ours.
-    pub fn account_of_installer_link(&self, link: InstallerLink, token: &str) -> Option<tenantry_domain::AccountId> {
-        self.vault.take_back_plain(link.word(), link.page(), token).map(|ticket| ticket.account)
-    }
-}
 
 fn client_id() -> ClientId {
     CLIENT_ID.parse().expect("it is a client id")
 }
 
 impl Account {
-    fn wanted_of_installer(&self) -> Wanted {
+    pub(crate) fn wanted_of_installer(&self) -> Wanted {
         let audience = Audience::Account(self.id());
         Wanted { client: CLIENT, client_id: client_id(), audience, grant: GrantType::Password, scope: Scopes::default() }
     }
@@ -98,15 +46,8 @@ impl Account {
         format!("{}/installer", self.platform().public.account(self.id()))
     }
 
-    fn installer_challenge(&self, link: InstallerLink, person: Option<InstallerId>, email: &Email, lives: Seconds) -> Challenge {
-        let key = counted_name(Realm::Installers, email.key());
-        let mut challenge = self.challenge(link.kind(), (person.map(|id| id.0), &key), self.wanted_of_installer());
-        challenge.expires_at = self.now().plus(lives);
-        challenge
-    }
-
     /// Whether it never confirmed its address: it is as if it had never been.
-    fn has_lapsed(&self, installer: &Installer) -> bool {
+    pub(crate) fn has_lapsed(&self, installer: &Installer) -> bool {
         installer.pending_until.is_some_and(|until| until <= self.now())
     }
 
@@ -194,7 +135,7 @@ impl Account {
     }
 
     /// What an installer did itself.
-    fn own_activity(&self, kind: &'static str, by: &Caller, id: InstallerId) -> Content {
+    pub(crate) fn own_activity(&self, kind: &'static str, by: &Caller, id: InstallerId) -> Content {
         Content { subject: id.to_string(), ..self.activity(kind, by, id) }
     }
 
@@ -245,95 +186,6 @@ impl Account {
         let installer = store::installers::get(&self.platform().store.read, self.id(), id, false).await?;
         let suspended = installer.is_some_and(|installer| installer.suspended);
         Ok(if suspended { Error::AccountSuspended } else { Error::TokenExpired })
-    }
-
-    /// Sends an installer a link to choose another password (contract no. 64), or, where its address waits to be confirmed, the
-    /// link for that. Whoever it is, it is answered alike.
-    ///
-    /// Errors: `TooManyAttempts` where the address was sent too many.
-    pub async fn forgot_installer_password(&self, origin: Origin, email: &Email) -> Result<()> {
-        self.refuse_suspended(&self.directory())?;
-        let send = async {
-            let found = store::installers::by_email(&self.platform().store.read, self.id(), email).await?;
-            let found = found.filter(|installer| !installer.suspended && !self.has_lapsed(installer));
-            let pending = found.as_ref().and_then(|installer| installer.pending_until);
-            let (link, template, lives) = match pending {
-                Some(until) => (InstallerLink::Confirmation, Template::Confirmation, until.seconds() - self.now().seconds()),
-                None => (InstallerLink::Reset, Template::Reset, RESET),
-            };
-            let challenge = self.installer_challenge(link, found.as_ref().map(|installer| installer.id), email, lives);
-            let target = found.map(|installer| installer.email.as_str().to_owned());
-            self.put_link_out(Caller::at(origin), challenge, template, (email.key(), target)).await
-        };
-        at_a_beat(send).await
-    }
-
-    /// What a link is about: a challenge that lives, and its installer.
-    ///
-    /// Errors: `InvalidGrant` for a token that is none, is of another kind or account, was used, or has expired.
-    async fn challenge_of_link(&self, link: InstallerLink, token: &str) -> Result<(Challenge, Installer)> {
-        let ticket = self.platform().vault.take_back_plain(link.word(), link.page(), token);
-        let ticket = ticket.filter(|ticket| ticket.account == self.id()).ok_or(Error::InvalidGrant)?;
-        let read = &self.platform().store.read;
-        let challenge = store::challenges::find(read, self.id(), ticket.id, self.now()).await?;
-        let challenge = challenge.filter(|challenge| challenge.kind == link.kind()).ok_or(Error::InvalidGrant)?;
-        let id = InstallerId(challenge.person.ok_or(Error::InvalidGrant)?);
-        let installer = store::installers::get(read, self.id(), id, false).await?.ok_or(Error::InvalidGrant)?;
-        Ok((challenge, installer))
-    }
-
-    /// The address of the installer whose link this is. Errors: `InvalidGrant`.
-    pub async fn whose_installer_link(&self, link: InstallerLink, token: &str) -> Result<Email> {
-        self.refuse_suspended(&self.directory())?;
-        Ok(self.challenge_of_link(link, token).await?.1.email)
-    }
-
-    /// Confirms the address that a link was sent to.
-    ///
-    /// Errors: `InvalidGrant`, also for an address that is confirmed already.
-    pub async fn confirm_installer(&self, origin: Origin, token: &str) -> Result<Installer> {
-        self.refuse_suspended(&self.directory())?;
-        let caller = Caller::at(origin);
-        let (challenge, installer) = self.challenge_of_link(InstallerLink::Confirmation, token).await?;
-        let (account, by, now) = (self.clone(), caller.clone(), self.now());
-        self.write_rows(&caller, async move |tx| {
-            let found = store::installers::get(tx, account.id(), installer.id, true).await?;
-            let found = found.filter(|installer| installer.is_pending() && !account.has_lapsed(installer));
-            let installer = found.ok_or(Error::InvalidGrant)?;
-            if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
-                return Err(Error::InvalidGrant);
-            }
-            let installer = Installer { stamp: installer.stamp.touched(now), pending_until: None, ..installer };
-            store::installers::update(tx, account.id(), &installer).await?;
-            account.tell(tx, &account.own_activity("installer.confirmed", &by, installer.id));
-            Ok(installer)
-        })
-        .await
-    }
-
-    /// Sets the password for which a link was sent (contract no. 65). All sessions of the installer end.
-    ///
-    /// Errors: `InvalidGrant`; `WeakPassword` for the address itself: then the link is still good.
-    pub async fn reset_installer_password(&self, origin: Origin, token: &str, password: Password) -> Result<()> {
-        self.refuse_suspended(&self.directory())?;
-        let caller = Caller::at(origin);
-        let (challenge, installer) = self.challenge_of_link(InstallerLink::Reset, token).await?;
-        InstallerSignup::differing("new_password", &password, &installer.email)?;
-        let password = self.hash(password).await?;
-        let (account, by, now) = (self.clone(), caller.clone(), self.now());
-        self.write_rows(&caller, async move |tx| {
-            let user = store::users::get(tx, account.id(), installer.id.0, true).await?.ok_or(Error::InvalidGrant)?;
-            if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
-                return Err(Error::InvalidGrant);
-            }
-            let (stamp, records) = (user.stamp.touched(now), [user.id.0]);
-            store::users::update(tx, account.id(), &AuthUser { password, stamp, ..user }).await?;
-            store::sessions::end_all(tx, account.id(), &records, now).await?;
-            store::challenges::end_all(tx, account.id(), &records, now).await?;
-            account.tell(tx, &account.own_activity("installer.password_changed", &by, installer.id));
-            Ok(())
-        })
-        .await
     }
 
     /// The installer who calls (contract nos. 66 and 68).

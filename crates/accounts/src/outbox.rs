@@ -6,7 +6,7 @@ use tenantry_domain::{AccountId, Channel, InstallerId, Instant, Result, Seconds,
 use uuid::Uuid;
 
 use crate::account::Account;
-use crate::installers::InstallerLink;
+use crate::installer_links::InstallerLink;
 use crate::platform::Platform;
 use crate::registry::Registry;
 use crate::store::{self, Tx};

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::body::{Json, MaybeJson};
 use crate::call::{Call, Unproven};
 use crate::error::{ApiError, Result};
-use crate::installer_identity::{INSTALLERS_READ, INSTALLERS_WRITE};
+use crate::installer_review::{INSTALLERS_READ, INSTALLERS_WRITE};
 use crate::installers::paths;
 use crate::query::{self, Query};
 use crate::reply::{Created201, Ok200, Page};

@@ -24,6 +24,8 @@ mod grants;
 mod health;
 mod installer_identity;
 mod installer_pages;
+mod installer_profile;
+mod installer_review;
 mod installer_terms;
 mod installers;
 mod keys;

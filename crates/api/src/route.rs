@@ -173,7 +173,9 @@ pub fn routes() -> Vec<Route> {
         crate::well_known::routes(),
         crate::console::routes(),
         installers::routes(),
+        crate::installer_profile::routes(),
         crate::installer_identity::routes(),
+        crate::installer_review::routes(),
         crate::installer_terms::routes(),
     ]
     .into_iter()

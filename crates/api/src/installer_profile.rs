@@ -1,0 +1,118 @@
+//! Installers' own profiles (contract nos. 66 and 67).
+
+use actix_web::http::Method;
+use serde::{Deserialize, Serialize};
+use tenantry_domain::{Change, Checks, Installer, InstallerChange, InstallerProfile, Instant, Text};
+use utoipa::ToSchema;
+
+use crate::body::Json;
+use crate::call::Call;
+use crate::error::Result;
+use crate::installers::{InstallerStatus, paths};
+use crate::reply::{NoContent204, Ok200};
+use crate::route::{Policy, Route, of_installers};
+
+pub(crate) fn routes() -> Vec<Route> {
+    let own = Policy::installer();
+    [
+        of_installers(&Method::GET, paths!("profile"), own, get_installer_profile, "Get profile"),
+        of_installers(&Method::PUT, paths!("profile"), own, update_installer_profile, "Update profile"),
+        of_installers(&Method::DELETE, paths!("profile"), own, erase_own_installer, "Erase one's own account"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+async fn get_installer_profile(call: Call) -> Result<Ok200<Profile>> {
+    let installer = call.account.own_installer(&call.caller).await?;
+    Ok(Ok200(Profile::new(&installer, call.registry.platform().source().now())))
+}
+
+async fn update_installer_profile(call: Call, Json(body): Json<ProfileUpdate>) -> Result<Ok200<Profile>> {
+    let now = call.registry.platform().source().now();
+    let installer = call.account.update_own_installer(call.caller, body.parse()?).await?;
+    Ok(Ok200(Profile::new(&installer, now)))
+}
+
+async fn erase_own_installer(call: Call) -> Result<NoContent204> {
+    call.account.erase_own_installer(call.caller).await?;
+    Ok(NoContent204)
+}
+
+/// A change of a profile; what is left out stays.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InstallerProfileUpdate, example = json!({"phone": "+1-555-0199", "company": "Acme EV Services Ltd."}))]
+struct ProfileUpdate {
+    /// Given name. Whoever was verified under another name is looked at again.
+    #[schema(min_length = 1, max_length = 100)]
+    first_name: Option<String>,
+    /// Family name.
+    #[schema(min_length = 1, max_length = 100)]
+    last_name: Option<String>,
+    /// Employer or contracting company.
+    #[schema(min_length = 1, max_length = 255)]
+    company: Option<String>,
+    /// E.164; blanks, dashes, dots and brackets may stand in it. Null for none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, max_length = 40)]
+    phone: Change<String>,
+}
+
+impl ProfileUpdate {
+    fn parse(self) -> Result<InstallerChange> {
+        let mut checks = Checks::default();
+        let first_name = checks.take("first_name", self.first_name.as_deref().map(Text::not_blank).transpose());
+        let last_name = checks.take("last_name", self.last_name.as_deref().map(Text::not_blank).transpose());
+        let company = checks.take("company", self.company.as_deref().map(Text::not_blank).transpose());
+        checks.take("phone", self.phone.given().map(|phone| InstallerProfile::phone(phone)).transpose());
+        let change =
+            (|| Some(InstallerChange { first_name: first_name?, last_name: last_name?, company: company?, phone: self.phone }))();
+        Ok(checks.done(change)?)
+    }
+}
+
+/// A profile.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InstallerProfile)]
+struct Profile {
+    /// `ins_` and hexadecimal digits.
+    installer_id: String,
+    /// How it logs in.
+    email: String,
+    /// Given name.
+    first_name: String,
+    /// Family name.
+    last_name: String,
+    /// Employer or contracting company.
+    company: String,
+    /// As it was given.
+    phone: Option<String>,
+    /// Whether it may log in yet.
+    status: InstallerStatus,
+    /// Whether its identity has been approved, with a document that is still good.
+    identity_verified: bool,
+    /// When it last accepted a version of the terms.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    terms_accepted_at: Option<Instant>,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Instant,
+}
+
+impl Profile {
+    fn new(installer: &Installer, now: Instant) -> Self {
+        Self {
+            installer_id: installer.id.to_string(),
+            email: installer.email.to_string(),
+            first_name: installer.profile.first_name.as_str().to_owned(),
+            last_name: installer.profile.last_name.as_str().to_owned(),
+            company: installer.profile.company.as_str().to_owned(),
+            phone: installer.profile.phone.clone(),
+            status: InstallerStatus::of(installer),
+            identity_verified: installer.is_verified(&now.day()),
+            terms_accepted_at: installer.consent.as_ref().map(|consent| consent.at),
+            created_at: installer.stamp.created_at,
+        }
+    }
+}
