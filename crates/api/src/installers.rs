@@ -13,8 +13,7 @@ use utoipa::ToSchema;
 use crate::body::Json;
 use crate::call::{Call, Unproven, origin};
 use crate::error::{ApiError, ErrorBody, Result};
-use crate::openapi::{Describe, Operation};
-use crate::reply::{Created201, NoContent204, Ok200};
+use crate::reply::{Created201, NoContent204, Ok200, Or};
 use crate::route::{Policy, Route, of_installers};
 use crate::token_request::secret;
 
@@ -91,17 +90,20 @@ fn their_code(code: &str) -> Option<&'static str> {
     }
 }
 
-async fn sign_up_installer(at: Unproven, Json(body): Json<InstallerSignup>) -> Result<SignedUp201<InstallerAccount>> {
+async fn sign_up_installer(
+    at: Unproven,
+    Json(body): Json<InstallerSignup>,
+) -> Result<Or<Or<Created201<InstallerAccount>, 409>, 422>> {
     let made = at.account().await?.sign_up(origin(&at.request), body.parse()?, false).await?;
-    Ok(SignedUp201(InstallerAccount::new(&made)))
+    Ok(Or(Or(Created201(InstallerAccount::new(&made)))))
 }
 
 async fn sign_up_installer_with_confirmation(
     at: Unproven,
     Json(body): Json<InstallerSignup>,
-) -> Result<SignedUp201<InstallerPending>> {
+) -> Result<Or<Or<Created201<InstallerPending>, 409>, 422>> {
     let made = at.account().await?.sign_up(origin(&at.request), body.parse()?, true).await?;
-    Ok(SignedUp201(InstallerPending::new(&made)))
+    Ok(Or(Or(Created201(InstallerPending::new(&made)))))
 }
 
 async fn confirm_installer_email(at: Unproven, Json(body): Json<InstallerConfirmation>) -> Result<Ok200<InstallerAccount>> {
@@ -110,17 +112,17 @@ async fn confirm_installer_email(at: Unproven, Json(body): Json<InstallerConfirm
     Ok(Ok200(InstallerAccount::new(&confirmed.map_err(bad_token)?)))
 }
 
-async fn log_in_installer(at: Unproven, Json(body): Json<InstallerLogin>) -> Result<LoggedIn<InstallerToken>> {
+async fn log_in_installer(at: Unproven, Json(body): Json<InstallerLogin>) -> Result<Or<Or<Ok200<InstallerToken>, 401>, 403>> {
     let password = body.password.ok_or("is required".to_owned());
     let password = password.and_then(|password| Password::shown(password.reveal().to_owned()));
     let password = password.map_err(|fault| ApiError::invalid("password", fault))?;
     let (token, id) = at.account().await?.log_in_installer(origin(&at.request), &body.email, password).await?;
-    Ok(LoggedIn(InstallerToken {
+    Ok(Or(Or(Ok200(InstallerToken {
         access_token: token.token.reveal().to_owned(),
         token_type: TokenType::Bearer,
         expires_in: token.expires_in,
         installer_id: id.to_string(),
-    }))
+    }))))
 }
 
 async fn log_out_installer(call: Call) -> Result<NoContent204> {
@@ -134,12 +136,12 @@ async fn forget_installer_password(at: Unproven, Json(body): Json<InstallerForgo
     Ok(Ok200(Message::new("If an account with that email exists, a reset link has been sent.")))
 }
 
-async fn reset_installer_password(at: Unproven, Json(body): Json<InstallerReset>) -> Result<Reset<Message>> {
+async fn reset_installer_password(at: Unproven, Json(body): Json<InstallerReset>) -> Result<Or<Ok200<Message>, 422>> {
     let token = body.token.ok_or_else(|| ApiError::invalid("token", "is required"))?;
     let password = chosen("new_password", body.new_password)?;
     let account = at.account().await?;
     account.reset_installer_password(origin(&at.request), token.reveal(), password).await.map_err(bad_token)?;
-    Ok(Reset(Message::new("Password updated successfully. Please log in with your new password.")))
+    Ok(Or(Ok200(Message::new("Password updated successfully. Please log in with your new password."))))
 }
 
 /// A link's token that is good for nothing, as the source document has it.
@@ -154,62 +156,6 @@ fn bad_token(error: Error) -> ApiError {
 pub(crate) fn chosen(field: &str, password: Option<Secret>) -> std::result::Result<Password, Error> {
     let password = password.ok_or_else(|| Error::invalid(field, "is required"))?;
     installer_password(field, password.reveal().to_owned())
-}
-
-/// 201 for somebody who was not there before.
-struct SignedUp201<T>(T);
-
-impl<T: Serialize> actix_web::Responder for SignedUp201<T> {
-    type Body = actix_web::body::BoxBody;
-
-    fn respond_to(self, request: &actix_web::HttpRequest) -> HttpResponse {
-        Created201(self.0).respond_to(request)
-    }
-}
-
-impl<T: ToSchema> Describe for SignedUp201<T> {
-    fn describe(operation: &mut Operation<'_>) {
-        operation.created_with::<T>();
-        operation.error(409, "There is an account with this address.");
-        operation.error(422, "The password breaks the rules; `errors` names the one.");
-    }
-}
-
-/// 200 with a token.
-struct LoggedIn<T>(T);
-
-impl<T: Serialize> actix_web::Responder for LoggedIn<T> {
-    type Body = actix_web::body::BoxBody;
-
-    fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().json(self.0)
-    }
-}
-
-impl<T: ToSchema> Describe for LoggedIn<T> {
-    fn describe(operation: &mut Operation<'_>) {
-        operation.reply::<T>();
-        operation.error(401, "The address or the password is wrong.");
-        operation.error(403, "The address is not confirmed yet, or the account is suspended.");
-    }
-}
-
-/// 200: another password counts.
-struct Reset<T>(T);
-
-impl<T: Serialize> actix_web::Responder for Reset<T> {
-    type Body = actix_web::body::BoxBody;
-
-    fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
-        HttpResponse::Ok().json(self.0)
-    }
-}
-
-impl<T: ToSchema> Describe for Reset<T> {
-    fn describe(operation: &mut Operation<'_>) {
-        operation.reply::<T>();
-        operation.error(422, "The password breaks the rules; `errors` names the one.");
-    }
 }
 
 /// Somebody who signs up.

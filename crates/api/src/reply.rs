@@ -43,6 +43,24 @@ impl<T: ToSchema> Describe for Created201<T> {
     }
 }
 
+/// An answer, where the request may also be refused with this status.
+pub(crate) struct Or<R, const STATUS: u16>(pub(crate) R);
+
+impl<R: Responder, const STATUS: u16> Responder for Or<R, STATUS> {
+    type Body = R::Body;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse<R::Body> {
+        self.0.respond_to(request)
+    }
+}
+
+impl<R: Describe, const STATUS: u16> Describe for Or<R, STATUS> {
+    fn describe(operation: &mut Operation<'_>) {
+        R::describe(operation);
+        operation.error(STATUS, "The request was understood, and refused; `code` says why.");
+    }
+}
+
 /// 200 without a body: it is so.
 pub(crate) struct Empty200;
 
