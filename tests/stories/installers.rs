@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tenantry_accounts::Quotas;
 use tenantry_tests::{Answer, PUBLIC, TestApp};
 
 use crate::delivery::MailServer;
@@ -406,6 +407,30 @@ async fn who_has_an_account_nobody_learns() {
         anyone.try_log_in("JANE@example.com", OTHER).await;
     }
     assert_eq!(anyone.try_log_in("jane@EXAMPLE.com", OTHER).await.status, 429);
+}
+
+#[actix_web::test]
+async fn they_obey_the_limits_of_their_account_and_of_where_they_are() {
+    let account = "1/5".parse().unwrap();
+    let app = TestApp::limited(Quotas { account, ..Quotas::default() }).await;
+    let jane = Installers::of(&app).member("jane@example.com").await;
+    let answers = join_all((0..8).map(|_| jane.get("profile"))).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+    assert_eq!(refused.len(), 3, "{answers:?}");
+    assert!(
+        refused.iter().all(|answer| answer.header("ratelimit").contains("account") && !answer.header("retry-after").is_empty())
+    );
+    // So many of one network sign up in an hour, whatever comes of it.
+    let app = TestApp::start().await;
+    let anyone = Installers::of(&app);
+    assert_eq!(anyone.post("signup", signup("jane@example.com")).await.status, 201);
+    for _ in 1..100 {
+        anyone.post("signup", signup("jane@example.com")).await.refused(409, "email_taken");
+    }
+    let refused = anyone.post("signup", signup("kari@example.com")).await;
+    assert!(refused.status == 429 && !refused.header("retry-after").is_empty(), "{}", refused.text);
+    app.pass(3600);
+    assert_eq!(anyone.post("signup", signup("kari@example.com")).await.status, 201);
 }
 
 #[actix_web::test]
