@@ -108,7 +108,7 @@ impl Account {
         let ticket = ticket.filter(|ticket| ticket.account == self.id()).ok_or(Error::InvalidGrant)?;
         let read = &self.platform().store.read;
         let challenge = store::challenges::find(read, self.id(), ticket.id, self.now()).await?;
-        let challenge = challenge.filter(|challenge| challenge.kind == link.kind()).ok_or(Error::InvalidGrant)?;
+        let challenge = challenge.ok_or(Error::InvalidGrant)?;
         let id = InstallerId(challenge.person.ok_or(Error::InvalidGrant)?);
         let installer = store::installers::get(read, self.id(), id, false).await?.ok_or(Error::InvalidGrant)?;
         Ok((challenge, installer))
