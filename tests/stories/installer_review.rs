@@ -94,6 +94,9 @@ async fn decisions_follow_the_states_and_the_scopes() {
     for bad in [json!({}), json!({"reason": ""}), json!({"reason": "x".repeat(1001)}), json!({"reason": 7})] {
         decider.post(&format!("{at}/reject"), bad).await.names("reason");
     }
+    let renamed = jane.put("profile", json!({"first_name": "Mallory"})).await;
+    renamed.refused(400, "validation_error");
+    assert!(renamed.text.contains("first_name"), "who is approved is who was looked at: {}", renamed.text);
     decider.post_empty(&format!("{at}/approve")).await.ok();
     decider.post_empty(&format!("{at}/approve")).await.names("verification_status");
     jane.post("verify-identity", license()).await.refused(400, "validation_error");
@@ -132,6 +135,9 @@ async fn decisions_follow_the_states_and_the_scopes() {
     let mut next = license();
     next["document_expiry"] = json!("2035-01-01");
     assert_eq!(later.post("verify-identity", next).await.status, 202, "another one may be handed in");
+    app.pass(7 * 366 * 86_400);
+    let decider = app.production_operator().await.client(&["write:installers"]).await;
+    decider.post_empty(&format!("{at}/approve")).await.names("document_expiry");
     // Who is not there.
     let decider = app.production_operator().await.client(&["write:installers"]).await;
     let nobody = "management/installers/ins_00000000000000000000000000000000";

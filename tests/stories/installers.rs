@@ -176,6 +176,11 @@ async fn from_signing_up_to_the_word_that_one_may_work_and_out_again() {
     let told = jsonwebtoken::decode::<Value>(statement, &key, &rules).unwrap().claims;
     assert_eq!((&told["sub"], &told["terms_version"], &told["identity_verified"]), (&json!(id), &json!("2024-01"), &json!(true)));
     assert_eq!(told["exp"].as_i64().unwrap() - told["iat"].as_i64().unwrap(), 300);
+    for bad in
+        ["commissioning", "http://a.example", "https://id.example.com/v1/accounts/P00000000", "", "https://a.example/\u{7}"]
+    {
+        names(&jane.post("authorization", json!({"audience": bad})).await, 400, "validation_error", "audience");
+    }
     Installers { token: statement.to_owned(), ..anyone.clone() }.get("profile").await.refused(401, "invalid_credentials");
     // Other terms, and it has to accept them.
     let terms = json!({"version": "2026-01", "url": "https://acme-ev.com/terms"});
@@ -296,10 +301,7 @@ async fn a_registration_that_nobody_confirms_is_as_if_it_had_never_been() {
     assert_eq!(anyone.post("signup-with-confirmation", signup("a@example.com")).await.status, 201);
     assert_eq!(anyone.post("signup-with-confirmation", signup("b@example.com")).await.status, 201);
     let letters = app.messages().await;
-    // Whoever lost the letter gets it again by saying that the password is lost.
-    anyone.post("forgot-password", json!({"email": "a@example.com"})).await.ok();
-    let again = app.messages().await;
-    let token = token_in(&again[0], "cnf_");
+    let token = token_in(&letters[0], "cnf_");
     app.pass(86_400);
     names(&anyone.post("confirm-email", json!({"token": token})).await, 400, "validation_error", "token");
     anyone.try_log_in("a@example.com", PASSWORD).await.refused(401, "invalid_credentials");
@@ -311,6 +313,23 @@ async fn a_registration_that_nobody_confirms_is_as_if_it_had_never_been() {
     let rows = app.database.rows_of("P00000000").await;
     assert!(!format!("{rows:?}").contains("b@example.com"), "nothing of it is left");
     assert_eq!(anyone.post("signup", signup("b@example.com")).await.status, 201);
+}
+
+/// A stranger signs up with somebody's address: whoever reads the mail gets the account, and the stranger's password opens nothing.
+#[actix_web::test]
+async fn whoever_reads_the_mail_gets_the_account() {
+    let app = TestApp::start().await;
+    let anyone = Installers::of(&app);
+    assert_eq!(anyone.post("signup-with-confirmation", signup("jane@example.com")).await.status, 201);
+    let confirmation = token_in(&app.messages().await[0], "cnf_");
+    anyone.post("signup", signup("jane@example.com")).await.refused(409, "email_taken");
+    anyone.post("forgot-password", json!({"email": "jane@example.com"})).await.ok();
+    let reset = token_in(&app.messages().await[0], "rst_");
+    anyone.try_log_in("jane@example.com", PASSWORD).await.refused(403, "account_pending");
+    anyone.post("reset-password", json!({"token": reset, "new_password": OTHER})).await.ok();
+    anyone.try_log_in("jane@example.com", PASSWORD).await.refused(401, "invalid_credentials");
+    anyone.logged_in("jane@example.com", OTHER).await.get("profile").await.ok();
+    names(&anyone.post("confirm-email", json!({"token": confirmation})).await, 400, "validation_error", "token");
 }
 
 #[actix_web::test]
@@ -456,6 +475,9 @@ async fn nothing_is_left_of_whoever_is_erased() {
         for part in ["jane.doe", "smith", "acme", "storage.example.com"] {
             assert!(!rows.contains(part), "{part}");
         }
+        let events = app.production_operator().await.events().await;
+        let whereabouts = |event: &&Value| event["subject"] == json!(id) && event["ip"].is_string();
+        assert_eq!(events.iter().filter(whereabouts).count(), 0, "where it was is forgotten");
         app.pass(3600);
     }
 }

@@ -238,7 +238,7 @@ impl Caller {
         if claims.token_use == TokenUse::Installer {
             // There may be any number of them: each is known by its address.
             account.platform().limits.charge(self.origin.ip)?;
-            return account.charge_together();
+            return account.charge_installers();
         }
         if claims.token_use == TokenUse::Identity {
             // All account users stand in one account: what one of them does must not keep the others out.

@@ -79,23 +79,19 @@ impl Account {
         challenge
     }
 
-    /// Sends an installer a link to choose another password (contract no. 64), or, where its address waits to be confirmed, the
-    /// link for that. Whoever it is, it is answered alike.
+    /// Sends an installer a link to choose another password (contract no. 64), which also confirms its address. Whoever it is, it is
+    /// answered alike.
     ///
     /// Errors: `TooManyAttempts` where the address was sent too many.
     pub async fn forgot_installer_password(&self, origin: Origin, email: &Email) -> Result<()> {
         self.refuse_suspended(&self.directory())?;
         let send = async {
-            let found = store::installers::by_email(&self.platform().store.read, self.id(), email).await?;
+            let found = store::installers::by_email(&self.platform().store.read, self.id(), email, false).await?;
             let found = found.filter(|installer| !installer.suspended && !self.has_lapsed(installer));
-            let pending = found.as_ref().and_then(|installer| installer.pending_until);
-            let (link, template, lives) = match pending {
-                Some(until) => (InstallerLink::Confirmation, Template::Confirmation, until.seconds() - self.now().seconds()),
-                None => (InstallerLink::Reset, Template::Reset, RESET),
-            };
-            let challenge = self.installer_challenge(link, found.as_ref().map(|installer| installer.id), email, lives);
+            let person = found.as_ref().map(|installer| installer.id);
+            let challenge = self.installer_challenge(InstallerLink::Reset, person, email, RESET);
             let target = found.map(|installer| installer.email.as_str().to_owned());
-            self.put_link_out(Caller::at(origin), challenge, template, (email.key(), target)).await
+            self.put_link_out(Caller::at(origin), challenge, Template::Reset, (email.key(), target)).await
         };
         at_a_beat(send).await
     }
@@ -154,6 +150,8 @@ impl Account {
         let password = self.hash(password).await?;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         self.write_rows(&caller, async move |tx| {
+            let installer = store::installers::get(tx, account.id(), installer.id, true).await?;
+            let installer = installer.filter(|installer| !account.has_lapsed(installer)).ok_or(Error::InvalidGrant)?;
             let user = store::users::get(tx, account.id(), installer.id.0, true).await?.ok_or(Error::InvalidGrant)?;
             if !store::challenges::spend(tx, account.id(), (challenge.id, challenge.code), now).await? {
                 return Err(Error::InvalidGrant);
@@ -163,6 +161,11 @@ impl Account {
             store::sessions::end_all(tx, account.id(), &records, now).await?;
             store::challenges::end_all(tx, account.id(), &records, now).await?;
             account.tell(tx, &account.own_activity("installer.password_changed", &by, installer.id));
+            if installer.is_pending() {
+                // The link has shown whose the address is, and nobody else knows the password any more.
+                let installer = Installer { stamp: installer.stamp.touched(now), pending_until: None, ..installer };
+                store::installers::update(tx, account.id(), &installer).await?;
+            }
             Ok(())
         })
         .await

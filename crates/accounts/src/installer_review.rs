@@ -78,7 +78,7 @@ impl Account {
             let document = Some((document.numbered(sealed), now));
             let next =
                 Installer { verification: Verification::UnderReview, document, reviewed: None, rejection_reason: None, ..old };
-            Ok((next, vec!["document"]))
+            Ok((next, serde_json::json!({"fields": ["document"]})))
         };
         self.move_own_installer(by, "installer.identity_submitted", submit).await
     }
@@ -131,6 +131,8 @@ impl Account {
             let next = Installer { stamp: next.stamp.touched(now), ..next };
             store::installers::update(tx, account.id(), &next).await?;
             if suspend {
+                // Whoever chooses another password has the user before its sessions: rows are locked in one order only.
+                store::users::get(tx, account.id(), id.0, true).await?;
                 store::sessions::end_all(tx, account.id(), &[id.0], now).await?;
                 store::challenges::end_all(tx, account.id(), &[id.0], now).await?;
             }
@@ -175,6 +177,9 @@ fn after(old: Installer, decision: Decision, by: &str, now: tenantry_domain::Ins
     match decision {
         Decision::Approve | Decision::Reject(_) if !open => {
             Err(Error::invalid("verification_status", format!("is {}, not under_review", old.verification.as_str())))
+        }
+        Decision::Approve if old.document.as_ref().is_none_or(|(document, _)| !document.is_good(&now.day())) => {
+            Err(Error::invalid("document_expiry", "has passed while the document waited"))
         }
         Decision::Approve => Ok(Installer { verification: Verification::Approved, reviewed, rejection_reason: None, ..old }),
         Decision::Reject(reason) => {

@@ -26,7 +26,6 @@ struct Statement<'s> {
     identity_verified: bool,
     terms_version: &'s str,
     terms_accepted_at: Seconds,
-    company: &'s str,
 }
 
 /// The word that an installer may work.
@@ -89,7 +88,8 @@ impl Account {
         let consent = InstallerConsent { version, at: self.now(), address: by.origin.ip.map(|ip| ip.to_string()) };
         let accept = move |old: Installer| {
             let known = old.consent.clone().filter(|known| known.version == consent.version);
-            Ok((Installer { consent: known.or(Some(consent)), ..old }, vec!["terms"]))
+            let told = serde_json::json!({"version": consent.version});
+            Ok((Installer { consent: known.or(Some(consent)), ..old }, told))
         };
         let installer = self.move_own_installer(by, "installer.terms_accepted", accept).await?;
         installer.consent.ok_or_else(|| Error::Internal("an accepted version vanished".to_owned()))
@@ -130,7 +130,6 @@ impl Account {
             identity_verified: true,
             terms_version: &consent.version,
             terms_accepted_at: consent.at.seconds(),
-            company: installer.profile.company.as_str(),
         };
         let statement = self.sign_with(KeyPurpose::Installers, "installer-authorization+jwt", &statement).await?;
         let (audience, terms_version) = (audience.to_owned(), consent.version.clone());

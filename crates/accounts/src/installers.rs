@@ -1,7 +1,7 @@
 //! Installers: they sign up, log in and look after themselves (contract nos. 60-63, 66-68). Each stands in a row of its own; its
 //! password stands with those of users, in a realm of its own, so that logging in is one thing for all.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tenantry_domain::{
     Audience, AuthUser, AuthUserId, Channel, ClientId, ClientKey, Email, Error, GrantType, Installer, InstallerChange,
     InstallerId, InstallerSignup, KeyPurpose, Password, Realm, Recovery, Result, Scopes, Seconds, Stamp, Verification, fold,
@@ -62,7 +62,7 @@ impl Account {
         self.refuse_suspended(&self.directory())?;
         InstallerSignup::differing("password", &password, &email)?;
         self.allow_sign_up(&caller).await?;
-        let known = store::installers::by_email(&self.platform().store.read, self.id(), &email).await?;
+        let known = store::installers::by_email(&self.platform().store.read, self.id(), &email, false).await?;
         if known.is_some_and(|known| !self.has_lapsed(&known)) {
             return Err(Error::EmailTaken);
         }
@@ -100,7 +100,7 @@ impl Account {
             confirm.then(|| self.installer_challenge(InstallerLink::Confirmation, Some(id), &installer.email, PENDING));
         let (account, by) = (self.clone(), caller.clone());
         let made = self.write_rows(&caller, async move |tx| {
-            let known = store::installers::by_email(tx, account.id(), &installer.email).await?;
+            let known = store::installers::by_email(tx, account.id(), &installer.email, true).await?;
             if let Some(lapsed) = known.filter(|known| account.has_lapsed(known)) {
                 store::installers::remove(tx, account.id(), lapsed.id).await?;
             }
@@ -149,21 +149,26 @@ impl Account {
         let name = email.parse::<Email>().map_or_else(|_| fold(email), |email| email.key().to_owned());
         let proven = self.prove_password(&caller, Realm::Installers, (&name, password), address).await?;
         let id = InstallerId(proven.user.id.0);
-        let installer = store::installers::get(&self.platform().store.read, self.id(), id, false).await?;
-        let installer = installer.filter(|installer| !self.has_lapsed(installer)).ok_or(Error::InvalidCredentials)?;
-        let shut_out = if installer.suspended {
-            Some(Error::AccountSuspended)
-        } else {
-            installer.is_pending().then_some(Error::AccountPending)
-        };
-        if let Some(why) = shut_out {
-            // The attempt has not failed.
-            let account = self.clone();
-            self.write_rows(&caller, async move |tx| account.admit(tx, &proven).await).await?;
+        let session = self.session_for(&Person::User(proven.user.clone(), Vec::new()), self.wanted_of_installer(), LIFETIME);
+        let (account, by, opened) = (self.clone(), caller.clone(), session.clone());
+        let admitted = self.write_rows(&caller, async move |tx| {
+            let installer = store::installers::get(tx, account.id(), id, true).await?;
+            let installer = installer.filter(|installer| !account.has_lapsed(installer)).ok_or(Error::InvalidCredentials)?;
+            account.admit(tx, &proven).await?;
+            // Whoever knows the password is told, and has not failed.
+            if installer.suspended {
+                return Ok(Some(Error::AccountSuspended));
+            }
+            if installer.is_pending() {
+                return Ok(Some(Error::AccountPending));
+            }
+            store::sessions::insert(tx, account.id(), &opened).await?;
+            account.tell(tx, &account.logged_in(&by, id.to_string(), id));
+            Ok(None)
+        });
+        if let Some(why) = admitted.await? {
             return Err(why);
         }
-        let session = self.session_for(&Person::User(proven.user.clone(), Vec::new()), self.wanted_of_installer(), LIFETIME);
-        self.admit_with(&caller, proven, session.clone()).await?;
         let scope = session.wanted.scope.clone();
         let mut claims = self.claims(&client_id(), self.installer_audience(), &scope, LIFETIME);
         claims.sub = session.subject;
@@ -196,29 +201,29 @@ impl Account {
         refuse_shut_out(found)
     }
 
-    /// Changes the installer who calls, alone, in one turn, and tells of it: which fields, never what stands in them.
+    /// Changes the installer who calls, alone, in one turn, and tells of it, but never what stands in its fields.
     pub(crate) async fn move_own_installer(
         &self,
         by: Caller,
         kind: &'static str,
-        change: impl FnOnce(Installer) -> Result<(Installer, Vec<&'static str>)> + Send + 'static,
+        change: impl FnOnce(Installer) -> Result<(Installer, Value)> + Send + 'static,
     ) -> Result<Installer> {
         let (account, caller, now, id) = (self.clone(), by.clone(), self.now(), by.installer()?);
         self.write_rows(&by, async move |tx| {
             let old = refuse_shut_out(store::installers::get(tx, account.id(), id, true).await?)?;
-            let (installer, fields) = change(old.clone())?;
+            let (installer, told) = change(old.clone())?;
             if installer == old {
                 return Ok(old);
             }
             let installer = Installer { stamp: installer.stamp.touched(now), ..installer };
             store::installers::update(tx, account.id(), &installer).await?;
-            account.tell(tx, &account.activity(kind, &caller, id).after(json!({"fields": fields})));
+            account.tell(tx, &account.activity(kind, &caller, id).after(told));
             Ok(installer)
         })
         .await
     }
 
-    /// Forgets an installer wholly: only its id stays, in the log. Its address is free again.
+    /// Forgets an installer wholly: only its id stays, in the log, without where it was. Its address is free again.
     ///
     /// Errors: `NotFound`.
     pub async fn erase_installer(&self, by: Caller, id: InstallerId) -> Result<()> {
@@ -227,8 +232,12 @@ impl Account {
             store::installers::get(tx, account.id(), id, true).await?.ok_or(Error::NotFound)?;
             store::installers::remove(tx, account.id(), id).await?;
             store::sessions::end_all(tx, account.id(), &[id.0], now).await?;
-            store::challenges::end_all(tx, account.id(), &[id.0], now).await?;
-            account.tell(tx, &account.activity("installer.erased", &caller, id));
+            store::events::forget_whereabouts(tx, account.id(), &[id.to_string()]).await?;
+            let mut told = account.activity("installer.erased", &caller, id);
+            if caller.subject() == id.to_string() {
+                (told.ip, told.user_agent) = (None, None);
+            }
+            account.tell(tx, &told);
             Ok(())
         })
         .await
@@ -242,15 +251,20 @@ impl Account {
 
     /// Changes the profile of the installer who calls (contract no. 67). Whoever was approved under another name is looked at
     /// again.
+    ///
+    /// Errors: `Invalid` for another name while somebody looks at it: who is approved is who was looked at.
     pub async fn update_own_installer(&self, by: Caller, change: InstallerChange) -> Result<Installer> {
         let change = move |old: Installer| {
             let (profile, fields) = old.profile.with(change);
-            let renamed = (&profile.first_name, &profile.last_name) != (&old.profile.first_name, &old.profile.last_name);
-            let verification = match old.verification {
-                Verification::Approved if renamed => Verification::UnderReview,
-                verification => verification,
+            let renamed = fields.iter().find(|field| field.ends_with("_name"));
+            let verification = match (old.verification, renamed) {
+                (Verification::UnderReview, Some(field)) => {
+                    return Err(Error::invalid(*field, "cannot change while your identity is under review"));
+                }
+                (Verification::Approved, Some(_)) => Verification::UnderReview,
+                (verification, _) => verification,
             };
-            Ok((Installer { profile, verification, ..old }, fields))
+            Ok((Installer { profile, verification, ..old }, json!({"fields": fields})))
         };
         self.move_own_installer(by, "installer.updated", change).await
     }

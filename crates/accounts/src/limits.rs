@@ -127,19 +127,13 @@ pub(crate) enum Party<'p> {
 }
 
 impl Account {
-    /// Charges a call by somebody who has no rate of its own: to the account and its tree.
-    pub(crate) fn charge_together(&self) -> Result<Option<Allowance>> {
+    /// Charges a call by an installer: to the rate that all of them have together, as much as the account's own. Anybody may sign
+    /// up, so they take nothing from the account's clients.
+    pub(crate) fn charge_installers(&self) -> Result<Option<Allowance>> {
         let limits = &self.platform().limits;
         let Some((quotas, _)) = &limits.on else { return Ok(None) };
-        limits.counted(self.charge_shared(*quotas, &limits.ticks)).map(Some)
-    }
-
-    fn charge_shared(&self, quotas: Quotas, ticks: &Ticks) -> Result<Allowance> {
-        let root = self.parent().filter(|_| !self.id().is_partner()).unwrap_or(self);
-        let (own, tree) = (self.directory(), root.directory());
-        let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
-        let trees = root.buckets().tree.charge(tree.account.budget.unwrap_or(quotas.tree), ticks)?;
-        Ok(tighter(accounts, trees))
+        let quota = self.directory().account.limits.unwrap_or(quotas.account);
+        limits.counted(self.buckets().installers.charge(quota, &limits.ticks)).map(Some)
     }
 
     /// Charges a call on this account by somebody of `home` (this account, or the one above it): the caller's rate, the
@@ -148,11 +142,14 @@ impl Account {
         let limits = &self.platform().limits;
         let Some((quotas, _)) = &limits.on else { return Ok(None) };
         let ticks = &limits.ticks;
-        let theirs = home.directory();
+        let root = self.parent().filter(|_| !self.id().is_partner()).unwrap_or(self);
+        let (theirs, own, tree) = (home.directory(), self.directory(), root.directory());
         let client = home.buckets().of(party, &theirs);
         let ordinary = || {
             let clients = client.ordinary.charge(theirs.account.client_limits.unwrap_or(quotas.client), ticks)?;
-            Ok(tighter(clients, self.charge_shared(*quotas, ticks)?))
+            let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
+            let trees = root.buckets().tree.charge(tree.account.budget.unwrap_or(quotas.tree), ticks)?;
+            Ok(tighter(tighter(clients, accounts), trees))
         };
         let charged = match (ordinary(), lane) {
             (Err(refused), Lane::Reserved | Lane::Above) => {
@@ -227,6 +224,8 @@ pub(crate) struct Buckets {
     /// What all its clients share on the reserved lane.
     reserve: Bucket,
     tree: Bucket,
+    /// Of all its installers.
+    installers: Bucket,
     /// Of clients that have proven who they are: no more than the account has.
     clients: ArcSwap<BTreeMap<ClientId, Arc<ClientBuckets>>>,
     members: ArcSwap<BTreeMap<AuthUserId, Arc<ClientBuckets>>>,
@@ -239,8 +238,9 @@ struct ClientBuckets {
 
 impl Default for Buckets {
     fn default() -> Self {
-        let [account, reserve] = [Bucket::new(Limit::Account), Bucket::new(Limit::Account)];
-        Self { account, reserve, tree: Bucket::new(Limit::Tree), clients: ArcSwap::default(), members: ArcSwap::default() }
+        let [account, reserve, installers] = std::array::from_fn(|_| Bucket::new(Limit::Account));
+        let tree = Bucket::new(Limit::Tree);
+        Self { account, reserve, tree, installers, clients: ArcSwap::default(), members: ArcSwap::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::http::Method;
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{Checks, ClientInput, InstallerTerms, Instant, Text};
+use tenantry_domain::{Checks, ClientInput, Document, InstallerTerms, Instant, Text};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -60,8 +60,10 @@ async fn get_installer_terms(at: Unproven) -> Result<Ok200<CurrentTerms>> {
 }
 
 async fn authorize_installer(call: Call, MaybeJson(body): MaybeJson<AuthorizationInput>) -> Result<Ok200<Word>> {
-    if body.audience.as_ref().is_some_and(|audience| !(1..=255).contains(&audience.chars().count())) {
-        return Err(ApiError::invalid("audience", "must be 1 to 255 characters"));
+    let own = call.public().to_string();
+    let fits = |audience: &str| Document::<()>::url(audience).is_ok() && audience.len() <= 255 && !audience.starts_with(&own);
+    if body.audience.as_deref().is_some_and(|audience| !fits(audience)) {
+        return Err(ApiError::invalid("audience", "must be an https URL of at most 255 characters, and not one of ours"));
     }
     let word = call.account.authorize_installer(&call.caller, body.audience.as_deref()).await?;
     Ok(Ok200(Word {
@@ -131,8 +133,8 @@ struct CurrentTerms {
 #[serde(default)]
 #[schema(as = InstallerAuthorizationInput, example = json!({"audience": "https://commissioning.example.com"}))]
 struct AuthorizationInput {
-    /// The `aud` of the statement; the account's installers themselves if left out.
-    #[schema(min_length = 1, max_length = 255)]
+    /// The `aud` of the statement, https and elsewhere; the account's installers themselves if left out.
+    #[schema(format = "uri", max_length = 255)]
     audience: Option<String>,
 }
 

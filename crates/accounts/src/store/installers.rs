@@ -19,9 +19,15 @@ pub(crate) async fn get(db: &impl ConnectionTrait, account: AccountId, id: Insta
     query.one(db).await.map_err(storage)?.map(record).transpose()
 }
 
-/// The installer with this address.
-pub(crate) async fn by_email(db: &impl ConnectionTrait, account: AccountId, email: &Email) -> Result<Option<Installer>> {
+/// The installer with this address; with `lock`, nobody changes it before the end of the transaction.
+pub(crate) async fn by_email(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    email: &Email,
+    lock: bool,
+) -> Result<Option<Installer>> {
     let query = Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::EmailKey.eq(email.key()));
+    let query = if lock { query.lock_exclusive() } else { query };
     query.one(db).await.map_err(storage)?.map(record).transpose()
 }
 
@@ -62,7 +68,7 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, instal
     Ok(())
 }
 
-/// Forgets an installer wholly, with its password. Its address is free again.
+/// Forgets an installer wholly, with its password, its links and the letters to it. Its address is free again.
 pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: InstallerId) -> Result<()> {
     Entity::delete_by_id((account.as_str().to_owned(), id.0)).exec(db).await.map_err(storage)?;
     let user = auth_user::Entity::delete_many()
@@ -70,12 +76,14 @@ pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: In
         .filter(auth_user::Column::Id.eq(id.0))
         .filter(auth_user::Column::Realm.eq(Realm::Installers.as_str()));
     user.exec(db).await.map_err(storage)?;
-    Ok(())
+    super::outbox::forget(db, account, &[id.0]).await?;
+    super::challenges::forget(db, account, &[id.0]).await
 }
 
 /// Forgets installers of all accounts that never confirmed their address, at most so many; how many those were.
 pub(crate) async fn prune(db: &impl ConnectionTrait, now: Instant, limit: u64) -> Result<usize> {
-    let expired = Entity::find().filter(Column::PendingUntil.lte(now.micros())).limit(limit).lock_exclusive();
+    let expired = Entity::find().filter(Column::PendingUntil.lte(now.micros())).order_by_asc(Column::Id);
+    let expired = expired.limit(limit).lock_exclusive();
     let expired = expired.all(db).await.map_err(storage)?;
     for row in &expired {
         remove(db, row.account_id.parse().map_err(corrupt)?, InstallerId(row.id)).await?;

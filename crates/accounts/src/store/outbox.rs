@@ -1,7 +1,7 @@
 //! Rows of `outbox`: messages that are to be sent.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 use tenantry_domain::{AccountId, Channel, Instant, Result};
 use tenantry_entity::outbox::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
@@ -68,9 +68,11 @@ pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: Uu
 
 /// Takes back what was to be sent about anybody with one of these records.
 pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, records: &[Uuid]) -> Result<()> {
-    let gone = Entity::delete_many()
-        .filter(Column::AccountId.eq(account.as_str()))
-        .filter(Column::About.in_subquery(super::challenges::of(account, records)));
+    let gone = Entity::delete_many().filter(Column::AccountId.eq(account.as_str())).filter(
+        Condition::any()
+            .add(Column::About.in_subquery(super::challenges::of(account, records)))
+            .add(Column::About.is_in(records.iter().copied())),
+    );
     gone.exec(db).await.map_err(storage)?;
     Ok(())
 }
