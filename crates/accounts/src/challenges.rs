@@ -78,7 +78,6 @@ impl Kind {
             Self::Login | Self::Link => "login code sent",
             Self::Password => "password link sent",
             Self::Address => "address code sent",
-            // Which of the two goes out, nobody learns.
             Self::Confirmation | Self::Reset => "installer link sent",
         }
     }
