@@ -17,6 +17,8 @@ async fn a_document_is_checked_before_anybody_looks_at_it() {
         ("document_type", json!("library_card")),
         ("document_type", json!(null)),
         ("document_number", json!("")),
+        ("document_number", json!("D123\u{202e}-4567")),
+        ("selfie_url", json!("https:storage.example.com/x.jpg")),
         ("document_number", json!("x".repeat(65))),
         ("document_expiry", json!("2025-12-31")),
         ("document_expiry", json!("2028-02-30")),
@@ -100,6 +102,11 @@ async fn decisions_follow_the_states_and_the_scopes() {
     decider.post_empty(&format!("{at}/approve")).await.ok();
     decider.post_empty(&format!("{at}/approve")).await.names("verification_status");
     jane.post("verify-identity", license()).await.refused(400, "validation_error");
+    // What was approved can be found to be forged.
+    decider.post(&format!("{at}/reject"), json!({"reason": "It is forged."})).await.ok();
+    assert_eq!(jane.get("verification-status").await.ok()["identity_verified"], false);
+    assert_eq!(jane.post("verify-identity", license()).await.status, 202);
+    decider.post_empty(&format!("{at}/approve")).await.ok();
     // Another name is another person until somebody has looked.
     jane.put("profile", json!({"company": "Elsewhere"})).await.ok();
     assert_eq!(jane.get("verification-status").await.ok()["identity_verified"], true);
@@ -138,6 +145,10 @@ async fn decisions_follow_the_states_and_the_scopes() {
     app.pass(7 * 366 * 86_400);
     let decider = app.production_operator().await.client(&["write:installers"]).await;
     decider.post_empty(&format!("{at}/approve")).await.names("document_expiry");
+    let later = anyone.logged_in("jane@example.com", PASSWORD).await;
+    let mut next = license();
+    next["document_expiry"] = json!("2099-01-01");
+    assert_eq!(later.post("verify-identity", next).await.status, 202, "what ran out while it waited is replaced");
     // Who is not there.
     let decider = app.production_operator().await.client(&["write:installers"]).await;
     let nobody = "management/installers/ins_00000000000000000000000000000000";

@@ -233,6 +233,11 @@ async fn every_bad_field_of_a_sign_up_is_named() {
             assert!(answer.text.contains(field), "{field} {bad}: {}", answer.text);
         }
     }
+    for field in ["first_name", "last_name", "company"] {
+        let mut body = signup("jane@example.com");
+        body[field] = json!("Ja\u{202e}ne");
+        names(&anyone.post("signup", body).await, 400, "validation_error", field);
+    }
     for weak in ["Tr0ub4d&3", "tr0ub4dor&3", "TR0UB4DOR&3", "Troubador&x", "Password123"] {
         let mut body = signup("jane@example.com");
         body["password"] = json!(weak);
@@ -419,6 +424,9 @@ async fn who_has_an_account_nobody_learns() {
         }
         let refused = forgot(email).await;
         assert!(refused.status == 429 && !refused.header("retry-after").is_empty(), "{}", refused.text);
+    }
+    for bad in ["", " ", &"x".repeat(255)] {
+        names(&anyone.try_log_in(bad, OTHER).await, 400, "validation_error", "email");
     }
     names(&anyone.post("forgot-password", json!({"email": "no address"})).await, 400, "validation_error", "email");
     // Guesses are counted, in any spelling, and the right one waits with them.

@@ -175,16 +175,20 @@ fn after(old: Installer, decision: Decision, by: &str, now: tenantry_domain::Ins
     let reviewed = Some((by.to_owned(), now));
     let open = old.verification == Verification::UnderReview;
     match decision {
-        Decision::Approve | Decision::Reject(_) if !open => {
+        // What was approved may be found to be forged.
+        Decision::Reject(reason) if open || old.verification == Verification::Approved => {
+            Ok(Installer { verification: Verification::Rejected, reviewed, rejection_reason: Some(reason), ..old })
+        }
+        Decision::Reject(_) => {
+            Err(Error::invalid("verification_status", format!("is {}: nothing to reject", old.verification.as_str())))
+        }
+        Decision::Approve if !open => {
             Err(Error::invalid("verification_status", format!("is {}, not under_review", old.verification.as_str())))
         }
         Decision::Approve if old.document.as_ref().is_none_or(|(document, _)| !document.is_good(&now.day())) => {
             Err(Error::invalid("document_expiry", "has passed while the document waited"))
         }
         Decision::Approve => Ok(Installer { verification: Verification::Approved, reviewed, rejection_reason: None, ..old }),
-        Decision::Reject(reason) => {
-            Ok(Installer { verification: Verification::Rejected, reviewed, rejection_reason: Some(reason), ..old })
-        }
         Decision::Suspend if old.suspended => Err(Error::invalid("suspended", "is true already")),
         Decision::Reinstate if !old.suspended => Err(Error::invalid("suspended", "is false already")),
         Decision::Suspend => Ok(Installer { suspended: true, ..old }),

@@ -45,9 +45,9 @@ impl Account {
     ///
     /// Errors: `Duplicate` where there is one of that name.
     pub async fn publish_installer_terms(&self, by: Caller, version: Text<50>, url: Option<String>) -> Result<InstallerTerms> {
-        let (id, now) = (self.platform().source.id(self.now()), self.now());
-        let terms = InstallerTerms { id, version, url, published_at: now, published_by: by.subject().to_owned() };
         self.write(&by, async move |draft| {
+            let (id, published_by) = (draft.new_id(), draft.by.subject().to_owned());
+            let terms = InstallerTerms { id, version, url, published_at: draft.now, published_by };
             store::installers::insert_terms(draft.tx, draft.account(), &terms).await?;
             let after = serde_json::json!({"version": terms.version.as_str(), "url": terms.url});
             draft.record(draft.event("installer_terms.published", terms.id).after(after));
@@ -116,7 +116,8 @@ impl Account {
         let installer = self.own_installer(by).await?;
         self.require_identity(&installer)?;
         let consent = self.require_terms(&installer).await?;
-        let own = self.installer_audience();
+        // Not what their tokens are for: who checks no more than the audience must not take one for the other.
+        let own = format!("{}/authorization", self.installer_audience());
         let (now, audience) = (self.now(), audience.unwrap_or(&own));
         let statement = Statement {
             iss: self.platform().public.account(self.id()),

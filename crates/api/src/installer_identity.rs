@@ -145,7 +145,7 @@ impl IdentityInput {
     fn parse(self, now: Instant) -> Result<Document> {
         let mut checks = Checks::default();
         let kind = DocumentType::from(self.document_type);
-        let number = checks.take("document_number", Text::not_blank(&self.document_number));
+        let number = checks.take("document_number", Text::name(&self.document_number));
         let expiry = checks.take("document_expiry", Document::expiry(&self.document_expiry, &now.day()));
         let selfie_url = checks.take("selfie_url", Document::url(&self.selfie_url));
         let front_url = checks.take("document_front_url", Document::url(&self.document_front_url));

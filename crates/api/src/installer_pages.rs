@@ -57,7 +57,7 @@ async fn show_confirmation(at: Unproven, Query(link): Query<LinkForm>) -> Result
             let values = context! { t => Serde(t), title => t.confirm_title, form => true, token => link.token(), email => email.as_str() };
             render("confirm.html", StatusCode::OK, "", values)
         }
-        Err(Error::InvalidGrant) => gone(&at),
+        Err(Error::InvalidGrant | Error::AccountSuspended | Error::NotFound) => gone(&at),
         Err(error) => Err(error.into()),
     }
 }
@@ -73,7 +73,7 @@ async fn confirm(at: Unproven, body: FormOrJson<LinkForm>) -> Result<HttpRespons
             let values = context! { t => Serde(t), title => t.done_title, text => t.confirm_done };
             render("confirm.html", StatusCode::OK, "", values)
         }
-        Err(Error::InvalidGrant) => gone(&at),
+        Err(Error::InvalidGrant | Error::AccountSuspended | Error::NotFound) => gone(&at),
         Err(error) => Err(error.into()),
     }
 }
@@ -88,7 +88,7 @@ async fn password_form(at: &Unproven, token: &str, fault: Option<&str>) -> Resul
     let email = async { whose(at, InstallerLink::Reset, token).await?.whose_installer_link(InstallerLink::Reset, token).await };
     let email = match email.await {
         Ok(email) => email,
-        Err(Error::InvalidGrant) => return gone(at),
+        Err(Error::InvalidGrant | Error::AccountSuspended | Error::NotFound) => return gone(at),
         Err(error) => return Err(error.into()),
     };
     let status = if fault.is_some() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -111,7 +111,7 @@ async fn choose(at: Unproven, body: FormOrJson<LinkForm>) -> Result<HttpResponse
             let values = context! { t => Serde(t), title => t.done_title, text => t.installer_done };
             render("password.html", StatusCode::OK, "", values)
         }
-        Err(Error::InvalidGrant) => gone(&at),
+        Err(Error::InvalidGrant | Error::AccountSuspended | Error::NotFound) => gone(&at),
         Err(Error::Invalid(_) | Error::WeakPassword { .. }) => password_form(&at, form.token(), Some(t.installer_weak)).await,
         Err(Error::Busy | Error::Unavailable) => password_form(&at, form.token(), Some(t.later)).await,
         Err(error) => Err(error.into()),

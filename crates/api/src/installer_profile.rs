@@ -62,9 +62,9 @@ struct ProfileUpdate {
 impl ProfileUpdate {
     fn parse(self) -> Result<InstallerChange> {
         let mut checks = Checks::default();
-        let first_name = checks.take("first_name", self.first_name.as_deref().map(Text::not_blank).transpose());
-        let last_name = checks.take("last_name", self.last_name.as_deref().map(Text::not_blank).transpose());
-        let company = checks.take("company", self.company.as_deref().map(Text::not_blank).transpose());
+        let first_name = checks.take("first_name", self.first_name.as_deref().map(Text::name).transpose());
+        let last_name = checks.take("last_name", self.last_name.as_deref().map(Text::name).transpose());
+        let company = checks.take("company", self.company.as_deref().map(Text::name).transpose());
         checks.take("phone", self.phone.given().map(|phone| InstallerProfile::phone(phone)).transpose());
         let change =
             (|| Some(InstallerChange { first_name: first_name?, last_name: last_name?, company: company?, phone: self.phone }))();

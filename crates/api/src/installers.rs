@@ -113,6 +113,9 @@ async fn confirm_installer_email(at: Unproven, Json(body): Json<InstallerConfirm
 }
 
 async fn log_in_installer(at: Unproven, Json(body): Json<InstallerLogin>) -> Result<Or<Or<Ok200<InstallerToken>, 401>, 403>> {
+    if body.email.trim().is_empty() || body.email.len() > 254 {
+        return Err(ApiError::invalid("email", "must be 1 to 254 bytes"));
+    }
     let password = body.password.ok_or("is required".to_owned());
     let password = password.and_then(|password| Password::shown(password.reveal().to_owned()));
     let password = password.map_err(|fault| ApiError::invalid("password", fault))?;
@@ -185,9 +188,9 @@ impl InstallerSignup {
     fn parse(self) -> Result<tenantry_domain::InstallerSignup> {
         let mut checks = Checks::default();
         let email = checks.take("email", self.email.parse::<Email>());
-        let first_name = checks.take("first_name", Text::not_blank(&self.first_name));
-        let last_name = checks.take("last_name", Text::not_blank(&self.last_name));
-        let company = checks.take("company", Text::not_blank(&self.company));
+        let first_name = checks.take("first_name", Text::name(&self.first_name));
+        let last_name = checks.take("last_name", Text::name(&self.last_name));
+        let company = checks.take("company", Text::name(&self.company));
         let password = match chosen("password", self.password) {
             Err(Error::Invalid(faults)) => {
                 for Fault { field, message } in faults {

@@ -228,9 +228,9 @@ impl<N> Document<N> {
     pub fn url(text: &str) -> Result<String, String> {
         let wrong = || "must be an https URL of at most 2048 characters".to_owned();
         let url = Url::parse(text).ok().filter(|_| text.len() <= 2048).ok_or_else(wrong)?;
-        let plain = url.scheme() == "https" && url.has_host() && url.username().is_empty() && url.password().is_none();
+        let plain = text.starts_with("https://") && url.has_host() && url.username().is_empty() && url.password().is_none();
         // What `url` would have cut or turned is no URL as it stands.
-        let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '\\');
+        let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\\\"<>".contains(c));
         if plain && clean { Ok(text.to_owned()) } else { Err(wrong()) }
     }
 }
@@ -308,7 +308,7 @@ impl Installer {
     pub fn may_submit(&self, today: &str) -> bool {
         match self.verification {
             Verification::NotSubmitted | Verification::Rejected => true,
-            Verification::UnderReview => false,
+            Verification::UnderReview => self.document.as_ref().is_none_or(|(document, _)| !document.is_good(today)),
             Verification::Approved => !self.is_verified(today),
         }
     }

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::email::is_hidden;
+
 /// Text of at most `MAX` characters, as its author wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text<const MAX: usize>(Box<str>);
@@ -34,6 +36,17 @@ impl<const MAX: usize> Text<MAX> {
     /// As `parse`, for a text that must say something.
     pub fn not_blank(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() { Err("must not be empty".to_owned()) } else { text.parse() }
+    }
+}
+
+impl<const MAX: usize> Text<MAX> {
+    /// As [`Self::not_blank`], for a name: one line, and nothing in it that cannot be seen.
+    pub fn name(text: &str) -> Result<Self, String> {
+        if text.chars().any(is_hidden) {
+            Err("must not contain characters that cannot be seen".to_owned())
+        } else {
+            Self::not_blank(text)
+        }
     }
 }
 
