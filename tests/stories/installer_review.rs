@@ -118,7 +118,8 @@ async fn decisions_follow_the_states_and_the_scopes() {
     jane.post_empty("authorization").await.ok();
     // Shut out: from the next request on, with the token and with the password.
     let suspended = decider.post_empty(&format!("{at}/suspend")).await.ok();
-    assert_eq!((&suspended["suspended"], &suspended["reviewed_by"]), (&json!(true), &suspended["reviewed_by"]));
+    assert_eq!(suspended["suspended"], true);
+    assert!(suspended["reviewed_by"].is_string(), "who approved stays: {suspended}");
     decider.post_empty(&format!("{at}/suspend")).await.names("suspended");
     for path in ["profile", "verification-status"] {
         jane.get(path).await.refused(403, "account_suspended");

@@ -479,10 +479,10 @@ async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId
 /// The account that a request names: the first parameter of its path, whose name in the template says what it may be. Where none
 /// stands there, it is the one whose installers are served.
 fn path_account(request: &HttpRequest) -> Result<AccountId> {
-    if Matched::template(request).starts_with(installers::CONFIGURED) {
-        return Ok(State::of(request).registry.platform().installer_account());
-    }
-    let (name, text) = Matched::parameter(request, 0).ok_or(Error::NotFound)?;
+    let Some((name, text)) = Matched::parameter(request, 0) else {
+        let configured = Matched::template(request).starts_with(installers::CONFIGURED);
+        return configured.then(|| State::of(request).registry.platform().installer_account()).ok_or(Error::NotFound.into());
+    };
     let account = match name {
         "oid" => AccountId::parse_owner(&text),
         _ => text.parse(),

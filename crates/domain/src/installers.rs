@@ -101,14 +101,11 @@ pub struct InstallerSignup {
 /// A password that an installer chooses: at least 10 characters, of which one is upper case, one lower case and one a digit; none
 /// of those that everybody tries first. Errors: `WeakPassword`; `Invalid` where it could not even be hashed.
 pub fn installer_password(field: &str, text: String) -> Result<Password> {
-    if text.is_empty() {
-        return Err(Error::invalid(field, "must not be empty"));
-    }
     let weak = |what: &str| Error::WeakPassword { field: field.to_owned(), message: what.to_owned() };
     let has = |kind: fn(char) -> bool| text.chars().any(kind);
     let (long, upper, lower, digit) =
         (text.chars().count() >= 10, has(char::is_uppercase), has(char::is_lowercase), has(|c| c.is_ascii_digit()));
-    let shown = Password::shown(text.clone()).map_err(|fault| Error::invalid(field, fault))?;
+    Password::shown(text.clone()).map_err(|fault| Error::invalid(field, fault))?;
     if !long {
         Err(weak("must be at least 10 characters"))
     } else if !upper {
@@ -118,7 +115,7 @@ pub fn installer_password(field: &str, text: String) -> Result<Password> {
     } else if !digit {
         Err(weak("must contain a digit"))
     } else {
-        Password::chosen(text).map_err(|fault| weak(&fault)).map(|_| shown)
+        Password::chosen(text).map_err(|fault| weak(&fault))
     }
 }
 
