@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use tenantry_domain::{Error, Instant, Result};
+use tenantry_domain::{Error, Instant, Result, Seconds};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -70,6 +70,18 @@ impl Account {
             self.platform().measures.refused(Refusal::Attempts);
         }
         counted
+    }
+
+    /// Counts one more of at most `most` in a `window`, which begins with the first.
+    ///
+    /// Errors: `TooManyAttempts` where there were as many.
+    pub(crate) async fn count_within(&self, tx: &Tx<'_>, counted: Uuid, (most, window): (i64, Seconds)) -> Result<()> {
+        let now = self.now();
+        if store::attempts::within(tx, self.id(), counted, most, window, now).await? {
+            Ok(())
+        } else {
+            Err(self.wait(tx, counted, now).await?)
+        }
     }
 
     /// How long whoever is counted so has to wait.

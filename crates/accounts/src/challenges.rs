@@ -70,6 +70,16 @@ impl Kind {
         }
     }
 
+    /// What brings it.
+    const fn template(self) -> Template {
+        match self {
+            Self::SecondFactor | Self::Recovery | Self::Login | Self::Link | Self::Address => Template::Code,
+            Self::Password => Template::Password,
+            Self::Confirmation => Template::Confirmation,
+            Self::Reset => Template::Reset,
+        }
+    }
+
     /// What messages of one kind are counted as.
     pub(crate) const fn sent(self) -> &'static str {
         match self {
@@ -331,11 +341,8 @@ impl Account {
             if tried.wanted.client != client || tried.step != challenge.generation {
                 return Err(Error::MfaTokenInvalid);
             }
-            if store::attempts::within(tx, account.id(), tried.counted, FAILURES, 3600, now).await? {
-                Ok(Some(tried))
-            } else {
-                Err(account.wait(tx, tried.counted, now).await?)
-            }
+            account.count_within(tx, tried.counted, (FAILURES, 3600)).await?;
+            Ok(Some(tried))
         });
         let tried = tried.await?.ok_or(Error::InvalidGrant)?;
         let (channel, _) = tried.sent.clone().ok_or(Error::InvalidGrant)?;
@@ -386,12 +393,12 @@ impl Account {
         expected.reveal().as_bytes().ct_eq(shown.as_bytes()).into()
     }
 
-    /// The message that brings the latest code of a challenge.
+    /// The message that brings the latest code, or the link, of a challenge.
     pub(crate) fn letter(&self, challenge: &Challenge, channel: Channel, target: Option<String>) -> Letter {
         Letter {
             account: self.id(),
             id: self.platform().source.id(self.now()),
-            template: Template::Code,
+            template: challenge.kind.template(),
             about: challenge.id,
             number: challenge.code,
             channel,
@@ -412,12 +419,9 @@ impl Account {
 
     /// Refuses where a target, or everybody here, was sent too many messages of this kind.
     pub(crate) async fn allow_sending(&self, tx: &Tx<'_>, kind: &str, target: &str) -> Result<()> {
-        let now = self.now();
         let alias = |text: &str| self.platform().vault.alias(self.id(), kind, text);
         for (counted, most, window) in [(alias("everybody"), SENT_A_DAY, 86_400), (alias(&format!("to {target}")), SENT, 600)] {
-            if !store::attempts::within(tx, self.id(), counted, most, window, now).await? {
-                return Err(self.wait(tx, counted, now).await?);
-            }
+            self.count_within(tx, counted, (most, window)).await?;
         }
         Ok(())
     }

@@ -80,8 +80,8 @@ impl Account {
                 Some(latest) => store::challenges::try_code(tx, id, (latest.id, latest.code), TRIES, now).await?,
                 None => None,
             };
-            if tried.is_some() && !store::attempts::within(tx, id, sought.counted, FAILURES, 3600, now).await? {
-                return Err(account.wait(tx, sought.counted, now).await?);
+            if tried.is_some() {
+                account.count_within(tx, sought.counted, (FAILURES, 3600)).await?;
             }
             Ok(tried)
         };

@@ -10,7 +10,6 @@ use crate::caller::{Caller, Origin};
 use crate::challenges::{Challenge, Kind};
 use crate::derived::Ticket;
 use crate::login::counted_name;
-use crate::outbox::Template;
 use crate::people::at_a_beat;
 use crate::platform::Platform;
 use crate::store;
@@ -91,7 +90,7 @@ impl Account {
             let person = found.as_ref().map(|installer| installer.id);
             let challenge = self.installer_challenge(InstallerLink::Reset, person, email, RESET);
             let target = found.map(|installer| installer.email.as_str().to_owned());
-            self.put_link_out(Caller::at(origin), challenge, Template::Reset, (email.key(), target)).await
+            self.put_link_out(Caller::at(origin), challenge, (email.key(), target)).await
         };
         at_a_beat(send).await
     }

@@ -14,7 +14,6 @@ use crate::caller::{Caller, Origin};
 use crate::events::Content;
 use crate::installer_links::InstallerLink;
 use crate::measures::Issued;
-use crate::outbox::{Letter, Template};
 use crate::people::Person;
 use crate::sessions::Wanted;
 use crate::store::{self, Tx};
@@ -109,7 +108,7 @@ impl Account {
             if let Some(challenge) = challenge {
                 store::challenges::insert(tx, account.id(), &challenge, now).await?;
                 let letter = account.letter(&challenge, Channel::Email, Some(installer.email.as_str().to_owned()));
-                account.put_out(tx, &Letter { template: Template::Confirmation, ..letter }).await?;
+                account.put_out(tx, &letter).await?;
             }
             account.tell(tx, &account.own_activity("installer.signed_up", &by, id));
             Ok(installer)
@@ -123,15 +122,8 @@ impl Account {
     async fn allow_sign_up(&self, caller: &Caller) -> Result<()> {
         let from = caller.origin.ip.map(network).unwrap_or_default();
         let counted = self.platform().vault.alias(self.id(), "installer sign-up", &from);
-        let (account, now) = (self.clone(), self.now());
-        self.write_rows(caller, async move |tx: &Tx<'_>| {
-            if store::attempts::within(tx, account.id(), counted, SIGN_UPS, 3600, now).await? {
-                Ok(())
-            } else {
-                Err(account.wait(tx, counted, now).await?)
-            }
-        })
-        .await
+        let account = self.clone();
+        self.write_rows(caller, async move |tx: &Tx<'_>| account.count_within(tx, counted, (SIGN_UPS, 3600)).await).await
     }
 
     /// What an installer did itself.

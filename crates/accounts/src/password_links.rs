@@ -15,7 +15,6 @@ use crate::customer_proof::Kept;
 use crate::derived::Ticket;
 use crate::events::Content;
 use crate::login::counted_name;
-use crate::outbox::{Letter, Template};
 use crate::people::{Person, at_a_beat};
 use crate::platform::Platform;
 use crate::store::{self, Tx};
@@ -64,7 +63,7 @@ impl Account {
         let user = user.filter(|user| user.enabled);
         let challenge = self.password_challenge(user.as_ref().map(|user| user.id), email, RESET);
         let target = user.as_ref().and_then(|user| user.email()).map(|email| email.as_str().to_owned());
-        self.put_link_out(caller, challenge, Template::Password, (email.key(), target)).await
+        self.put_link_out(caller, challenge, (email.key(), target)).await
     }
 
     /// Sends a customer a link to choose another password (contract no. 43). Whoever it is, it is answered alike.
@@ -85,7 +84,7 @@ impl Account {
             let mut challenge = self.challenge(Kind::Password, (person, &key), wanted);
             challenge.expires_at = self.now().plus(RESET);
             let target = customer.and_then(|customer| Some(customer.email?.as_str().to_owned()));
-            self.put_link_out(caller, challenge, Template::Password, (&key, target)).await
+            self.put_link_out(caller, challenge, (&key, target)).await
         };
         at_a_beat(send).await
     }
@@ -95,7 +94,6 @@ impl Account {
         &self,
         caller: Caller,
         challenge: Challenge,
-        template: Template,
         (said, target): (&str, Option<String>),
     ) -> Result<()> {
         let alias = |text: &str| self.platform().vault.alias(self.id(), challenge.kind.sent(), text);
@@ -107,13 +105,10 @@ impl Account {
         let send = async move |tx: &Tx<'_>| {
             // Of one address and of one network, not of all: a stranger must not keep the others from theirs.
             for (counted, most, window) in limits {
-                if !store::attempts::within(tx, account.id(), counted, most, window, now).await? {
-                    return Err(account.wait(tx, counted, now).await?);
-                }
+                account.count_within(tx, counted, (most, window)).await?;
             }
             store::challenges::insert(tx, account.id(), &challenge, now).await?;
             let letter = account.letter(&challenge, Channel::Email, target);
-            let letter = Letter { template, ..letter };
             account.put_out(tx, &letter).await?;
             let whose = challenge.person.map(|person| person.to_string());
             account.tell(tx, &Content { target: whose, ..account.activity("user.password_forgotten", &by, "") });

@@ -278,11 +278,8 @@ impl Account {
             if tried.is_none() {
                 return Ok(None);
             }
-            if store::attempts::within(tx, id, counted, FAILURES, 3600, now).await? {
-                Ok(tried)
-            } else {
-                Err(account.wait(tx, counted, now).await?)
-            }
+            account.count_within(tx, counted, (FAILURES, 3600)).await?;
+            Ok(tried)
         };
         let tried = self.write_rows(caller, count).await?.filter(|tried| self.is_code(tried, code)).ok_or(Error::InvalidGrant)?;
         let person = self.meant(&tried).await?;

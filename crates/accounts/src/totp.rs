@@ -151,11 +151,8 @@ impl Account {
         let tried = self.write_rows(caller, async move |tx| {
             let tried = store::challenges::try_step(tx, account.id(), at, TRIES, now).await?;
             let Some(tried) = tried.filter(|tried| tried.wanted.client == client) else { return Err(Error::MfaTokenInvalid) };
-            if store::attempts::within(tx, account.id(), tried.counted, FAILURES, 3600, now).await? {
-                Ok(tried)
-            } else {
-                Err(account.wait(tx, tried.counted, now).await?)
-            }
+            account.count_within(tx, tried.counted, (FAILURES, 3600)).await?;
+            Ok(tried)
         });
         let tried = tried.await?;
         // Whoever lost a password shows first what was sent.

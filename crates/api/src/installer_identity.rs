@@ -1,7 +1,6 @@
 //! Who installers are: what they hand in, and what became of it (contract nos. 68 and 69).
 
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::{Deserialize, Serialize};
 use tenantry_domain::{Checks, DocumentType, Instant, Text, Verification};
 use utoipa::ToSchema;
@@ -10,8 +9,7 @@ use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
 use crate::installers::paths;
-use crate::openapi::{Describe, Operation};
-use crate::reply::Ok200;
+use crate::reply::{Accepted202, Ok200};
 use crate::route::{Policy, Route, of_installers};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -35,7 +33,7 @@ async fn get_installer_verification(call: Call) -> Result<Ok200<OwnVerification>
     }))
 }
 
-async fn submit_installer_identity(call: Call, Json(body): Json<IdentityInput>) -> Result<Accepted202> {
+async fn submit_installer_identity(call: Call, Json(body): Json<IdentityInput>) -> Result<Accepted202<IdentityAccepted>> {
     let now = call.registry.platform().source().now();
     let installer = call.account.submit_identity(call.caller, body.parse(now)?).await?;
     Ok(Accepted202(IdentityAccepted {
@@ -161,9 +159,6 @@ impl IdentityInput {
     }
 }
 
-/// 202: somebody will look at it.
-struct Accepted202(IdentityAccepted);
-
 /// A document that was taken.
 #[derive(Serialize, ToSchema)]
 #[schema(as = VerifyIdentityAccepted)]
@@ -176,18 +171,4 @@ struct IdentityAccepted {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     submitted_at: Instant,
-}
-
-impl Responder for Accepted202 {
-    type Body = actix_web::body::BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        HttpResponse::Accepted().json(self.0)
-    }
-}
-
-impl Describe for Accepted202 {
-    fn describe(operation: &mut Operation<'_>) {
-        operation.accepted_with::<IdentityAccepted>();
-    }
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
-use crate::installers::{InstallerStatus, paths};
+use crate::installers::{InstallerAccount, paths};
 use crate::reply::{NoContent204, Ok200};
 use crate::route::{Policy, Route, of_installers};
 
@@ -76,43 +76,24 @@ impl ProfileUpdate {
 #[derive(Serialize, ToSchema)]
 #[schema(as = InstallerProfile)]
 struct Profile {
-    /// `ins_` and hexadecimal digits.
-    installer_id: String,
-    /// How it logs in.
-    email: String,
-    /// Given name.
-    first_name: String,
-    /// Family name.
-    last_name: String,
-    /// Employer or contracting company.
-    company: String,
+    #[serde(flatten)]
+    account: InstallerAccount,
     /// As it was given.
     phone: Option<String>,
-    /// Whether it may log in yet.
-    status: InstallerStatus,
     /// Whether its identity has been approved, with a document that is still good.
     identity_verified: bool,
     /// When it last accepted a version of the terms.
     #[schema(value_type = Option<String>, format = DateTime)]
     terms_accepted_at: Option<Instant>,
-    /// When it was opened.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Instant,
 }
 
 impl Profile {
     fn new(installer: &Installer, now: Instant) -> Self {
         Self {
-            installer_id: installer.id.to_string(),
-            email: installer.email.to_string(),
-            first_name: installer.profile.first_name.as_str().to_owned(),
-            last_name: installer.profile.last_name.as_str().to_owned(),
-            company: installer.profile.company.as_str().to_owned(),
+            account: InstallerAccount::new(installer),
             phone: installer.profile.phone.clone(),
-            status: InstallerStatus::of(installer),
             identity_verified: installer.is_verified(&now.day()),
             terms_accepted_at: installer.consent.as_ref().map(|consent| consent.at),
-            created_at: installer.stamp.created_at,
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
 use crate::installer_identity::{DocumentKind, VerificationState};
-use crate::installers::InstallerStatus;
+use crate::installers::InstallerAccount;
 use crate::query::{self, Id, Query};
 use crate::reply::{NoContent204, Ok200, Page};
 use crate::route::{Policy, Route, delete, get, post};
@@ -71,7 +71,7 @@ async fn list_installers(call: Call, Query(filter): Query<InstallersQuery>) -> R
         Ok(InstallerRecord::new(installer, number, call.registry.platform().source().now()))
     };
     let views = installers.iter().map(view).collect::<Result<_>>()?;
-    Ok(Page::new(views, limit, |installer: &InstallerRecord| installer.installer_id.clone()))
+    Ok(Page::new(views, limit, |installer: &InstallerRecord| installer.account.id().to_owned()))
 }
 
 async fn get_installer(call: Call, Id(id): Id<InstallerId>) -> Result<Ok200<InstallerRecord>> {
@@ -150,20 +150,10 @@ struct Rejection {
 /// An installer as those see it who decide.
 #[derive(Serialize, ToSchema)]
 struct InstallerRecord {
-    /// `ins_` and hexadecimal digits.
-    installer_id: String,
-    /// How it logs in.
-    email: String,
-    /// Given name.
-    first_name: String,
-    /// Family name.
-    last_name: String,
-    /// Employer or contracting company.
-    company: String,
+    #[serde(flatten)]
+    account: InstallerAccount,
     /// As it was given.
     phone: Option<String>,
-    /// Whether it may log in yet.
-    status: InstallerStatus,
     /// Whether it is shut out.
     suspended: bool,
     /// Whether it was approved, with a document that is still good.
@@ -185,9 +175,6 @@ struct InstallerRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     terms: Option<ConsentRecord>,
-    /// When it was opened.
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Instant,
     /// When it was last changed.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Instant,
@@ -247,13 +234,8 @@ impl InstallerRecord {
         });
         let (reviewed_by, reviewed_at) = installer.reviewed.clone().unzip();
         Self {
-            installer_id: installer.id.to_string(),
-            email: installer.email.to_string(),
-            first_name: installer.profile.first_name.as_str().to_owned(),
-            last_name: installer.profile.last_name.as_str().to_owned(),
-            company: installer.profile.company.as_str().to_owned(),
+            account: InstallerAccount::new(installer),
             phone: installer.profile.phone.clone(),
-            status: InstallerStatus::of(installer),
             suspended: installer.suspended,
             identity_verified: installer.is_verified(&now.day()),
             verification_status: installer.verification.into(),
@@ -262,7 +244,6 @@ impl InstallerRecord {
             reviewed_at,
             document,
             terms,
-            created_at: installer.stamp.created_at,
             updated_at: installer.stamp.updated_at,
         }
     }

@@ -255,20 +255,20 @@ struct InstallerConfirmation {
 /// Whether somebody may log in yet.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum InstallerStatus {
+enum InstallerStatus {
     Active,
     PendingVerification,
 }
 
 impl InstallerStatus {
-    pub(crate) const fn of(installer: &Installer) -> Self {
+    const fn of(installer: &Installer) -> Self {
         if installer.is_pending() { Self::PendingVerification } else { Self::Active }
     }
 }
 
-/// An account as it is answered to whoever has opened it.
+/// An installer as it is answered.
 #[derive(Serialize, ToSchema)]
-struct InstallerAccount {
+pub(crate) struct InstallerAccount {
     /// `ins_` and hexadecimal digits.
     installer_id: String,
     /// How it logs in.
@@ -287,7 +287,12 @@ struct InstallerAccount {
 }
 
 impl InstallerAccount {
-    fn new(installer: &Installer) -> Self {
+    /// Whose it is, which is also the cursor of a page that ends with it.
+    pub(crate) fn id(&self) -> &str {
+        &self.installer_id
+    }
+
+    pub(crate) fn new(installer: &Installer) -> Self {
         Self {
             installer_id: installer.id.to_string(),
             email: installer.email.to_string(),

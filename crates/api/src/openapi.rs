@@ -246,7 +246,7 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         request_body: None,
         responses: BTreeMap::new(),
         has_record: false,
-        of_installers: matches!(route.policy.access, Access::Installer | Access::InstallerEntry),
+        of_installers: route.policy.access.is_of_installers(),
     };
     operation.parameters.extend(path_parameters(route.path));
     (route.describe)(&mut operation);

@@ -43,6 +43,23 @@ impl<T: ToSchema> Describe for Created201<T> {
     }
 }
 
+/// 202: taken, and somebody will look at it.
+pub(crate) struct Accepted202<T>(pub(crate) T);
+
+impl<T: Serialize> Responder for Accepted202<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Accepted().json(self.0)
+    }
+}
+
+impl<T: ToSchema> Describe for Accepted202<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.accepted_with::<T>();
+    }
+}
+
 /// An answer, where the request may also be refused with this status.
 pub(crate) struct Or<R, const STATUS: u16>(pub(crate) R);
 

@@ -64,6 +64,13 @@ pub enum Access {
     AnyOf(&'static [&'static str]),
 }
 
+impl Access {
+    /// Whether it is the installer API, which has words of its own for errors.
+    pub(crate) const fn is_of_installers(self) -> bool {
+        matches!(self, Self::InstallerEntry | Self::Installer)
+    }
+}
+
 impl Policy {
     /// A token with one of these scopes.
     pub const fn any_of(scopes: &'static [&'static str]) -> Self {
@@ -388,7 +395,7 @@ impl Route {
 async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpResponse {
     let refuse = |error: ApiError| match route.policy.access {
         Access::TokenEndpoint | Access::Client if token_request::is_form(request) => tokens::refuse_form(error),
-        Access::InstallerEntry | Access::Installer => installers::in_their_words(HttpResponse::from_error(error)),
+        access if access.is_of_installers() => installers::in_their_words(HttpResponse::from_error(error)),
         _ => HttpResponse::from_error(error),
     };
     if let Err(error) = admit(route.policy, request).await {
@@ -398,7 +405,7 @@ async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpRe
     let Ok(mut answer) = AssertUnwindSafe((route.serve)(request.clone(), payload)).catch_unwind().await else {
         return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned())));
     };
-    if matches!(route.policy.access, Access::InstallerEntry | Access::Installer) {
+    if route.policy.access.is_of_installers() {
         answer = installers::in_their_words(answer);
     }
     let allowance = request.extensions().get::<Allowance>().copied();
