@@ -46,9 +46,9 @@ impl TestDatabase {
     /// All rows of whatever has an `account_id`, where that is `account`; by table. To see that nothing has changed.
     pub async fn rows_of(&self, account: &str) -> Vec<(String, String)> {
         let tables = if Self::is_postgres() {
-            "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public'"
+            "SELECT table_name::text FROM information_schema.columns WHERE column_name = 'account_id' AND table_schema = 'public' ORDER BY 1"
         } else {
-            "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'account_id'"
+            "SELECT m.name FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table' AND c.name = 'account_id' ORDER BY 1"
         };
         let mut rows = Vec::new();
         for table in self.column(tables).await {
