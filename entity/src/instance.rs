@@ -9,6 +9,8 @@ pub struct Model {
     pub id: i32,
     pub created_at: i64,
     pub master_key_id: String,
+    /// Another number says that all was put back to an earlier state.
+    pub store_epoch: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ pub mod installer;
 pub mod installer_terms;
 pub mod instance;
 pub mod key;
+pub mod lease;
 pub mod member;
 pub mod outbox;
 pub mod replay;

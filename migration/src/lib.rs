@@ -36,6 +36,7 @@ mod m0026_customer_tokens;
 mod m0027_customer_feed;
 mod m0028_customer_walks;
 mod m0029_installers;
+mod m0030_nodes;
 
 /// All steps in order.
 pub struct Migrator;
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0027_customer_feed::Migration),
             Box::new(m0028_customer_walks::Migration),
             Box::new(m0029_installers::Migration),
+            Box::new(m0030_nodes::Migration),
         ]
     }
 }

@@ -54,16 +54,31 @@ struct Core {
     /// How many of these a reload has settled.
     settled: AtomicU64,
     reload: tokio::sync::Mutex<()>,
+    /// The version that somebody has written at least.
+    need: Need,
+    /// That of the published directory.
+    version: AtomicI64,
 }
 
+/// A version, of which others are told.
+pub(crate) type Need = Arc<AtomicI64>;
+
 impl Account {
-    pub(crate) fn start(platform: Arc<Platform>, parent: Option<Self>, directory: Directory, arbiter: &ArbiterHandle) -> Self {
+    pub(crate) fn start(
+        platform: Arc<Platform>,
+        parent: Option<Self>,
+        directory: Directory,
+        need: Need,
+        arbiter: &ArbiterHandle,
+    ) -> Self {
         let used = AtomicI64::new(platform.source.now().micros());
         let permits = Permits::new(platform.measures.permits.clone());
         let core = Arc::new(Core {
             id: directory.account.id,
             platform,
             parent,
+            need,
+            version: AtomicI64::new(directory.version),
             directory: ArcSwap::from_pointee(directory),
             permits,
             buckets: Buckets::default(),
@@ -158,22 +173,28 @@ impl Account {
         })
     }
 
-    /// Brings the snapshots of this account and of those above it up to the database, where a write's end was not seen.
+    /// Brings the snapshots of this account and of those above it up to the database, where they may be behind it.
     pub(crate) fn refresh(&self) -> BoxFuture<'_, Result<()>> {
         async move {
             if let Some(parent) = self.parent() {
                 parent.refresh().await?;
             }
-            if !self.in_doubt() {
+            if !self.is_behind() {
                 return Ok(());
             }
             let core = &self.0.core;
             let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
             let seen = core.doubts.load(Ordering::Acquire);
-            if core.settled.load(Ordering::Acquire) != seen {
-                let snapshot = core.platform.store.snapshot().await?;
-                core.publish(Directory::load(&snapshot, core.id).await?.ok_or(Error::NotFound)?);
-                core.platform.measures.reloaded(Reload::Doubt);
+            if self.is_behind() {
+                let why = if self.in_doubt() { Reload::Doubt } else { Reload::Behind };
+                let need = core.need.load(Ordering::Acquire);
+                let loaded = Directory::load_now(&core.platform.store, core.id).await?.ok_or(Error::NotFound)?;
+                if loaded.version < need {
+                    tracing::error!(account = %core.id, version = loaded.version, need, "the database has lost a write");
+                    return Err(Error::Unavailable);
+                }
+                core.publish(loaded);
+                core.platform.measures.reloaded(why);
                 // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
                 core.settled.store(seen, Ordering::Release);
             }
@@ -187,9 +208,19 @@ impl Account {
         self.0.core.settled.load(Ordering::Acquire) != self.0.core.doubts.load(Ordering::Acquire)
     }
 
-    /// Whether that is so of this account or of one above it.
+    /// Whether that is so, or somebody has written a later version.
+    fn is_behind(&self) -> bool {
+        self.in_doubt() || self.0.core.version.load(Ordering::Acquire) < self.0.core.need.load(Ordering::Acquire)
+    }
+
+    /// Whether this account is behind, or one above it.
     pub(crate) fn may_be_behind(&self) -> bool {
-        self.in_doubt() || self.parent().is_some_and(Self::may_be_behind)
+        self.is_behind() || self.parent().is_some_and(Self::may_be_behind)
+    }
+
+    /// Somebody has written this version.
+    pub(crate) fn need(&self, version: i64) {
+        self.0.core.need.fetch_max(version, Ordering::AcqRel);
     }
 
     /// Notes that the account is in use.
@@ -214,8 +245,11 @@ impl Account {
 impl Core {
     /// Makes a committed directory the one that everybody reads; never goes back to an older one.
     fn publish(&self, next: Directory) {
+        let version = next.version;
         let next = Arc::new(next);
         self.directory.rcu(|current| if current.version < next.version { next.clone() } else { current.clone() });
+        // After the directory: whoever sees the version reads it, or a later one.
+        self.version.fetch_max(version, Ordering::AcqRel);
     }
 }
 

@@ -10,7 +10,7 @@ use tenantry_domain::{
 
 use crate::keys::SigningKey;
 use crate::nouns::Nouns;
-use crate::store;
+use crate::store::{self, Store};
 
 /// The configuration of one account as of one version. Its nouns are shared with the version before but for what changed.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,11 @@ impl Directory {
     pub(crate) async fn load(db: &impl ConnectionTrait, account: AccountId) -> Result<Option<Self>> {
         let Some((record, version)) = store::accounts::find(db, account).await? else { return Ok(None) };
         Self::fill(db, record, version).await.map(Some)
+    }
+
+    /// The same, as of one moment.
+    pub(crate) async fn load_now(store: &Store, account: AccountId) -> Result<Option<Self>> {
+        store.read.as_of_one_moment(async |snapshot| Self::load(snapshot, account).await).await
     }
 
     /// Reads an account's configuration inside a write that has claimed the version after `version`.

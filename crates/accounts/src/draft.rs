@@ -38,6 +38,9 @@ impl<'t> Draft<'t> {
             ((*known).clone(), known.version + 1)
         } else {
             let version = store::accounts::claim(tx, account.id()).await?;
+            if account.platform().notify {
+                store::news::tell(tx).await?;
+            }
             if version == known.version + 1 {
                 ((*known).clone(), version)
             } else {

@@ -60,6 +60,7 @@ pub(crate) struct Measures {
     pub(crate) passivations: IntCounter,
     pub(crate) permits: IntGauge,
     pub(crate) addresses: IntGauge,
+    pub(crate) looks_failed: IntCounter,
     pub(crate) statements: Histogram,
     pub(crate) hashes: Histogram,
     pub(crate) hash_wait: Histogram,
@@ -84,6 +85,7 @@ impl Measures {
             activations: all.counter("tenantry_account_activations_total", "Accounts loaded from the database."),
             passivations: all.counter("tenantry_account_passivations_total", "Idle accounts that left memory."),
             permits: all.gauge("tenantry_account_permits_in_use", "Writes that run or wait, over all accounts."),
+            looks_failed: all.counter("tenantry_news_failures_total", "Looks for what other processes have written that failed."),
             addresses: all.gauge(
                 "tenantry_limited_addresses",
                 "Addresses, or networks of them, whose rates are counted; read off at each sweep.",

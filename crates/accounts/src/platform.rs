@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tenantry_domain::{AccountId, Allowance, Mode, PublicUrl, Result, Seconds, Text};
 use tenantry_federation::Providers;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::hashing::Hashes;
+use crate::leases::Leases;
 use crate::limits::{Limits, Quotas};
 use crate::measures::Measures;
+use crate::news::News;
 use crate::source::Source;
 use crate::store::Store;
 use crate::tokens::Signatures;
@@ -39,6 +42,10 @@ pub struct Platform {
     pub(crate) installers: (AccountId, Text<50>),
     pub(crate) limits: Limits,
     pub(crate) uses: Uses,
+    pub(crate) news: News,
+    pub(crate) leases: Leases,
+    /// Whether other processes are told of each write at once.
+    pub(crate) notify: bool,
     pub(crate) measures: Arc<Measures>,
 }
 
@@ -55,6 +62,10 @@ pub struct Choices {
     pub quotas: Option<Quotas>,
     /// Whether identity providers may stand on this very machine. For development.
     pub federation_loopback: bool,
+    /// How long after another process has acknowledged a write requests may still be judged by what stood there before.
+    pub freshness: Duration,
+    /// Whether other processes are told of each write at once, through PostgreSQL.
+    pub notify: bool,
     /// The account whose installers are served where a path names none.
     pub installer_account: AccountId,
     /// The first version of the terms for its installers.
@@ -71,6 +82,8 @@ impl Default for Choices {
             hash_threads: cores.saturating_sub(1).max(1),
             quotas: Some(Quotas::default()),
             federation_loopback: false,
+            freshness: Duration::from_secs(2),
+            notify: false,
             installer_account: AccountId::owner(Mode::Production),
             installer_terms: "2024-01".parse().expect("it is a version"),
         }
@@ -87,6 +100,9 @@ impl Platform {
             providers: Providers::new(choices.federation_loopback),
             mail: Notify::new(),
             uses: Uses::default(),
+            notify: choices.notify,
+            leases: Leases::new(source.id(source.now())),
+            news: News::new(store.news.clone(), choices.freshness),
             store,
             source,
             vault,

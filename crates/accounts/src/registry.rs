@@ -1,6 +1,7 @@
 //! All accounts that are awake: each is loaded once, on its first use, and forgotten when it rests.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use dashmap::DashMap;
@@ -10,7 +11,7 @@ use futures_util::future::{BoxFuture, Shared};
 use tenantry_domain::{AccountId, Error, Result, Seconds};
 use tokio::sync::Semaphore;
 
-use crate::account::Account;
+use crate::account::{Account, Need};
 use crate::directory::Directory;
 use crate::platform::Platform;
 
@@ -31,7 +32,21 @@ struct Inner {
 enum Slot {
     Awake(Account),
     /// Everybody who asks meanwhile waits for the same load.
-    Loading(Shared<BoxFuture<'static, Result<Account>>>),
+    Loading(Loading),
+}
+
+#[derive(Clone)]
+struct Loading {
+    /// What the account is told while it is being read: it stands here before that begins.
+    need: Need,
+    load: Shared<BoxFuture<'static, Result<Account>>>,
+}
+
+impl Slot {
+    /// Whether it is this very load.
+    fn loads(&self, need: &Need) -> bool {
+        matches!(self, Self::Loading(loading) if Arc::ptr_eq(&loading.need, need))
+    }
 }
 
 impl Registry {
@@ -50,8 +65,10 @@ impl Registry {
         &self.0.platform
     }
 
-    /// The account, loaded if need be; `NotFound` for one that never was. An unknown id leaves nothing behind.
+    /// The account, loaded if need be; `NotFound` for one that never was. An unknown id leaves nothing behind. What is known of it
+    /// is as fresh as it has to be; `Unavailable` if nobody can tell.
     pub async fn get(&self, id: AccountId) -> Result<Account> {
+        self.be_fresh().await?;
         let awake = match self.0.slots.get(&id).as_deref() {
             Some(Slot::Awake(account)) => Some(account.clone()),
             _ => None,
@@ -69,24 +86,25 @@ impl Registry {
     }
 
     async fn load(&self, id: AccountId) -> Result<Account> {
-        let loading = match self.0.slots.entry(id) {
+        let Loading { need, load } = match self.0.slots.entry(id) {
             Entry::Occupied(slot) => match slot.get() {
                 Slot::Awake(account) => return Ok(account.clone()),
                 Slot::Loading(loading) => loading.clone(),
             },
             Entry::Vacant(slot) => {
+                let need = Need::default();
                 // A task of its own ends even if everybody who waits for it goes away.
-                let task = tokio::spawn(Self::wake(self.clone(), id));
-                let loading = async { task.await.unwrap_or(Err(Error::Unavailable)) }.boxed().shared();
+                let task = tokio::spawn(Self::wake(self.clone(), id, need.clone()));
+                let load = async { task.await.unwrap_or(Err(Error::Unavailable)) }.boxed().shared();
+                let loading = Loading { need, load };
                 slot.insert(Slot::Loading(loading.clone()));
                 loading
             }
         };
-        let loaded = loading.clone().await;
+        let loaded = load.await;
         if loaded.is_err() {
             // Only this load: another may have begun since.
-            let failed = |slot: &Slot| matches!(slot, Slot::Loading(other) if other.ptr_eq(&loading));
-            self.0.slots.remove_if(&id, |_, slot| failed(slot));
+            self.0.slots.remove_if(&id, |_, slot| slot.loads(&need));
         }
         loaded
     }
@@ -96,18 +114,24 @@ impl Registry {
         async move { self.get(id).await }.boxed()
     }
 
-    /// Loads an account, after the one above it, and puts it in its slot.
-    async fn wake(self, id: AccountId) -> Result<Account> {
-        let woken = self.clone().read(id).await;
-        // A slot that is gone by now belonged to this very load: nobody else takes it away.
+    /// Loads an account, after the one above it, and puts it in its slot; unless all were forgotten meanwhile.
+    async fn wake(self, id: AccountId, need: Need) -> Result<Account> {
+        let woken = self.clone().read(id, need.clone()).await;
         match &woken {
-            Ok(account) => drop(self.0.slots.insert(id, Slot::Awake(account.clone()))),
-            Err(_) => drop(self.0.slots.remove(&id)),
+            Ok(account) => {
+                if let Entry::Occupied(mut slot) = self.0.slots.entry(id)
+                    && slot.get().loads(&need)
+                {
+                    slot.insert(Slot::Awake(account.clone()));
+                    self.0.platform.measures.live.inc();
+                }
+            }
+            Err(_) => drop(self.0.slots.remove_if(&id, |_, slot| slot.loads(&need))),
         }
         woken
     }
 
-    async fn read(self, id: AccountId) -> Result<Account> {
+    async fn read(self, id: AccountId, need: Need) -> Result<Account> {
         let parent: Option<Account> = match id.parent() {
             // Before a place among the loads is taken: children must not keep their parent from loading.
             Some(parent) => Some(self.clone().get_boxed(parent).await?),
@@ -115,13 +139,11 @@ impl Registry {
         };
         let platform = &self.0.platform;
         let _place = self.0.loads.acquire().await.map_err(|_| Error::Unavailable)?;
-        let snapshot = platform.store.snapshot().await?;
-        let directory = Directory::load(&snapshot, id).await?.ok_or(Error::NotFound)?;
+        let directory = Directory::load_now(&platform.store, id).await?.ok_or(Error::NotFound)?;
         platform.measures.activations.inc();
-        platform.measures.live.inc();
         let number = id.as_str().bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
         let arbiter = &self.0.arbiters[number % self.0.arbiters.len()];
-        Ok(Account::start(platform.clone(), parent, directory, arbiter))
+        Ok(Account::start(platform.clone(), parent, directory, need, arbiter))
     }
 
     /// Forgets accounts that nobody has used for `idle` seconds. Only what nobody holds goes: a handle in a request, in
@@ -135,6 +157,22 @@ impl Registry {
             }
             !rests
         });
+    }
+
+    /// Forgets every account: what is known of them may be of another time.
+    pub(crate) fn forget_all(&self) {
+        self.0.slots.clear();
+        self.0.platform.measures.live.set(0);
+    }
+
+    /// Somebody has written this version of an account: an older one is not used any more. What nobody here knows is read when
+    /// somebody asks.
+    pub(crate) fn tell(&self, id: AccountId, version: i64) {
+        match self.0.slots.get(&id).as_deref() {
+            Some(Slot::Awake(account)) => account.need(version),
+            Some(Slot::Loading(loading)) => drop(loading.need.fetch_max(version, Ordering::AcqRel)),
+            None => {}
+        }
     }
 
     /// What has to be done from time to time: forgets idle accounts, and addresses whose rates are whole again.

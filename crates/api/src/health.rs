@@ -34,7 +34,8 @@ impl Readiness {
         if let Some((_, holds)) = last.filter(|(at, _)| at.elapsed() < FRESH) {
             return holds;
         }
-        let asked = tokio::time::timeout(PATIENCE, state.registry.platform().store().ready()).await;
+        let ready = async { state.registry.platform().store().ready().await.and(state.registry.be_fresh().await) };
+        let asked = tokio::time::timeout(PATIENCE, ready).await;
         let holds = matches!(asked, Ok(Ok(())));
         *last = Some((Instant::now(), holds));
         holds

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -75,6 +76,13 @@ pub(crate) struct Config {
     installer_account: String,
     /// The first version of the terms for its installers.
     installer_terms_version: String,
+    /// How long after another process has acknowledged a write requests may still be judged by what stood there before, in
+    /// milliseconds. 0: every request asks the database.
+    freshness_ms: u64,
+    /// How often to look for what other processes have written, in milliseconds.
+    poll_ms: u64,
+    /// Whether other processes are also told at once, through PostgreSQL's NOTIFY.
+    pub(crate) notify: bool,
     /// When an unused account leaves memory, in seconds.
     pub(crate) account_idle: i64,
     /// How long /readyz says no before the listener closes, in seconds.
@@ -133,6 +141,9 @@ impl Default for Config {
             sms_from: None,
             installer_account: "P00000000".to_owned(),
             installer_terms_version: "2024-01".to_owned(),
+            freshness_ms: 2_000,
+            poll_ms: 200,
+            notify: false,
             account_idle: 900,
             shutdown_delay: 0,
             shutdown_timeout: 30,
@@ -198,10 +209,21 @@ impl Config {
         for origin in &config.cors_origins {
             PublicUrl::parse(origin).map_err(|fault| anyhow!("cors_origins: {origin} {fault}; leave the list empty for all"))?;
         }
+        if !(10..=60_000).contains(&config.poll_ms) || config.freshness_ms > 60_000 {
+            bail!("poll_ms must be between 10 and 60000, freshness_ms at most 60000");
+        }
+        if (1..2 * config.poll_ms).contains(&config.freshness_ms) {
+            bail!("freshness_ms must be at least twice poll_ms, or 0");
+        }
         if config.database_connections == 0 || config.account_idle < 1 {
             bail!("database_connections and account_idle must be at least 1");
         }
         Ok(config)
+    }
+
+    /// How often to look for what other processes have written.
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
     }
 
     /// The account whose installers are served where the path names none.
@@ -236,6 +258,8 @@ impl Config {
             session_lifetime: self.session_lifetime,
             federation_loopback: self.federation_loopback,
             quotas: self.limits_enabled.then_some(quotas),
+            freshness: Duration::from_millis(self.freshness_ms),
+            notify: self.notify,
             installer_account: self.installer_account()?,
             installer_terms: self.installer_terms_version()?,
             ..Choices::default()

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use actix_web::{HttpServer, web};
 use anyhow::{Context, Result, anyhow};
-use tenantry_accounts::{Catalogue, Lock, Platform, Registry, Schema, Source};
+use tenantry_accounts::{Catalogue, Database, Lock, Platform, Registry, Schema, Source};
 use tenantry_api::{Options, State, app, metrics_app};
 use tenantry_delivery::Delivery;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::{metrics, vault};
@@ -79,6 +80,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         .run();
     let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
     actix_rt::spawn(metrics);
+    if let Database::Postgres(_) = database {
+        actix_rt::spawn(follow(registry.clone(), config.poll(), config.notify.then_some(database)));
+    }
     actix_rt::spawn(sweep(registry.clone(), config.account_idle));
     actix_rt::spawn(store_uses(registry.clone()));
     actix_rt::spawn(prune(registry.clone()));
@@ -92,7 +96,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let ended = tokio::select! {
         ended = &mut api => return Ok(ended??),
         () = stop_signal() => Ok(()),
-        () = lost(&lock) => Err(anyhow!("another tenantry serves this database now")),
+        () = lost(&lock) => Err(anyhow!("a tenantry that serves alone has taken this database")),
     };
     state.stop();
     if ended.is_ok() {
@@ -103,6 +107,9 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     metrics_handle.stop(false).await;
     api.await??;
     note_uses(&registry).await;
+    if let Err(error) = registry.platform().give_up_leases().await {
+        tracing::warn!(%error, "what only one process does waits for a few seconds now");
+    }
     empty_log(&registry).await;
     tracing::info!("stopped");
     ended
@@ -118,6 +125,40 @@ async fn stop_signal() {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         }
         _ => std::future::pending().await,
+    }
+}
+
+/// Looks for what other processes have written, again and again, and sooner where one says so.
+async fn follow(registry: Registry, every: Duration, notified: Option<Database>) {
+    let told = Arc::new(Notify::new());
+    if let Some(database) = notified {
+        actix_rt::spawn(hear(database, told.clone()));
+    }
+    let mut sound = true;
+    loop {
+        let begun = tokio::time::Instant::now();
+        let looked = registry.look_for_news().await;
+        if looked.is_ok() != sound {
+            sound = !sound;
+            if sound {
+                tracing::info!("news of what other processes write come again");
+            } else {
+                tracing::warn!("there are no news of what other processes write: soon nothing can be served");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(begun + every) => {}
+            () = told.notified() => {}
+        }
+    }
+}
+
+async fn hear(database: Database, told: Arc<Notify>) {
+    loop {
+        if let Err(error) = database.listen(|| told.notify_one()).await {
+            tracing::warn!(%error, "news come a little later");
+        }
+        tokio::time::sleep(KEEP).await;
     }
 }
 
@@ -164,7 +205,7 @@ async fn note_uses(registry: &Registry) {
     }
 }
 
-/// Returns when another process has this one's place: two on one database would judge by stale snapshots.
+/// Returns when another process has this one's place: one that knows of no others would judge by stale snapshots.
 async fn lost(lock: &Lock) {
     while !lock.lost().await {
         tokio::time::sleep(KEEP).await;

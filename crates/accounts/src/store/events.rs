@@ -122,14 +122,16 @@ pub(crate) async fn page(store: &Store, account: AccountId, filter: &EventFilter
     } else {
         let common = filter.kind.as_ref().is_some_and(|kind| COMMON.contains(&kind.as_str()));
         let indexed = if filter.kind.is_some() && !common { BY_KIND } else { ACTIVITY };
-        let snapshot = store.snapshot().await?;
-        let mut rows = some(&snapshot, all.filter(Expr::cust(indexed)), filter).await?;
-        if !common {
-            rows.extend(some(&snapshot, chained(account), filter).await?);
-            rows.sort_unstable_by_key(|row| row.id);
-            rows.truncate(filter.limit.try_into().unwrap_or(usize::MAX));
-        }
-        rows
+        let read = async |snapshot: &_| {
+            let mut rows = some(snapshot, all.filter(Expr::cust(indexed)), filter).await?;
+            if !common {
+                rows.extend(some(snapshot, chained(account), filter).await?);
+                rows.sort_unstable_by_key(|row| row.id);
+                rows.truncate(filter.limit.try_into().unwrap_or(usize::MAX));
+            }
+            Ok(rows)
+        };
+        store.read.as_of_one_moment(read).await?
     };
     let event = |row: Model| {
         Ok(Event {

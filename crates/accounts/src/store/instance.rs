@@ -13,7 +13,8 @@ pub(crate) async fn master_key(db: &impl ConnectionTrait) -> Result<Option<Strin
 
 /// Notes the master key at the first start.
 pub(crate) async fn insert(db: &impl ConnectionTrait, now: Instant, master_key_id: String) -> Result<()> {
-    let row = ActiveModel { id: Set(1), created_at: Set(now.micros()), master_key_id: Set(master_key_id) };
+    let (created_at, master_key_id) = (Set(now.micros()), Set(master_key_id));
+    let row = ActiveModel { id: Set(1), created_at, master_key_id, store_epoch: Set(0) };
     Entity::insert(row).exec_without_returning(db).await.map_err(taken("instance"))?;
     Ok(())
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use actix_rt::{Arbiter, ArbiterHandle};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend,
-    DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IsolationLevel, QueryTrait, RuntimeErr, SqlErr, Statement,
-    TransactionTrait,
+    DatabaseConnection, DbErr, EntityTrait, QueryTrait, RuntimeErr, SqlErr, Statement,
 };
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
@@ -31,7 +30,9 @@ pub(crate) mod installers;
 pub(crate) mod instance;
 mod journal;
 pub(crate) mod keys;
+pub(crate) mod leases;
 pub(crate) mod members;
+pub(crate) mod news;
 pub(crate) mod outbox;
 mod pool;
 pub(crate) mod replays;
@@ -47,6 +48,7 @@ pub(crate) mod users;
 mod wal;
 
 pub(crate) use journal::{Entry, Journal};
+pub(crate) use pool::Pool;
 pub use schema::{Lock, Schema};
 pub(crate) use turns::Turns;
 pub(crate) use tx::Tx;
@@ -55,6 +57,9 @@ pub(crate) use tx::Tx;
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// How long one statement may take.
 const STATEMENT: Duration = Duration::from_secs(5);
+
+/// How long news of what others write may take to come.
+const NEWS: Duration = Duration::from_secs(1);
 
 /// Which database to use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +98,7 @@ impl Database {
     pub async fn open(&self, connections: u32, create: bool, all: &mut Catalogue) -> Result<Store, String> {
         let measures = Arc::new(Measures::new(all));
         let arbiter = Arbiter::new().handle();
-        let (read, turns) = match self {
+        let (read, turns, news) = match self {
             Self::Sqlite(path) => {
                 if !create && !path.exists() {
                     return Err(format!("there is no database at {}: run `tenantry bootstrap` first", path.display()));
@@ -102,18 +107,19 @@ impl Database {
                     self.create()?;
                 }
                 let writer = self.connect_writer(&measures).await?;
-                let read = self.connect_measured(connections, Access::Read, &measures).await?;
-                (read, Turns::sqlite(self.clone(), writer, measures.clone(), &arbiter))
+                let read = Pool::open(self, connections, Access::Read, &measures).await?;
+                (read, Turns::sqlite(self.clone(), writer, measures.clone(), &arbiter), None)
             }
             Self::Postgres(_) => {
-                let read = self.connect_measured(connections, Access::Write, &measures).await?;
+                let read = Pool::open(self, connections, Access::Write, &measures).await?;
                 durable(&read).await?;
                 let turns = Turns::postgres(read.clone(), measures.clone());
-                (read, turns)
+                (read, turns, Some(Pool::single(self, &measures, NEWS).await?))
             }
         };
-        pool::register(read.clone(), all);
-        Ok(Store { database: self.clone(), read, journal: Journal::start(turns.clone(), &arbiter), turns, measures, arbiter })
+        pool::register(Some(read.clone()), all);
+        let journal = Journal::start(turns.clone(), &arbiter);
+        Ok(Store { database: self.clone(), read, news, journal, turns, measures, arbiter })
     }
 
     /// Makes a missing SQLite file, for its owner only.
@@ -125,7 +131,7 @@ impl Database {
     }
 
     async fn connect_writer(&self, measures: &Arc<Measures>) -> Result<DatabaseConnection, String> {
-        self.connect_measured(1, Access::Turns, measures).await
+        self.connect_measured(1, Access::Turns, measures, false).await
     }
 
     async fn connect_measured(
@@ -133,14 +139,20 @@ impl Database {
         connections: u32,
         access: Access,
         measures: &Arc<Measures>,
+        lazy: bool,
     ) -> Result<DatabaseConnection, String> {
-        let mut db = self.connect(connections, access).await?;
+        let mut db = self.connect_when(connections, access, lazy).await?;
         let measures = measures.clone();
         db.set_metric_callback(move |statement| measures.statements.observe(statement.elapsed.as_secs_f64()));
         Ok(db)
     }
 
     async fn connect(&self, connections: u32, access: Access) -> Result<DatabaseConnection, String> {
+        self.connect_when(connections, access, false).await
+    }
+
+    /// Connects now, or, where that is enough, when it is needed.
+    async fn connect_when(&self, connections: u32, access: Access, lazy: bool) -> Result<DatabaseConnection, String> {
         let url = match self {
             Self::Sqlite(path) => {
                 format!("sqlite://{}?mode={}", path.display(), if access == Access::Read { "ro" } else { "rw" })
@@ -158,6 +170,7 @@ impl Database {
             .min_connections(1)
             .acquire_timeout(ACQUIRE)
             .connect_timeout(ACQUIRE)
+            .connect_lazy(lazy)
             .test_before_acquire_if_idle_for(Duration::from_secs(1))
             .sqlx_logging(false)
             .map_sqlx_sqlite_opts(move |options| {
@@ -177,7 +190,10 @@ impl Database {
                     .statement_cache_capacity(200)
             })
             .map_sqlx_postgres_opts(|options| {
-                options.application_name("tenantry").options([("statement_timeout", STATEMENT.as_millis().to_string())])
+                // What a process that froze has begun holds nobody up for ever.
+                let millis = STATEMENT.as_millis().to_string();
+                let settings = [("statement_timeout", millis.clone()), ("idle_in_transaction_session_timeout", millis)];
+                options.application_name("tenantry").options(settings)
             });
         if access == Access::Turns {
             // One connection for as long as it is sound: its log of changes is synced beside it.
@@ -196,7 +212,7 @@ fn unreachable(error: &DbErr) -> String {
 }
 
 /// Refuses a PostgreSQL that loses acknowledged writes in a crash; warns of one that may lose the last few.
-async fn durable(db: &DatabaseConnection) -> Result<(), String> {
+async fn durable(db: &Pool) -> Result<(), String> {
     let setting = async |name: &str| {
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), format!("SHOW {name}"))).await;
         row.ok().flatten().and_then(|row| row.try_get_by_index::<String>(0).ok()).unwrap_or_default()
@@ -214,7 +230,10 @@ async fn durable(db: &DatabaseConnection) -> Result<(), String> {
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    pub(crate) read: DatabaseConnection,
+    pub(crate) read: Pool,
+    /// One connection of its own for news of what others write: no load of this process keeps them away. None on SQLite, which
+    /// one process serves.
+    pub(crate) news: Option<Pool>,
     pub(crate) turns: Turns,
     pub(crate) journal: Journal,
     pub(crate) measures: Arc<Measures>,
@@ -226,7 +245,7 @@ impl Store {
     /// Lists what [`Database::open`] counts, for docs/metrics.md.
     pub fn describe(all: &mut Catalogue) {
         drop(Measures::new(all));
-        pool::register(DatabaseConnection::default(), all);
+        pool::register(None, all);
     }
 
     /// Whether the database answers, for reading and for writing, and has this program's schema.
@@ -250,13 +269,6 @@ impl Store {
         let db = self.database.connect(1, Access::Write).await.map_err(Error::Internal)?;
         db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.map_err(storage)?;
         db.close().await.map_err(storage)
-    }
-
-    /// A transaction in which everything is seen as of one moment.
-    pub(crate) async fn snapshot(&self) -> Result<DatabaseTransaction> {
-        let postgres = self.read.get_database_backend() == DatabaseBackend::Postgres;
-        let level = postgres.then_some(IsolationLevel::RepeatableRead);
-        self.read.begin_with_config(level, None).await.map_err(storage)
     }
 }
 

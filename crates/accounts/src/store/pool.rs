@@ -1,38 +1,187 @@
-//! How much of the pool of connections is in use, read off when somebody asks.
+//! Pools of connections: how long they are waited for, and how much of them is in use.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
-use sea_orm::{DatabaseBackend, DatabaseConnection};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, IsolationLevel, QueryResult, RuntimeErr, Statement,
+    TransactionTrait,
+};
+use tenantry_domain::Result;
 
+use super::{Access, Database, STATEMENT, storage};
 use crate::catalogue::Catalogue;
+use crate::measures::Measures;
 
-struct Pool {
-    db: DatabaseConnection,
+/// How long a statement that may take [`STATEMENT`] is waited for: a server that is hung, or behind a cut line, says nothing.
+const PATIENCE: Duration = STATEMENT.saturating_add(Duration::from_secs(1));
+
+/// Connections to one database. Where a PostgreSQL server says nothing in time, all of them are left for new ones: nobody knows
+/// for how long the operating system would wait. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    current: ArcSwap<DatabaseConnection>,
+    database: Database,
+    connections: u32,
+    access: Access,
+    measures: Arc<Measures>,
+    patience: Duration,
+}
+
+impl Pool {
+    /// Opens so many connections.
+    pub(super) async fn open(
+        database: &Database,
+        connections: u32,
+        access: Access,
+        measures: &Arc<Measures>,
+    ) -> Result<Self, String> {
+        let first = database.connect_measured(connections, access, measures, false).await?;
+        Ok(Self::of(first, database, connections, access, measures, PATIENCE))
+    }
+
+    /// One connection, made when it is needed, whose statements may take so long.
+    pub(super) async fn single(database: &Database, measures: &Arc<Measures>, patience: Duration) -> Result<Self, String> {
+        let first = database.connect_measured(1, Access::Write, measures, true).await?;
+        Ok(Self::of(first, database, 1, Access::Write, measures, patience))
+    }
+
+    fn of(
+        first: DatabaseConnection,
+        database: &Database,
+        connections: u32,
+        access: Access,
+        measures: &Arc<Measures>,
+        patience: Duration,
+    ) -> Self {
+        let (database, measures) = (database.clone(), measures.clone());
+        let current = ArcSwap::from_pointee(first);
+        Self(Arc::new(Inner { current, database, connections, access, measures, patience }))
+    }
+
+    /// The connections as of now.
+    pub(super) fn current(&self) -> Arc<DatabaseConnection> {
+        self.0.current.load_full()
+    }
+
+    /// Waits for what was asked of `db`, which was [`Pool::current`], as long as that may take.
+    pub(super) async fn bounded<T>(
+        &self,
+        db: &Arc<DatabaseConnection>,
+        asked: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        if db.get_database_backend() == DatabaseBackend::Sqlite {
+            return asked.await;
+        }
+        match tokio::time::timeout(self.0.patience, asked).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.leave(db).await;
+                Err(DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned())))
+            }
+        }
+    }
+
+    /// Reads what is to be seen as of one moment.
+    pub(crate) async fn as_of_one_moment<T>(
+        &self,
+        read: impl AsyncFnOnce(&sea_orm::DatabaseTransaction) -> Result<T>,
+    ) -> Result<T> {
+        let db = self.current();
+        let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
+        let level = postgres.then_some(IsolationLevel::RepeatableRead);
+        let asked = async {
+            let snapshot = db.begin_with_config(level, None).await?;
+            Ok(read(&snapshot).await)
+        };
+        self.bounded(&db, asked).await.map_err(storage)?
+    }
+
+    /// Goes on with new connections, unless somebody has done so already.
+    async fn leave(&self, silent: &Arc<DatabaseConnection>) {
+        let Inner { database, connections, access, measures, .. } = &*self.0;
+        match database.connect_measured(*connections, *access, measures, true).await {
+            Ok(fresh) => {
+                let fresh = Arc::new(fresh);
+                let left = self.0.current.compare_and_swap(silent, fresh);
+                if Arc::ptr_eq(&left, silent) {
+                    tracing::warn!("the database server does not answer: its connections are left for new ones");
+                }
+            }
+            Err(error) => tracing::error!(%error, "there are no new connections"),
+        }
+    }
+
+    /// Listens to every statement.
+    #[cfg(test)]
+    pub(crate) fn overhear(&self, heard: impl Fn(&sea_orm::metric::Info<'_>) + Send + Sync + 'static) {
+        let mut db = (*self.current()).clone();
+        db.set_metric_callback(heard);
+        self.0.current.store(Arc::new(db));
+    }
+}
+
+#[async_trait::async_trait]
+impl ConnectionTrait for Pool {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.0.current.load().get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let db = self.current();
+        self.bounded(&db, db.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let db = self.current();
+        self.bounded(&db, db.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let db = self.current();
+        self.bounded(&db, db.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let db = self.current();
+        self.bounded(&db, db.query_all_raw(statement)).await
+    }
+}
+
+/// How much of a pool is in use, read off when somebody asks.
+struct Gauges {
+    pool: Option<Pool>,
     connections: IntGaugeVec,
     busy: IntGauge,
     idle: IntGauge,
 }
 
-/// Adds the pool behind `db` to the metrics.
-pub(super) fn register(db: DatabaseConnection, all: &mut Catalogue) {
+/// Adds a pool to the metrics; without one, only for docs/metrics.md.
+pub(super) fn register(pool: Option<Pool>, all: &mut Catalogue) {
     let told = Opts::new("tenantry_database_pool_connections", "Open connections of the pool, by what they do.");
     let connections = IntGaugeVec::new(told, &["state"]).expect("our own metrics have valid names");
     let [busy, idle] = ["busy", "idle"].map(|state| connections.with_label_values(&[state]));
-    all.collector("`state`: busy, idle", Pool { db, connections, busy, idle });
+    all.collector("`state`: busy, idle", Gauges { pool, connections, busy, idle });
 }
 
-impl Collector for Pool {
+impl Collector for Gauges {
     fn desc(&self) -> Vec<&Desc> {
         self.connections.desc()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let (size, idle) = if self.db.get_database_backend() == DatabaseBackend::Postgres {
-            let pool = self.db.get_postgres_connection_pool();
+        let Some(db) = self.pool.as_ref().map(Pool::current) else { return Vec::new() };
+        let (size, idle) = if db.get_database_backend() == DatabaseBackend::Postgres {
+            let pool = db.get_postgres_connection_pool();
             (pool.size(), pool.num_idle())
         } else {
-            let pool = self.db.get_sqlite_connection_pool();
+            let pool = db.get_sqlite_connection_pool();
             (pool.size(), pool.num_idle())
         };
         let size = i64::from(size);

@@ -37,7 +37,7 @@ impl Schema {
         Ok(schema)
     }
 
-    async fn read(db: &DatabaseConnection) -> Result<Self, String> {
+    async fn read(db: &impl ConnectionTrait) -> Result<Self, String> {
         let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
         let applied = applied(db).await?;
         let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
@@ -87,7 +87,7 @@ fn failed(error: DbErr) -> String {
 }
 
 /// The steps that the database has, in order; none where nothing was ever migrated.
-async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, String> {
+async fn applied(db: &impl ConnectionTrait) -> Result<Vec<String>, String> {
     let known = if db.get_database_backend() == DatabaseBackend::Sqlite {
         "SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'"
     } else {
@@ -102,7 +102,7 @@ async fn applied(db: &DatabaseConnection) -> Result<Vec<String>, String> {
 }
 
 /// Refuses a database that is not this binary's.
-pub(super) async fn check(db: &DatabaseConnection) -> Result<(), String> {
+pub(super) async fn check(db: &impl ConnectionTrait) -> Result<(), String> {
     Schema::read(db).await?.check()
 }
 
@@ -113,28 +113,39 @@ pub struct Lock(Held);
 enum Held {
     #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
     File(File),
-    /// The one connection of this pool holds the lock.
-    Session { db: DatabaseConnection, key: i64, backend: AtomicI32 },
+    /// The one connection of this pool holds the lock, alone or with others.
+    Session { db: DatabaseConnection, key: i64, how: Hold, backend: AtomicI32 },
+}
+
+/// How a lock is held on PostgreSQL. On SQLite everybody holds it alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    Alone,
+    Shared,
 }
 
 impl Lock {
-    /// To serve: one process a database.
+    /// To serve: one process a SQLite database; on PostgreSQL any number, unless one serves that knows of no others.
     pub async fn serve(database: &Database) -> Result<Self, String> {
-        let held = "another tenantry serves this database already";
-        Self::take(database, SERVE).await?.ok_or_else(|| held.to_owned())
+        let held = match database {
+            Database::Sqlite(_) => "another tenantry serves this database already",
+            Database::Postgres(_) => "a tenantry that serves alone, or undoes steps of the schema, uses this database",
+        };
+        Self::take(database, SERVE, Hold::Shared).await?.ok_or_else(|| held.to_owned())
     }
 
     /// To change the schema: nobody else changes it, and on SQLite nobody serves it.
     pub async fn migrate(database: &Database) -> Result<Self, String> {
         let held = "another tenantry uses this database: stop it first";
-        Self::take(database, MIGRATE).await?.ok_or_else(|| held.to_owned())
+        Self::take(database, MIGRATE, Hold::Alone).await?.ok_or_else(|| held.to_owned())
     }
 
-    /// With the lock to change the schema, also the one to serve; on SQLite they are one.
+    /// With the lock to change the schema, also that of those who serve, so that nobody does; on SQLite they are one.
     pub async fn and_serve(self, database: &Database) -> Result<(Self, Option<Self>), String> {
+        let held = "another tenantry serves this database: stop it first";
         let serve = match database {
             Database::Sqlite(_) => None,
-            Database::Postgres(_) => Some(Self::serve(database).await?),
+            Database::Postgres(_) => Some(Self::take(database, SERVE, Hold::Alone).await?.ok_or_else(|| held.to_owned())?),
         };
         Ok((self, serve))
     }
@@ -142,18 +153,18 @@ impl Lock {
     /// Whether somebody else has the lock now: a PostgreSQL that was restarted has forgotten it. Takes it again if it is
     /// free; one's own old session that hangs is nobody else. A database that does not answer proves nothing.
     pub async fn lost(&self) -> bool {
-        let Held::Session { db, key, backend } = &self.0 else { return false };
-        match advisory(db, *key).await {
-            Ok(Taken::Ours(now)) => {
+        let Held::Session { db, key, how, backend } = &self.0 else { return false };
+        match tokio::time::timeout(ACQUIRE, advisory(db, *key, *how)).await {
+            Ok(Ok(Taken::Ours(now))) => {
                 backend.store(now, Ordering::Relaxed);
                 false
             }
-            Ok(Taken::Theirs(holder)) => holder.is_some_and(|holder| holder != backend.load(Ordering::Relaxed)),
-            Err(_) => false,
+            Ok(Ok(Taken::Theirs(holder))) => holder.is_some_and(|holder| holder != backend.load(Ordering::Relaxed)),
+            Ok(Err(_)) | Err(_) => false,
         }
     }
 
-    async fn take(database: &Database, key: i64) -> Result<Option<Self>, String> {
+    async fn take(database: &Database, key: i64, how: Hold) -> Result<Option<Self>, String> {
         match database {
             Database::Sqlite(path) => {
                 // One database has one lock, whatever links lead to it.
@@ -174,9 +185,9 @@ impl Lock {
                 let db = SeaOrm::connect(options).await.map_err(|error| unreachable(&error))?;
                 let patience = tokio::time::Instant::now() + PATIENCE;
                 loop {
-                    match advisory(&db, key).await.map_err(failed)? {
+                    match advisory(&db, key, how).await.map_err(failed)? {
                         Taken::Ours(backend) => {
-                            return Ok(Some(Self(Held::Session { db, key, backend: AtomicI32::new(backend) })));
+                            return Ok(Some(Self(Held::Session { db, key, how, backend: AtomicI32::new(backend) })));
                         }
                         Taken::Theirs(_) if tokio::time::Instant::now() > patience => return Ok(None),
                         Taken::Theirs(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -193,10 +204,14 @@ enum Taken {
     Theirs(Option<i32>),
 }
 
-/// Takes a lock of this session, or says who has it; taking one's own again is harmless.
-async fn advisory(db: &DatabaseConnection, key: i64) -> Result<Taken, DbErr> {
+/// Takes a lock of this session, or says who has it alone; taking one's own again is harmless.
+async fn advisory(db: &DatabaseConnection, key: i64, how: Hold) -> Result<Taken, DbErr> {
     let ask = async |query: String| db.query_one_raw(Statement::from_string(db.get_database_backend(), query)).await;
-    let row = ask(format!("SELECT pg_try_advisory_lock({key}), pg_backend_pid()")).await?;
+    let take = match how {
+        Hold::Alone => "pg_try_advisory_lock",
+        Hold::Shared => "pg_try_advisory_lock_shared",
+    };
+    let row = ask(format!("SELECT {take}({key}), pg_backend_pid()")).await?;
     let (taken, own): (bool, i32) = match row {
         Some(row) => (row.try_get_by_index(0)?, row.try_get_by_index(1)?),
         None => (false, 0),
@@ -206,7 +221,7 @@ async fn advisory(db: &DatabaseConnection, key: i64) -> Result<Taken, DbErr> {
     }
     let (high, low) = (key >> 32, key & 0xffff_ffff);
     let holder = ask(format!(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 \
+        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND mode = 'ExclusiveLock' \
          AND classid = {high} AND objid = {low} AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     ));
     Ok(Taken::Theirs(holder.await?.map(|row| row.try_get_by_index(0)).transpose()?))

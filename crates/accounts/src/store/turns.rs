@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::tx::{Last, Savepoint, Shared, Tx};
 use super::wal::{Commit, Log, Settle, Syncer};
-use super::{Database, storage};
+use super::{Database, Pool, storage};
 use crate::measures::{Measures, Refusal};
 
 /// How many turns one COMMIT serves at most.
@@ -38,13 +38,13 @@ pub(crate) struct Turns {
 
 #[derive(Clone)]
 enum Way {
-    Postgres(DatabaseConnection),
+    Postgres(Pool),
     Sqlite(mpsc::Sender<Box<dyn Turn>>),
 }
 
 impl Turns {
     /// Turns that are transactions on a pool.
-    pub(crate) fn postgres(pool: DatabaseConnection, measures: Arc<Measures>) -> Self {
+    pub(crate) fn postgres(pool: Pool, measures: Arc<Measures>) -> Self {
         Self { way: Way::Postgres(pool), measures }
     }
 
@@ -65,8 +65,9 @@ impl Turns {
     /// operation that panics. That, and an end that was not seen, is `Error::OutcomeUnknown`.
     pub(crate) async fn take<T: Send + 'static>(&self, op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         match &self.way {
-            Way::Postgres(db) => {
-                let mut shared = Shared::new(db);
+            Way::Postgres(pool) => {
+                let db = pool.current();
+                let mut shared = Shared::on(pool, &db);
                 let turn = Tx::new(&shared, false);
                 let done = caught(op(&turn)).await;
                 let last = turn.into_parts().1;

@@ -1,6 +1,6 @@
 //! A transaction in progress, as an operation sees it, and what waits until its commit.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::sea_query::Values;
 use sea_orm::{
@@ -13,17 +13,32 @@ use tokio::sync::OnceCell;
 use super::events::{self, EventRow};
 use super::grants::GrantRow;
 use super::roles::RoleRow;
-use super::{ROWS, accounts, inserts, storage};
+use super::{Pool, ROWS, accounts, inserts, storage};
 
 /// The transaction that turns share, begun when the first of them needs it.
 pub(crate) struct Shared<'d> {
     db: &'d DatabaseConnection,
+    /// Where its connection comes from, if it is not always the same.
+    pool: Option<(&'d Pool, &'d Arc<DatabaseConnection>)>,
     tx: OnceCell<DatabaseTransaction>,
 }
 
 impl<'d> Shared<'d> {
     pub(super) fn new(db: &'d DatabaseConnection) -> Self {
-        Self { db, tx: OnceCell::new() }
+        Self { db, pool: None, tx: OnceCell::new() }
+    }
+
+    /// One on a connection of this pool as of now.
+    pub(super) fn on(pool: &'d Pool, db: &'d Arc<DatabaseConnection>) -> Self {
+        Self { db, pool: Some((pool, db)), tx: OnceCell::new() }
+    }
+
+    /// Waits for the database as long as it may take.
+    async fn bounded<T>(&self, asked: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
+        match self.pool {
+            Some((pool, db)) => pool.bounded(db, asked).await,
+            None => asked.await,
+        }
     }
 
     /// Whether it has been begun.
@@ -34,13 +49,13 @@ impl<'d> Shared<'d> {
     pub(super) async fn tx(&self) -> Result<&DatabaseTransaction, DbErr> {
         let immediate =
             TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        self.tx.get_or_try_init(|| self.db.begin_with_options(immediate)).await
+        self.tx.get_or_try_init(|| self.bounded(self.db.begin_with_options(immediate))).await
     }
 
     /// Takes everything back; `false` where that is not certain.
     pub(super) async fn undo(&mut self) -> bool {
         let Some(tx) = self.tx.take() else { return true };
-        tx.rollback().await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok()
+        self.bounded(tx.rollback()).await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok()
     }
 
     /// Writes what could wait, and commits. After an error it has to be undone.
@@ -63,7 +78,7 @@ impl<'d> Shared<'d> {
         let mut claimed = 0;
         for statement in statements {
             claimed += match self.tx.get() {
-                Some(tx) => tx.query_all_raw(statement).await.map_err(storage)?.len(),
+                Some(tx) => self.bounded(tx.query_all_raw(statement)).await.map_err(storage)?.len(),
                 None => self.db.query_all_raw(statement).await.map_err(|error| unknown(&error))?.len(),
             };
         }
@@ -71,7 +86,7 @@ impl<'d> Shared<'d> {
             return Err(Error::Internal(format!("{claimed} of {claims} accounts that were written have a row")));
         }
         match self.tx.take() {
-            Some(tx) => tx.commit().await.map_err(|error| unknown(&error)),
+            Some(tx) => self.bounded(tx.commit()).await.map_err(|error| unknown(&error)),
             None => Ok(()),
         }
     }
@@ -135,7 +150,7 @@ impl<'t> Tx<'t> {
     ) -> Result<T, DbErr> {
         let tx = self.shared.tx().await?;
         if !self.nested || *lock(&self.savepoint) != Savepoint::None {
-            return run(tx, statement).await;
+            return self.shared.bounded(run(tx, statement)).await;
         }
         *lock(&self.savepoint) = Savepoint::Unknown;
         statement.sql.insert_str(0, "SAVEPOINT turn; ");

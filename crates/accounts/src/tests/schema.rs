@@ -5,8 +5,8 @@ use tenantry_test_database::TestDatabase;
 
 use super::World;
 
-/// The exceptions: the account itself, this installation, and the list of migrations.
-const NAMED: [&str; 3] = ["account", "instance", "seaql_migrations"];
+/// The exceptions: the account itself, this installation, what its processes have agreed on, and the list of migrations.
+const NAMED: [&str; 4] = ["account", "instance", "lease", "seaql_migrations"];
 
 #[actix_rt::test]
 async fn the_account_leads_every_key_unique_index_and_foreign_key() {

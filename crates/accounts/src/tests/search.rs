@@ -324,10 +324,10 @@ async fn no_search_walks_a_large_account() {
     let source = Source::system();
     let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = tenantry_domain::PublicUrl::parse("https://id.example.com").unwrap();
-    let mut store = opened.open(2, true, &mut Catalogue::default()).await.unwrap();
+    let store = opened.open(2, true, &mut Catalogue::default()).await.unwrap();
     let asked: Arc<Mutex<Vec<Statement>>> = Arc::default();
     let heard = asked.clone();
-    store.read.set_metric_callback(move |told| heard.lock().unwrap().push(told.statement.clone()));
+    store.read.overhear(move |told| heard.lock().unwrap().push(told.statement.clone()));
     let registry = Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices::default())), 1);
     registry.platform().bootstrap().await.unwrap().unwrap();
     let account = registry.get(operator()).await.unwrap();
