@@ -50,9 +50,9 @@ impl Answer {
     }
 
     /// All that is told: the status, the body, and the headers but for those that differ from one answer to the next by
-    /// themselves.
+    /// themselves, or from one worker to the next.
     pub fn told(&self) -> (u16, &str, Vec<(&str, &[u8])>) {
-        let own = |name: &str| matches!(name, "date" | "x-request-id" | "ratelimit");
+        let own = |name: &str| matches!(name, "date" | "x-request-id" | "ratelimit" | "access-control-expose-headers");
         let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let mut headers: Vec<_> = headers.filter(|(name, _)| !own(name)).collect();
         headers.sort_unstable();

@@ -1,7 +1,9 @@
 //! A server in this process: real HTTP, a database of its own, a clock that stands still.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::{HttpServer, web};
 use reqwest::{Client, Method, RequestBuilder};
@@ -10,6 +12,7 @@ use tenantry_accounts::{Catalogue, Choices, Database, Platform, Quotas, Registry
 use tenantry_api::{Options, State, app};
 use tenantry_delivery::{Delivery, Ways};
 use tenantry_domain::PublicUrl;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::TestDatabase;
 use crate::answer::{Answer, text};
@@ -25,8 +28,9 @@ pub struct TestApp {
     base: String,
     http: Client,
     clock: Arc<AtomicI64>,
-    /// The accounts behind it.
+    /// The accounts behind it: of the first node, where there are several.
     pub registry: Registry,
+    registries: Vec<Registry>,
     /// The database behind it.
     pub database: TestDatabase,
     metrics: prometheus::Registry,
@@ -42,37 +46,61 @@ impl TestApp {
 
     /// The same with these choices of HTTP.
     pub async fn start_with(options: Options) -> Self {
-        Self::start_on(options, None).await
+        Self::start_on(options, None, nodes()).await
     }
 
-    /// The same where rates are limited.
+    /// The same where rates are limited; one node, since each counts for itself.
     pub async fn limited(quotas: Quotas) -> Self {
-        Self::start_on(Options::default(), Some(quotas)).await
+        Self::start_on(Options::default(), Some(quotas), 1).await
     }
 
-    async fn start_on(options: Options, quotas: Option<Quotas>) -> Self {
-        let choices = Choices { quotas, federation_loopback: true, ..Choices::default() };
+    /// One node, for what each knows by itself.
+    pub async fn alone() -> Self {
+        Self::start_on(Options::default(), None, 1).await
+    }
+
+    async fn start_on(options: Options, quotas: Option<Quotas>, nodes: usize) -> Self {
+        // Several are asked in turn, and whatever one has acknowledged the next one has to know: each looks at every request.
+        let freshness = if nodes > 1 { Duration::ZERO } else { Choices::default().freshness };
+        let choices = Choices { quotas, freshness, federation_loopback: true, ..Choices::default() };
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");
         let clock = Arc::new(AtomicI64::new(NEW_YEAR));
         let source = Source::fixed(clock.clone());
+        let master_key = source.bytes::<32>();
         let mut catalogue = Catalogue::default();
-        let store = opened.open(4, true, &mut catalogue).await.expect("a store");
-        let vault = Vault::new(&source.bytes::<32>(), source.clone()).expect("a vault");
-        let public = PublicUrl::parse(PUBLIC).expect("a public URL");
-        let platform = Arc::new(Platform::new(store, source, vault, public, choices));
-        let made = platform.bootstrap().await.expect("a bootstrap").expect("an empty database");
-        let registry = Registry::new(platform, 2);
+        let (mut registries, mut bases, mut made) = (Vec::new(), Vec::new(), None);
+        for _ in 0..nodes {
+            catalogue = Catalogue::default();
+            let store = opened.open(4, true, &mut catalogue).await.expect("a store");
+            let vault = Vault::new(&master_key, source.clone()).expect("a vault");
+            let public = PublicUrl::parse(PUBLIC).expect("a public URL");
+            let platform = Arc::new(Platform::new(store, source.clone(), vault, public, choices.clone()));
+            made = platform.bootstrap().await.expect("a bootstrap").or(made);
+            let registry = Registry::new(platform, 2);
+            let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options.clone()));
+            let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
+            let server = server.bind(("127.0.0.1", 0)).expect("a port");
+            bases.push(server.addrs()[0]);
+            actix_rt::spawn(server.run());
+            registries.push(registry);
+        }
+        let front = if nodes > 1 { round_robin(bases).await } else { bases[0] };
+        let registry = registries[0].clone();
         let ways = Ways { directory: database.file("outbox"), ..Ways::default() };
-        let delivery = Delivery::new(registry.clone(), ways, &mut catalogue).expect("a delivery");
-        let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
-        let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
-        let server = server.bind(("127.0.0.1", 0)).expect("a port");
-        let base = format!("http://{}", server.addrs()[0]);
-        actix_rt::spawn(server.run());
+        let delivery = Delivery::new(registry.clone(), ways, &mut Catalogue::default()).expect("a delivery");
+        let made = made.expect("an empty database");
         let operator = [made.production, made.test].map(|made| (made.client_id, made.client_secret));
-        Self { base, http: http(), clock, registry, database, metrics: catalogue.registry().clone(), delivery, operator }
+        let (base, metrics) = (format!("http://{front}"), catalogue.registry().clone());
+        Self { base, http: http(), clock, registry, registries, database, metrics, delivery, operator }
+    }
+
+    /// Writes down on every node when secrets were last used.
+    pub async fn store_uses(&self) {
+        for registry in &self.registries {
+            registry.platform().store_uses().await.expect("they are written");
+        }
     }
 
     /// Where it listens.
@@ -196,8 +224,36 @@ impl TestApp {
 /// The HTTP client of this process: to make one takes longer than a round of most tests.
 pub fn http() -> Client {
     static HTTP: OnceLock<Client> = OnceLock::new();
-    let make = || Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("an HTTP client");
+    let make = || {
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none());
+        // Where several nodes are asked in turn, each request has a connection of its own.
+        let client = if nodes() > 1 { client.pool_max_idle_per_host(0) } else { client };
+        client.build().expect("an HTTP client")
+    };
     HTTP.get_or_init(make).clone()
+}
+
+/// How many nodes serve: one, or on PostgreSQL as `make test` says.
+#[expect(clippy::disallowed_methods, reason = "`make test` asks for two")]
+fn nodes() -> usize {
+    let asked = std::env::var("TENANTRY_TEST_NODES").ok().and_then(|nodes| nodes.parse().ok());
+    asked.filter(|_| TestDatabase::is_postgres()).unwrap_or(1)
+}
+
+/// A proxy that leads each connection to the next of these; where it listens.
+pub async fn round_robin(nodes: Vec<SocketAddr>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    actix_rt::spawn(async move {
+        for node in nodes.into_iter().cycle() {
+            let Ok((mut caller, _)) = listener.accept().await else { return };
+            actix_rt::spawn(async move {
+                let Ok(mut node) = TcpStream::connect(node).await else { return };
+                drop(tokio::io::copy_bidirectional(&mut caller, &mut node).await);
+            });
+        }
+    });
+    address
 }
 
 /// The audience of an account.

@@ -9,7 +9,7 @@ mod tenant;
 
 pub use answer::Answer;
 pub use app::PUBLIC;
-pub use app::{TestApp, http};
+pub use app::{TestApp, http, round_robin};
 pub use person::Person;
 pub use process::{Program, bootstrap, program, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};

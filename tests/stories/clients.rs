@@ -107,7 +107,7 @@ async fn the_last_use_of_a_secret_is_written_down() {
     works(&app, &id, &first).await;
     app.pass(5);
     works(&app, &id, &second).await;
-    app.registry.platform().store_uses().await.unwrap();
+    app.store_uses().await;
     app.pass(100);
     while app.registry.awake() > 0 {
         app.registry.forget_idle(60); // the partner first, and once its actor has stopped the operator above it

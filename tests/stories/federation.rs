@@ -407,7 +407,7 @@ async fn a_hostile_provider_gets_nobody_in() {
         Ruse::OtherSubject,
         Ruse::TokenEndpointInside,
     ] {
-        let (app, hostile) = (TestApp::start().await, Hostile::start(ruse));
+        let (app, hostile) = (TestApp::alone().await, Hostile::start(ruse));
         let (shop, client) = world(&app, &hostile.issuer).await;
         let sent = authorize(&client, &[]).await;
         assert_eq!(sent.status, 302, "{ruse:?} {}", sent.text);
@@ -438,7 +438,7 @@ async fn a_hostile_provider_gets_nobody_in() {
 #[actix_web::test]
 async fn a_provider_that_makes_no_sense_is_not_waited_for() {
     let answers = [Ruse::Slow, Ruse::Huge, Ruse::Redirects, Ruse::OtherIssuer, Ruse::NoSense].map(async |ruse| {
-        let (app, hostile) = (TestApp::start().await, Hostile::start(ruse));
+        let (app, hostile) = (TestApp::alone().await, Hostile::start(ruse));
         let (_, client) = world(&app, &hostile.issuer).await;
         let began = std::time::Instant::now();
         authorize(&client, &[]).await.refused(503, "unavailable");

@@ -56,6 +56,11 @@ impl News {
         Self { pool, horizon, fresh: AtomicI64::new(Moment::MIN), last: Mutex::new(look) }
     }
 
+    /// Whether others write here at all.
+    pub(crate) fn come(&self) -> bool {
+        self.pool.is_some()
+    }
+
     /// Whether what is known now is good enough for a request that starts at `moment`.
     fn serves(&self, moment: Moment) -> bool {
         self.fresh.load(Ordering::Acquire) >= moment.saturating_sub(self.horizon)
@@ -72,7 +77,7 @@ impl Registry {
     /// Sees to it that the snapshots of this process are no older than they may be. Costs a look at the clock, mostly.
     pub async fn be_fresh(&self) -> Result<()> {
         let news = &self.platform().news;
-        if news.pool.is_none() {
+        if !news.come() {
             return Ok(());
         }
         let now = moment();

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tenantry_domain::{AccountId, ClientKey, Instant, KeptSecret, LastUse, Result};
 
+use crate::account::Account;
 use crate::platform::Platform;
 use crate::store;
 
@@ -63,6 +64,27 @@ impl Platform {
                     }
                 }
                 return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Account {
+    /// Learns when other processes have written that secrets were last used.
+    pub async fn learn_uses(&self) -> Result<()> {
+        if !self.platform().news.come() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        for stored in store::clients::of(&self.platform().store.read, self.id()).await? {
+            let Some(known) = directory.clients.get(&stored.client_id) else { continue };
+            for (known, stored) in known.secrets().zip(stored.secrets()) {
+                if known.hash == stored.hash
+                    && let Some(at) = stored.used.at()
+                {
+                    known.used.learn(at);
+                }
             }
         }
         Ok(())

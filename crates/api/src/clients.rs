@@ -40,6 +40,7 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 async fn list_clients(call: Call) -> Result<List<ClientView>> {
+    call.account.learn_uses().await?;
     Ok(List(call.account.clients().iter().map(|client| ClientView::new(client)).collect()))
 }
 
@@ -49,6 +50,7 @@ async fn create_client(call: Call, Json(body): Json<ClientInput>) -> Result<Ok20
 }
 
 async fn get_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientView>> {
+    call.account.learn_uses().await?;
     Ok(Ok200(ClientView::new(&*call.account.client(&id)?)))
 }
 
@@ -63,11 +65,13 @@ async fn rotate_client_secret(
     Query(query): Query<RotateQuery>,
 ) -> Result<Ok200<ClientWithSecret>> {
     let overlap = query.overlap.unwrap_or_default();
+    call.account.learn_uses().await?;
     let (client, secret) = call.account.rotate_client_secret(call.caller, id, overlap).await?;
     Ok(Ok200(ClientWithSecret::new(&client, &secret)))
 }
 
 async fn get_old_secret(call: Call, Id(id): Id<String>) -> Result<Ok200<OldSecret>> {
+    call.account.learn_uses().await?;
     OldSecret::of(&*call.account.client_with_old_secret(&id)?)
 }
 

@@ -82,6 +82,11 @@ impl Client {
     /// The longest that an old secret may live on, in seconds.
     pub const LONGEST_OVERLAP: Seconds = 86_400;
 
+    /// The current secret, and the one before it if there is one.
+    pub fn secrets(&self) -> impl Iterator<Item = &KeptSecret> {
+        std::iter::once(&self.secret).chain(self.old_secret.as_ref().map(|(old, _)| old))
+    }
+
     /// The secret before the current one, and when it ends; `None` once it has.
     #[must_use]
     pub fn old_secret(&self, now: Instant) -> Option<&(KeptSecret, Instant)> {

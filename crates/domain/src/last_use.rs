@@ -39,6 +39,11 @@ impl LastUse {
         !self.0.told.swap(true, Ordering::AcqRel)
     }
 
+    /// It is stored that it was used then.
+    pub fn learn(&self, stored: Instant) {
+        self.0.at.fetch_max(stored.micros(), Ordering::Relaxed);
+    }
+
     /// The moment to store. A use after this is told of again.
     #[must_use]
     pub fn take(&self) -> Option<Instant> {

@@ -1,6 +1,6 @@
 //! Rows of `client`.
 
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
+use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use tenantry_domain::{AccountId, Client, ClientKey, Instant, KeptSecret, LastUse, Result};
 use tenantry_entity::client::{ActiveModel, Column, Entity, Model};
 
@@ -34,7 +34,9 @@ pub(crate) async fn used(
 ) -> Result<()> {
     for (secret, used) in [(Column::SecretHash, Column::SecretUsedAt), (Column::OldSecretHash, Column::OldSecretUsedAt)] {
         let noted = Entity::update_many().col_expr(used, at.micros().into()).filter(Column::AccountId.eq(account.as_str()));
-        noted.filter(Column::Id.eq(client.0)).filter(secret.eq(hash.to_vec())).exec(db).await.map_err(storage)?;
+        let earlier = Condition::any().add(used.is_null()).add(used.lt(at.micros()));
+        let noted = noted.filter(Column::Id.eq(client.0)).filter(secret.eq(hash.to_vec())).filter(earlier);
+        noted.exec(db).await.map_err(storage)?;
     }
     Ok(())
 }

@@ -79,13 +79,11 @@ impl Pool {
         if db.get_database_backend() == DatabaseBackend::Sqlite {
             return asked.await;
         }
-        match tokio::time::timeout(self.0.patience, asked).await {
-            Ok(done) => done,
-            Err(_) => {
-                self.leave(db).await;
-                Err(DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned())))
-            }
+        if let Ok(done) = tokio::time::timeout(self.0.patience, asked).await {
+            return done;
         }
+        self.leave(db).await;
+        Err(DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned())))
     }
 
     /// Reads what is to be seen as of one moment.

@@ -65,28 +65,8 @@ impl Turns {
     /// operation that panics. That, and an end that was not seen, is `Error::OutcomeUnknown`.
     pub(crate) async fn take<T: Send + 'static>(&self, op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static) -> Result<T> {
         match &self.way {
-            Way::Postgres(pool) => {
-                let db = pool.current();
-                let mut shared = Shared::on(pool, &db);
-                let turn = Tx::new(&shared, false);
-                let done = caught(op(&turn)).await;
-                let last = turn.into_parts().1;
-                match done {
-                    Ok(value) => {
-                        let begun = Instant::now();
-                        let committed = shared.commit(last).await;
-                        self.measures.commit(1, begun.elapsed());
-                        if committed.is_err() {
-                            shared.undo().await;
-                        }
-                        committed.map(|()| value)
-                    }
-                    Err(refusal) => {
-                        shared.undo().await;
-                        Err(refusal)
-                    }
-                }
-            }
+            // Boxed: a turn on the other database is no larger for it.
+            Way::Postgres(pool) => Box::pin(self.transaction(pool, op)).await,
             Way::Sqlite(queue) => {
                 let (reply, outcome) = oneshot::channel();
                 let full = |_| {
@@ -95,6 +75,29 @@ impl Turns {
                 };
                 queue.send_timeout(Box::new(Op { op, reply }), PATIENCE).await.map_err(full)?;
                 outcome.await.unwrap_or(Err(Error::OutcomeUnknown))
+            }
+        }
+    }
+
+    async fn transaction<T>(&self, pool: &Pool, op: impl AsyncFnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
+        let db = pool.current();
+        let mut shared = Shared::on(pool, &db);
+        let turn = Tx::new(&shared, false);
+        let done = caught(op(&turn)).await;
+        let last = turn.into_parts().1;
+        match done {
+            Ok(value) => {
+                let begun = Instant::now();
+                let committed = shared.commit(last).await;
+                self.measures.commit(1, begun.elapsed());
+                if committed.is_err() {
+                    shared.undo().await;
+                }
+                committed.map(|()| value)
+            }
+            Err(refusal) => {
+                shared.undo().await;
+                Err(refusal)
             }
         }
     }
