@@ -1,6 +1,5 @@
 //! A server in this process: real HTTP, a database of its own, a clock that stands still.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -12,10 +11,10 @@ use tenantry_accounts::{Catalogue, Choices, Database, Platform, Quotas, Registry
 use tenantry_api::{Options, State, app};
 use tenantry_delivery::{Delivery, Ways};
 use tenantry_domain::PublicUrl;
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::TestDatabase;
 use crate::answer::{Answer, text};
+use crate::cluster::round_robin;
 use crate::tenant::Tenant;
 
 /// The name of the service in tests; not where it listens.
@@ -86,7 +85,7 @@ impl TestApp {
             actix_rt::spawn(server.run());
             registries.push(registry);
         }
-        let front = if nodes > 1 { round_robin(bases).await } else { bases[0] };
+        let front = if nodes > 1 { round_robin("127.0.0.1", bases).await } else { bases[0] };
         let registry = registries[0].clone();
         let ways = Ways { directory: database.file("outbox"), ..Ways::default() };
         let delivery = Delivery::new(registry.clone(), ways, &mut Catalogue::default()).expect("a delivery");
@@ -238,22 +237,6 @@ pub fn http() -> Client {
 fn nodes() -> usize {
     let asked = std::env::var("TENANTRY_TEST_NODES").ok().and_then(|nodes| nodes.parse().ok());
     asked.filter(|_| TestDatabase::is_postgres()).unwrap_or(1)
-}
-
-/// A proxy that leads each connection to the next of these; where it listens.
-pub async fn round_robin(nodes: Vec<SocketAddr>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    actix_rt::spawn(async move {
-        for node in nodes.into_iter().cycle() {
-            let Ok((mut caller, _)) = listener.accept().await else { return };
-            actix_rt::spawn(async move {
-                let Ok(mut node) = TcpStream::connect(node).await else { return };
-                drop(tokio::io::copy_bidirectional(&mut caller, &mut node).await);
-            });
-        }
-    });
-    address
 }
 
 /// The audience of an account.

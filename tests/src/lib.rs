@@ -3,13 +3,15 @@
 
 mod answer;
 mod app;
+mod cluster;
 mod person;
 mod process;
 mod tenant;
 
 pub use answer::Answer;
 pub use app::PUBLIC;
-pub use app::{TestApp, http, round_robin};
+pub use app::{TestApp, http};
+pub use cluster::{Namespace, OwnServer, round_robin};
 pub use person::Person;
 pub use process::{Program, bootstrap, program, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};

@@ -31,6 +31,7 @@ mod members;
 mod metrics;
 mod mfa;
 mod neighbours;
+mod nodes;
 mod openapi;
 mod passwordless;
 mod policies;

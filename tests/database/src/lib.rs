@@ -20,15 +20,22 @@ impl TestDatabase {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = match server() {
             None => format!("sqlite://{}", directory.path().join("tenantry.db").display()),
-            Some(server) => {
-                static NUMBER: AtomicU32 = AtomicU32::new(0);
-                let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-                let db = Database::connect(format!("{server}/postgres")).await.expect("the PostgreSQL server for tests");
-                db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database of its own");
-                format!("{server}/{name}")
-            }
+            Some(server) => Self::make_on(&server).await,
         };
         Self { url, directory }
+    }
+
+    /// Makes an empty database on this PostgreSQL server.
+    pub async fn create_on(server: &str) -> Self {
+        Self { url: Self::make_on(server).await, directory: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    async fn make_on(server: &str) -> String {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("test_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let db = Database::connect(format!("{server}/postgres")).await.expect("the PostgreSQL server for tests");
+        db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database of its own");
+        format!("{server}/{name}")
     }
 
     /// Whether tests run on PostgreSQL.
