@@ -48,11 +48,14 @@ impl World {
 }
 
 async fn registry(database: &Database, clock: &Arc<AtomicI64>, threads: usize) -> Registry {
+    registry_with(database, clock, threads, Choices { quotas: None, ..Choices::default() }).await
+}
+
+async fn registry_with(database: &Database, clock: &Arc<AtomicI64>, threads: usize, choices: Choices) -> Registry {
     let source = Source::fixed(clock.clone());
     let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = PublicUrl::parse("https://id.example.com").unwrap();
     let store = database.open(4, true, &mut Catalogue::default()).await.unwrap();
-    let choices = Choices { quotas: None, ..Choices::default() };
     Registry::new(Arc::new(Platform::new(store, source, vault, public, choices)), threads)
 }
 

@@ -11,10 +11,10 @@ use tokio::sync::{Notify, Semaphore};
 
 use tenantry_test_database::TestDatabase;
 
-use super::{World, create_role, operator, role};
+use super::{World, create_role, operator, registry_with, role};
 use crate::caller::Caller;
 use crate::permits::{Lane, PERMITS};
-use crate::{Directory, RoleFilter};
+use crate::{Choices, Database, Directory, RoleFilter};
 
 /// Invariant 7: a panic inside a write fails that write alone; the next one works; nothing acknowledged is lost.
 #[actix_rt::test]
@@ -246,6 +246,125 @@ async fn two_runtimes_that_write_one_account_lose_nothing() {
     assert_eq!(usize::try_from(after.version - before).unwrap(), done + 2);
     assert_eq!(after.roles.len(), done + 2);
     assert_eq!(there.verify_events().await.unwrap(), after.version);
+}
+
+/// Somebody writes while an account is being read, after the moment as of which it is read: whoever looks for news then tells
+/// the place where it will stand, and what was read is not used.
+#[actix_rt::test]
+async fn what_is_written_while_an_account_is_being_read_is_not_missed() {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let world = World::new().await;
+    let (here, there) = (world.operator().await, world.second().await);
+    there.look_for_news().await.unwrap();
+    let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
+    let lock = db.begin().await.unwrap();
+    lock.execute_unprepared("LOCK TABLE tag IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let (reading, waits) = (there.clone(), "SELECT 'waits' FROM pg_locks WHERE relation = 'tag'::regclass AND NOT granted");
+    let reading = actix_rt::spawn(async move { reading.get(operator()).await.unwrap() });
+    while world.database.column(waits).await.is_empty() {}
+    create_role(&here, "meanwhile").await.unwrap();
+    there.look_for_news().await.unwrap();
+    lock.commit().await.unwrap();
+    assert_eq!(reading.await.unwrap().directory().version, here.directory().version);
+}
+
+/// News are looked for from where all transactions had ended, not from the last one that was seen.
+#[actix_rt::test]
+async fn a_slow_write_is_no_old_news() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let world = World::new().await;
+    let (here, there) = (world.operator().await, world.second().await);
+    there.get(operator()).await.unwrap();
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (writer, tells, waits) = (here.clone(), begun.clone(), go.clone());
+    let slow = actix_rt::spawn(async move {
+        let op = async move |draft: &mut crate::draft::Draft<'_>| {
+            tells.notify_one();
+            waits.notified().await;
+            draft.record(draft.event("test.slow", "nothing"));
+            Ok(())
+        };
+        writer.write(&Caller::system(), op).await
+    });
+    begun.notified().await;
+    let quick = world.registry.get("P00000000".parse().unwrap()).await.unwrap();
+    create_role(&quick, "quick").await.unwrap();
+    there.look_for_news().await.unwrap();
+    go.notify_one();
+    slow.await.unwrap().unwrap();
+    there.look_for_news().await.unwrap();
+    assert_eq!(there.get(operator()).await.unwrap().directory().version, here.directory().version);
+}
+
+/// What nobody here has asked about for longer than the horizon is looked for before anything is answered, and told in one look.
+#[actix_rt::test]
+async fn a_process_that_has_not_looked_does_so_before_it_answers() {
+    use sea_orm::ConnectionTrait;
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let world = World::new().await;
+    let strict = Choices { freshness: Duration::ZERO, quotas: None, ..Choices::default() };
+    let there = registry_with(&Database::parse(&world.database.url).unwrap(), &world.clock, 1, strict).await;
+    let here = world.operator().await;
+    there.get(operator()).await.unwrap();
+    for number in 0..5 {
+        create_role(&here, format!("role {number}")).await.unwrap();
+        let seen = join_all((0..8).map(|_| there.get(operator()))).await;
+        assert!(seen.into_iter().all(|account| account.unwrap().directory().version == here.directory().version));
+    }
+    let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
+    db.execute_unprepared("UPDATE instance SET store_epoch = store_epoch + 1").await.unwrap();
+    let known = there.get(operator()).await.unwrap().directory();
+    assert_eq!(known.version, here.directory().version);
+    db.execute_unprepared("ALTER TABLE event RENAME TO away").await.unwrap();
+    assert_eq!(there.get(operator()).await.err(), Some(Error::Unavailable), "nobody knows whether it is fresh");
+}
+
+/// Messages are handed on by one process at a time; another takes over when that one has given up, or is gone.
+#[actix_rt::test]
+async fn one_process_at_a_time_does_what_only_one_does() {
+    use sea_orm::ConnectionTrait;
+    let world = World::new().await;
+    let (here, there) = (world.registry.platform().clone(), world.second().await.platform().clone());
+    assert!(here.relays().await.unwrap());
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    assert!(!there.relays().await.unwrap());
+    here.give_up_leases().await.unwrap();
+    assert!(there.relays().await.unwrap() && !here.relays().await.unwrap());
+    let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
+    db.execute_unprepared("UPDATE lease SET until = 1").await.unwrap();
+    assert!(here.relays().await.unwrap());
+    let fence = world.database.column("SELECT fence::text FROM lease WHERE name = 'relay'").await;
+    assert_eq!(fence, ["3"], "each holder has a number of its own");
+    // What one has begun under its lease nobody else does until that ends, however long it takes.
+    let lasting = here.clone();
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (tells, waits) = (begun.clone(), go.clone());
+    let long = actix_rt::spawn(async move {
+        let holder = lasting.clone();
+        let work = async move |tx: &crate::store::Tx<'_>| {
+            assert!(holder.leases.hold(tx, crate::leases::Job::Pruning).await.unwrap());
+            tells.notify_one();
+            waits.notified().await;
+            Ok(())
+        };
+        lasting.store.turns.take(work).await
+    });
+    begun.notified().await;
+    let other = actix_rt::spawn(async move { there.prune().await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(!other.is_finished());
+    go.notify_one();
+    long.await.unwrap().unwrap();
+    assert_eq!(other.await.unwrap(), Ok(0));
 }
 
 /// The chain is read by id, and an id is later than the one before it even where the clock is behind.
