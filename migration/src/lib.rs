@@ -1,7 +1,8 @@
 //! The schema, step by step, the same on SQLite and PostgreSQL. Each step can be undone.
 //!
 //! A release only adds (expand); what it no longer uses goes a release later (contract), so that the previous binary
-//! runs on the new schema. `account_id` leads every primary key, unique index and foreign key.
+//! runs on the new schema. A step that takes something away has `contract` in its name (`m0042_contract_roles`): a binary that
+//! does not know it refuses to serve. `account_id` leads every primary key, unique index and foreign key.
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::prelude::*;

@@ -171,9 +171,14 @@ async fn what_cannot_work_is_refused_in_one_line() {
     assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0030_nodes"));
     assert!(program(&database, &["migrate", "up"]).status().unwrap().success());
     execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
-    for refused in [vec!["serve"], vec!["migrate", "up"], vec!["migrate", "down", "--yes"], vec!["bootstrap"]] {
+    let server = Program::serve(&database);
+    assert_eq!(http().get(format!("{}/readyz", server.base)).send().await.unwrap().status(), 200, "steps only add");
+    drop(server);
+    for refused in [vec!["migrate", "up"], vec!["migrate", "down", "--yes"], vec!["bootstrap"]] {
         fails(program(&database, &refused), "newer than this program");
     }
+    execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_contract_future', 0)").await;
+    fails(program(&database, &["serve"]), "use a later program");
 }
 
 async fn execute(database: &TestDatabase, sql: &str) {

@@ -326,6 +326,45 @@ async fn a_process_that_has_not_looked_does_so_before_it_answers() {
     assert_eq!(there.get(operator()).await.err(), Some(Error::Unavailable), "nobody knows whether it is fresh");
 }
 
+/// A process that stands still in the midst of a write holds the account up for some seconds, not for ever, and its write has
+/// failed.
+#[actix_rt::test]
+async fn a_write_that_stands_still_is_ended_by_the_database() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let world = World::new().await;
+    let (here, there) = (world.operator().await, world.second().await.get(operator()).await.unwrap());
+    let begun = Arc::new(Notify::new());
+    let tells = begun.clone();
+    let still = actix_rt::spawn(async move {
+        let op = async move |draft: &mut crate::draft::Draft<'_>| {
+            tells.notify_one();
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            draft.record(draft.event("test.still", "nothing"));
+            Ok(())
+        };
+        here.write(&Caller::system(), op).await
+    });
+    begun.notified().await;
+    let since = std::time::Instant::now();
+    while create_role(&there, "meanwhile").await.is_err() {}
+    assert!(since.elapsed() < Duration::from_secs(7), "{:?}", since.elapsed());
+    still.await.unwrap().unwrap_err();
+}
+
+/// What was written must be in the database when it is read again; else nobody knows what counts.
+#[actix_rt::test]
+async fn a_database_that_lacks_what_was_written_serves_nobody() {
+    let world = World::new().await;
+    let account = world.operator().await;
+    let known = account.directory().version;
+    world.registry.tell(operator(), known + 1);
+    assert_eq!(world.registry.get(operator()).await.err(), Some(Error::Unavailable));
+    create_role(&account, "next").await.unwrap();
+    assert_eq!(world.operator().await.directory().version, known + 1);
+}
+
 /// Messages are handed on by one process at a time; another takes over when that one has given up, or is gone.
 #[actix_rt::test]
 async fn one_process_at_a_time_does_what_only_one_does() {
