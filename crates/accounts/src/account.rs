@@ -16,6 +16,7 @@ use futures_util::future::BoxFuture;
 use tenantry_domain::{AccountId, Error, Result, Seconds};
 
 use crate::caller::Caller;
+use crate::circuit::{Circuit, Witness};
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::limits::Buckets;
@@ -47,6 +48,7 @@ struct Core {
     directory: ArcSwap<Directory>,
     permits: Permits,
     buckets: Buckets,
+    circuit: Circuit,
     /// Held while a signing key is made.
     key_making: tokio::sync::Mutex<()>,
     /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
@@ -82,6 +84,7 @@ impl Account {
             directory: ArcSwap::from_pointee(directory),
             permits,
             buckets: Buckets::default(),
+            circuit: Circuit::default(),
             key_making: tokio::sync::Mutex::default(),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -109,6 +112,10 @@ impl Account {
 
     pub(crate) fn buckets(&self) -> &Buckets {
         &self.0.core.buckets
+    }
+
+    pub(crate) fn circuit(&self) -> &Circuit {
+        &self.0.core.circuit
     }
 
     pub(crate) fn platform(&self) -> &Arc<Platform> {
@@ -143,21 +150,23 @@ impl Account {
         op: impl AsyncFnOnce(&Tx<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let permit = self.enter(self.lane(by)).await?;
+        let witness = Witness(self.clone());
         let held = async move |tx: &Tx<'_>| {
-            let _permit = permit;
+            let _held = (permit, witness);
             op(tx).await
         };
         self.platform().store.turns.take(held).await
     }
 
     /// How a write of `by` is admitted here.
-    fn lane(&self, by: &Caller) -> Lane {
+    pub(crate) fn lane(&self, by: &Caller) -> Lane {
         let above = by.home().is_some_and(|home| home != self.id()) && !by.is_identity();
         if above { Lane::Above } else { by.lane }
     }
 
-    /// Leave for one write of this account; `Error::Busy` if it has too much under way.
+    /// Leave for one write of this account; `Error::Busy` if it has too much under way, `Error::Unavailable` while it rests.
     pub(crate) async fn enter(&self, lane: Lane) -> Result<Permit> {
+        self.refuse_while_it_rests(lane)?;
         let busy = |error| {
             self.platform().measures.refused(Refusal::Permits);
             error
@@ -307,6 +316,7 @@ where
 {
     turns
         .take(async move |tx| {
+            let _witness = Witness(account.clone());
             let mut draft = Draft::begin(tx, &account, &by).await?;
             let reply = op(&mut draft).await?;
             Ok((reply, draft.finish()?))

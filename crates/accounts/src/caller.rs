@@ -196,6 +196,7 @@ impl Registry {
             return Err(Error::Unauthorized);
         }
         let allowance = caller.charge(&account)?;
+        account.refuse_while_it_rests(account.lane(&caller))?;
         if let Some(claims) = caller.claims() {
             account.check_session(claims).await?;
         }

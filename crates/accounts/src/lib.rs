@@ -11,6 +11,7 @@ mod bootstrap;
 mod caller;
 mod catalogue;
 mod challenges;
+mod circuit;
 mod clients;
 mod communication;
 mod console;

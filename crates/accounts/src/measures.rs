@@ -26,6 +26,8 @@ pub(crate) enum Refusal {
     Hashes,
     /// Too many attempts to log in have failed.
     Attempts,
+    /// The program panicked over the account again and again.
+    Circuit,
 }
 
 /// Which grant issued a token.
@@ -66,7 +68,7 @@ pub(crate) struct Measures {
     pub(crate) hash_wait: Histogram,
     pub(crate) hashes_waiting: IntGauge,
     tokens: [IntCounter; 9],
-    refusals: [IntCounter; 9],
+    refusals: [IntCounter; 10],
     reloads: [IntCounter; 2],
     signatures: [IntCounter; 2],
     writes: Histogram,
@@ -122,7 +124,7 @@ impl Measures {
                 "tenantry_refusals_total",
                 "Work turned away before it began: a rate is used up, or a queue is full.",
                 "reason",
-                [address, account, client, tree, "permits", "turns", "keys", "hashes", "attempts"],
+                [address, account, client, tree, "permits", "turns", "keys", "hashes", "attempts", "circuit"],
             ),
             reloads: all.counters(
                 "tenantry_snapshot_reloads_total",
@@ -184,6 +186,7 @@ impl Measures {
             Refusal::Keys => 6,
             Refusal::Hashes => 7,
             Refusal::Attempts => 8,
+            Refusal::Circuit => 9,
         };
         self.refusals[place].inc();
     }

@@ -403,6 +403,9 @@ async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpRe
         return refuse(error);
     }
     let Ok(mut answer) = AssertUnwindSafe((route.serve)(request.clone(), payload)).catch_unwind().await else {
+        if let Some(call) = request.extensions().get::<Call>() {
+            call.account.panicked();
+        }
         return refuse(ApiError::Domain(Error::Internal("a handler panicked".to_owned())));
     };
     if route.policy.access.is_of_installers() {

@@ -52,6 +52,36 @@ async fn a_panic_fails_its_own_write(world: &World) {
     assert_eq!(again.verify_events().await.unwrap(), again.directory().version);
 }
 
+/// An account on which the program panics again and again rests, and only that one; then it is tried again.
+#[actix_rt::test]
+async fn an_account_that_panics_again_and_again_rests_for_a_while() {
+    let world = World::new().await;
+    let (operator, neighbour) = (world.operator().await, world.registry.get("P00000000".parse().unwrap()).await.unwrap());
+    let panics = async |rows: bool| {
+        let system = Caller::system();
+        if rows {
+            operator.write_rows(&system, async |_| -> tenantry_domain::Result<()> { panic!("on purpose") }).await
+        } else {
+            operator.write(&system, async |_| -> tenantry_domain::Result<()> { panic!("on purpose") }).await
+        }
+    };
+    for (number, rows) in [false, true, false, true].into_iter().enumerate() {
+        assert_eq!(panics(rows).await, Err(Error::OutcomeUnknown));
+        create_role(&world.operator().await, format!("after {number}")).await.unwrap();
+    }
+    assert_eq!(panics(true).await, Err(Error::OutcomeUnknown));
+    assert_eq!(create_role(&operator, "role 2").await, Err(Error::Unavailable));
+    operator.enter(Lane::Above).await.unwrap();
+    create_role(&neighbour, "role 3").await.unwrap();
+    world.clock.fetch_add(11_000_000, Ordering::Relaxed);
+    create_role(&world.operator().await, "role 4").await.unwrap();
+    assert_eq!(panics(false).await, Err(Error::OutcomeUnknown));
+    assert_eq!(create_role(&operator, "role 5").await, Err(Error::Unavailable), "once more is enough");
+    world.clock.fetch_add(61_000_000, Ordering::Relaxed);
+    assert_eq!(panics(false).await, Err(Error::OutcomeUnknown));
+    create_role(&world.operator().await, "role 6").await.unwrap();
+}
+
 /// Whatever an account does, on the reserved lane, too: the account above can suspend it.
 #[actix_rt::test]
 async fn no_flood_keeps_an_account_from_being_suspended() {
