@@ -89,12 +89,68 @@ async fn a_partners_tree_has_one_budget_and_its_partner_can_still_suspend() {
     let inside = partner.enter(&below).await.client(&["read:accounts"]).await;
     let (_, refusal) = until_refused(&inside).await;
     assert!(refusal.header("ratelimit-policy").starts_with("\"tree\";q=30;w=30"), "{}", refusal.header("ratelimit-policy"));
-    // Ordinary work of the partner waits; what repairs does not, nor does a token to do it with.
-    partner.get("auth/roles").await.refused(429, "too_many_requests");
+    // The partner's own share is not used up by that; once it is, ordinary work waits. What repairs does not, nor does a token to
+    // do it with.
+    partner.get("auth/roles").await.ok();
+    until_refused(&partner).await;
     partner.put(&format!("management/accounts/{below}"), json!({"active": false})).await.ok();
     inside.get("auth/roles").await.refused(429, "too_many_requests");
     app.pass(3);
     inside.get("auth/roles").await.refused(403, "account_suspended");
+}
+
+/// Each account below has its share of the partner's budget, by weight, whatever the others do; what is not used is lent.
+#[actix_web::test]
+async fn a_budget_is_divided_by_weight_and_what_is_left_is_lent() {
+    let quota = |text: &str| text.parse().unwrap();
+    let app = TestApp::limited(Quotas { account: quota("1000/1000"), client: quota("1000/1000"), ..quotas() }).await;
+    let operator = app.operator().await;
+    let partner = app.partner("T11200000").await;
+    let (one, other) = (partner.sub_account("one").await, partner.sub_account("other").await);
+    let weighted = partner.put(&format!("management/accounts/{other}"), json!({"weight": 3})).await.ok();
+    assert_eq!(weighted["weight"], 3);
+    for weight in [json!(0), json!(1001), json!(-1)] {
+        partner.put(&format!("management/accounts/{other}"), json!({"weight": weight})).await.names("weight");
+    }
+    let own = partner.enter(&other).await.client(&["admin:accounts"]).await;
+    own.put("management/settings", json!({"weight": 900})).await.ok();
+    assert_eq!(own.get("management/settings").await.ok()["weight"], 3, "only the account above sets it");
+    let one = partner.enter(&one).await.client(&["read:accounts"]).await;
+    let budget = json!({"budget": {"requests_per_second": 40, "burst": 160}});
+    operator.put("management/accounts/T11200000", budget).await.ok();
+
+    // Alone, an account has all of it.
+    app.pass(60);
+    let at_once = until_refused(&one).await.0;
+    assert!((158..=160).contains(&at_once), "{at_once}");
+    app.pass(1);
+    let in_a_second = until_refused(&one).await.0;
+    assert!((38..=40).contains(&in_a_second), "{in_a_second}");
+
+    // Both ask as much as they can: one has a quarter, the other three.
+    let mut answered = [0, 0];
+    for second in 0..14 {
+        app.pass(1);
+        for _ in 0..60 {
+            for (member, count) in [(&one, 0), (&own, 1)] {
+                // At first there is still what was saved up.
+                answered[count] += u32::from(member.get("auth/roles").await.status == 200 && second >= 6);
+            }
+        }
+    }
+    assert!((310..=330).contains(&(answered[0] + answered[1])), "all of it, and no more: {answered:?}");
+    assert!((75..=90).contains(&answered[0]), "{answered:?}");
+
+    // The other rests: what it leaves is lent. When it comes back, its share is there at once.
+    app.pass(3);
+    let mut lent = 0;
+    for _ in 0..5 {
+        app.pass(1);
+        lent += until_refused(&one).await.0;
+    }
+    assert!(lent >= 180, "{lent}");
+    let back = until_refused(&own).await.0;
+    assert!(back >= 75, "{back}");
 }
 
 #[actix_web::test]

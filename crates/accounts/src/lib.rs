@@ -60,6 +60,7 @@ mod registry;
 mod replays;
 mod roles;
 mod sessions;
+mod shares;
 mod source;
 mod store;
 mod sub_accounts;

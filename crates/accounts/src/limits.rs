@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use crate::addresses::Addresses;
 use crate::directory::Directory;
 use crate::measures::{Measures, Refusal};
 use crate::permits::Lane;
+use crate::shares::{Share, Tree};
 use crate::source::Source;
 
 /// What each client may do on the reserved lane when its ordinary rates are used up: ten at once, two a second.
@@ -54,6 +56,13 @@ impl Default for Quotas {
 /// Time that only moves forward.
 #[derive(Clone)]
 pub(crate) struct Ticks(Source);
+
+impl Ticks {
+    /// In microseconds.
+    pub(crate) fn micros(&self) -> i64 {
+        i64::try_from(self.0.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+}
 
 impl Clock for Ticks {
     type Instant = Duration;
@@ -148,7 +157,8 @@ impl Account {
         let ordinary = || {
             let clients = client.ordinary.charge(theirs.account.client_limits.unwrap_or(quotas.client), ticks)?;
             let accounts = self.buckets().account.charge(own.account.limits.unwrap_or(quotas.account), ticks)?;
-            let trees = root.buckets().tree.charge(tree.account.budget.unwrap_or(quotas.tree), ticks)?;
+            let budget = tree.account.budget.unwrap_or(quotas.tree);
+            let trees = root.buckets().tree.charge(&self.buckets().share, own.account.settings.weight, budget, ticks)?;
             Ok(tighter(tighter(clients, accounts), trees))
         };
         let charged = match (ordinary(), lane) {
@@ -170,7 +180,7 @@ fn tighter(one: Allowance, other: Allowance) -> Allowance {
 }
 
 /// One rate of one party. A change of the quota begins a new bucket, full.
-struct Bucket {
+pub(crate) struct Bucket {
     limit: Limit,
     current: ArcSwapOption<QuotaBucket>,
 }
@@ -179,15 +189,21 @@ struct Bucket {
 type QuotaBucket = (Quota, Limiter<NotKeyed, InMemoryState>);
 
 impl Bucket {
-    fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self { limit, current: ArcSwapOption::empty() }
     }
 
-    fn charge(&self, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
+    pub(crate) fn charge(&self, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
+        self.take(NonZeroU32::MIN, quota, ticks)
+    }
+
+    /// Takes so much at once, no more than fits in.
+    pub(crate) fn take(&self, cost: NonZeroU32, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
         let bucket = self.current.load_full().filter(|bucket| bucket.0 == quota);
-        match bucket.unwrap_or_else(|| self.begin(quota, ticks)).1.check() {
-            Ok(state) => Ok(allowance(self.limit, quota, state.remaining_burst_capacity())),
-            Err(until) => Err(refused(self.limit, quota, &until, ticks)),
+        match bucket.unwrap_or_else(|| self.begin(quota, ticks)).1.check_n(cost) {
+            Ok(Ok(state)) => Ok(allowance(self.limit, quota, state.remaining_burst_capacity())),
+            Ok(Err(until)) => Err(refused(self.limit, quota, &until, ticks)),
+            Err(_) => Err(Error::Internal(format!("{cost} do not fit in a bucket of {quota}"))),
         }
     }
 
@@ -223,7 +239,9 @@ pub(crate) struct Buckets {
     account: Bucket,
     /// What all its clients share on the reserved lane.
     reserve: Bucket,
-    tree: Bucket,
+    tree: Tree,
+    /// What it has of the tree above it.
+    share: Share,
     /// Of all its installers.
     installers: Bucket,
     /// Of clients that have proven who they are: no more than the account has.
@@ -239,8 +257,8 @@ struct ClientBuckets {
 impl Default for Buckets {
     fn default() -> Self {
         let [account, reserve, installers] = std::array::from_fn(|_| Bucket::new(Limit::Account));
-        let tree = Bucket::new(Limit::Tree);
-        Self { account, reserve, tree, installers, clients: ArcSwap::default(), members: ArcSwap::default() }
+        let (tree, share) = (Tree::default(), Share::default());
+        Self { account, reserve, tree, share, installers, clients: ArcSwap::default(), members: ArcSwap::default() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The accounts below an account (contract section 9).
 
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 use tenantry_domain::{AccountId, AccountInput, Change, Checks, Text};
 use utoipa::ToSchema;
@@ -121,6 +123,10 @@ struct AccountChange {
     #[serde(default)]
     #[schema(value_type = Option<QuotaBody>)]
     budget: Change<QuotaBody>,
+    /// How much of its partner's budget is its own, beside the others': an account of weight 2 has twice what one of weight 1 has. What one
+    /// leaves unused is lent to the others.
+    #[schema(minimum = 1, maximum = 1000)]
+    weight: Option<i64>,
 }
 
 impl AccountChange {
@@ -132,6 +138,11 @@ impl AccountChange {
         let limits = QuotaBody::change(self.limits, &mut checks, "limits");
         let client_limits = QuotaBody::change(self.client_limits, &mut checks, "client_limits");
         let budget = QuotaBody::change(self.budget, &mut checks, "budget");
+        let weight = self.weight.map(|weight| {
+            let fits = u32::try_from(weight).ok().filter(|weight| *weight <= 1000).and_then(NonZeroU32::new);
+            fits.ok_or("must be between 1 and 1000")
+        });
+        let weight = checks.take("weight", weight.transpose());
         let change = (|| {
             Some(tenantry_domain::AccountChange {
                 display_name: display_name?,
@@ -141,6 +152,7 @@ impl AccountChange {
                 limits: limits?,
                 client_limits: client_limits?,
                 budget: budget?,
+                weight: weight?,
                 ..Default::default()
             })
         })();

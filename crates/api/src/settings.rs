@@ -321,6 +321,9 @@ pub(crate) struct AccountView {
     /// The rate of a partner's whole tree; set by the account above, the server's default if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<QuotaBody>,
+    /// How much of its partner's budget is its own, beside the others'; set by its parent.
+    #[schema(minimum = 1, maximum = 1000)]
+    weight: u32,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Instant,
@@ -364,6 +367,7 @@ impl AccountView {
             limits: account.limits.map(QuotaBody::new),
             client_limits: account.client_limits.map(QuotaBody::new),
             budget: account.budget.map(QuotaBody::new),
+            weight: account.settings.weight.get(),
             created_at: account.stamp.created_at,
             created_by: account.stamp.created_by.clone(),
             updated_at: account.stamp.updated_at,

@@ -1,5 +1,6 @@
 //! Accounts: what is known of a tenant itself.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +42,9 @@ pub struct Company {
 pub struct Settings {
     /// Whether the partner above may exchange tokens into this account.
     pub partner_access: bool,
+    /// How much of its partner's budget is its own, beside the others'. Set by the parent.
+    #[serde(default = "Settings::even", skip_serializing_if = "Settings::is_even")]
+    pub weight: NonZeroU32,
     /// How long access tokens live, in seconds; the server's default if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_lifetime: Option<Seconds>,
@@ -77,6 +81,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             partner_access: true,
+            weight: Self::EVEN,
             token_lifetime: None,
             signing_algorithm: Algorithm::default(),
             installer_signing_algorithm: Self::for_installers(),
@@ -87,6 +92,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The weight of an account whose parent has said nothing.
+    const EVEN: NonZeroU32 = NonZeroU32::MIN;
+
+    const fn even() -> NonZeroU32 {
+        Self::EVEN
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_even(weight: &NonZeroU32) -> bool {
+        *weight == Self::EVEN
+    }
+
     /// What the source document of the installer API shows.
     const fn for_installers() -> Algorithm {
         Algorithm::RS256
@@ -135,6 +152,8 @@ pub struct AccountChange {
     pub client_limits: Change<Quota>,
     /// By the parent only: the rate of a partner's whole tree.
     pub budget: Change<Quota>,
+    /// By the parent only: see [`Settings::weight`].
+    pub weight: Option<NonZeroU32>,
 }
 
 /// An account as it is kept.
@@ -180,6 +199,7 @@ impl AccountRecord {
                 icon_url: change.icon_url.apply(old.settings.icon_url),
                 jwks: change.jwks.apply(old.settings.jwks),
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
+                weight: change.weight.unwrap_or(old.settings.weight),
                 token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
                 installer_signing_algorithm: change
