@@ -89,16 +89,16 @@ async fn import(wire: &mut Connection, member: &Member, from: usize, to: usize) 
 }
 
 /// Where a run keeps its accounts.
-struct Place {
+pub(crate) struct Place {
     name: &'static str,
-    directory: TempDir,
+    pub(crate) directory: TempDir,
     /// The database as the program takes it; of SQLite the file in the directory.
     url: String,
 }
 
 impl Place {
     /// A new one; on the PostgreSQL server at `server` if there is one.
-    async fn new(server: Option<&str>) -> Result<Self> {
+    pub(crate) async fn new(server: Option<&str>) -> Result<Self> {
         let directory = TempDir::new_in(".")?;
         let (name, url) = match server {
             None => ("SQLite", format!("sqlite://{}", directory.path().canonicalize()?.join("tenantry.db").display())),
@@ -112,20 +112,27 @@ impl Place {
         Ok(Self { name, directory, url })
     }
 
-    fn settings(&self) -> Vec<(&str, &str)> {
+    pub(crate) fn settings(&self) -> Vec<(&str, &str)> {
         WIDE.into_iter().chain([("TENANTRY_DATABASE_URL", self.url.as_str())]).collect()
     }
 }
 
-/// On SQLite, and on the PostgreSQL server that `TENANTRY_TEST_POSTGRES` names.
+/// The PostgreSQL server that `TENANTRY_TEST_POSTGRES` names.
 #[expect(clippy::disallowed_methods, reason = "a tool of developers, not the product")]
+pub(crate) fn postgres() -> Option<String> {
+    let server = std::env::var("TENANTRY_TEST_POSTGRES").ok();
+    if server.is_none() {
+        eprintln!("there is no PostgreSQL: run it through scripts/with-postgres");
+    }
+    server
+}
+
+/// On SQLite and on PostgreSQL.
 pub(crate) async fn customers(report: &mut Report, rounds: usize, quick: bool) -> Result<()> {
     on(report, rounds, quick, None).await?;
-    if let Ok(server) = std::env::var("TENANTRY_TEST_POSTGRES") {
-        on(report, rounds, quick, Some(&server)).await
-    } else {
-        eprintln!("there is no PostgreSQL: run it through scripts/with-postgres");
-        Ok(())
+    match postgres() {
+        Some(server) => on(report, rounds, quick, Some(&server)).await,
+        None => Ok(()),
     }
 }
 

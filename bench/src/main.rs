@@ -8,6 +8,7 @@ mod baseline;
 mod customers;
 mod http;
 mod load;
+mod nodes;
 mod people;
 mod report;
 mod server;
@@ -126,6 +127,9 @@ async fn run(parts: &[&str]) -> Result<()> {
     }
     if wanted("customers") {
         customers::customers(&mut report, rounds, parts.contains(&"quick")).await?;
+    }
+    if wanted("nodes") {
+        nodes::nodes(&mut report, rounds).await?;
     }
     if wanted("start") {
         start(&mut report, rounds).await?;
