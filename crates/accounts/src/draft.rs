@@ -45,6 +45,8 @@ impl<'t> Draft<'t> {
                 ((*known).clone(), version)
             } else {
                 account.platform().measures.reloaded(Reload::Behind);
+                // Whatever becomes of this write: what is known here counts no more.
+                account.need(version - 1);
                 let loaded = Directory::load_at(tx, account.id(), version - 1).await?;
                 (loaded.ok_or_else(|| Error::Internal(format!("account {} vanished", account.id())))?, version)
             }

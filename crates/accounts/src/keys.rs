@@ -243,12 +243,12 @@ impl Account {
             Ok(key)
         });
         match made.await {
-            // Another first use was quicker.
-            Err(Error::Unchanged) => self
-                .directory()
-                .signing_key(purpose, self.now())
-                .cloned()
-                .ok_or_else(|| Error::Internal("a signing key vanished".to_owned())),
+            // Another first use was quicker, perhaps in another process.
+            Err(Error::Unchanged) => {
+                self.refresh().await?;
+                let key = self.directory().signing_key(purpose, self.now()).cloned();
+                key.ok_or_else(|| Error::Internal("a signing key vanished".to_owned()))
+            }
             made => made,
         }
     }

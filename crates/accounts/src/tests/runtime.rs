@@ -395,6 +395,24 @@ async fn a_database_that_lacks_what_was_written_serves_nobody() {
     assert_eq!(world.operator().await.directory().version, known + 1);
 }
 
+/// The first key of an account is made once, also where two processes need it at once.
+#[actix_rt::test]
+async fn two_processes_that_need_the_first_key_make_one() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let world = World::new().await;
+    let (here, there) = (world.operator().await, world.second().await.get(operator()).await.unwrap());
+    let account = tenantry_domain::KeyPurpose::Account;
+    let (one, other) = tokio::join!(here.signing_key(account), there.signing_key(account));
+    assert_eq!(one.unwrap().id, other.unwrap().id);
+    // What a refused write has learned of others is not forgotten.
+    create_role(&here, "taken").await.unwrap();
+    assert_eq!(create_role(&there, "taken").await, Err(Error::Duplicate("name")));
+    there.refresh().await.unwrap();
+    assert_eq!(there.directory().version, here.directory().version);
+}
+
 /// Messages are handed on by one process at a time; another takes over when that one has given up, or is gone.
 #[actix_rt::test]
 async fn one_process_at_a_time_does_what_only_one_does() {
