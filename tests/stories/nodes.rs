@@ -15,7 +15,7 @@ use crate::processes::token;
 /// The promise: how long an acknowledged change may be unknown elsewhere.
 const HORIZON: Duration = Duration::from_secs(1);
 /// How long each fault lasts: longer than that, so that nothing may be served on the strength of what was known before.
-const FAULT: Duration = Duration::from_secs(4);
+const FAULT: Duration = Duration::from_secs(6);
 /// How soon all is well again.
 const RECOVERY: Duration = Duration::from_secs(5);
 const ROLES: &str = "/v1/accounts/T00000000/auth/roles";
@@ -158,17 +158,18 @@ impl Ledger {
 
 /// How many reads on `asks` that began later than the horizon after `cut` were answered, for as long as the fault lasts.
 async fn answers_nothing_stale(asks: &Asks, path: &str, cut: Instant, until: Instant) -> u32 {
-    let (mut stale, mut refused) = (0, 0);
+    let (mut stale, mut refused, mut seen) = (0, 0, Vec::new());
     while Instant::now() < until {
         let begun = Instant::now();
         let status = asks.get(path).await;
         if begun > cut + HORIZON {
             stale += u32::from(status == 200);
             refused += u32::from(status == 503);
+            seen.push((status, begun.elapsed()));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert!(refused > 0, "it is told to come again");
+    assert!(refused > 0, "it is told to come again: {seen:?}");
     stale
 }
 

@@ -25,7 +25,7 @@ use crate::permits::{Lane, Permit, Permits};
 use crate::platform::Platform;
 use crate::store::Tx;
 
-/// How long a request waits for another's reload of the account.
+/// How long a request waits until the account has been read again.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
 /// How long a key waits for the one that is being made before it.
 const KEY_PATIENCE: Duration = Duration::from_secs(5);
@@ -191,25 +191,35 @@ impl Account {
             if !self.is_behind() {
                 return Ok(());
             }
-            let core = &self.0.core;
-            let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
-            let seen = core.doubts.load(Ordering::Acquire);
-            if self.is_behind() {
-                let why = if self.in_doubt() { Reload::Doubt } else { Reload::Behind };
-                let need = core.need.load(Ordering::Acquire);
-                let loaded = Directory::load_now(&core.platform.store, core.id).await?.ok_or(Error::NotFound)?;
-                if loaded.version < need {
-                    tracing::error!(account = %core.id, version = loaded.version, need, "the database has lost a write");
-                    return Err(Error::Unavailable);
-                }
-                core.publish(loaded);
-                core.platform.measures.reloaded(why);
-                // Only now: whoever asked meanwhile has waited, and a caller that went away has settled nothing.
-                core.settled.store(seen, Ordering::Release);
+            // A task of its own ends even if whoever waits for it goes away.
+            let reload = tokio::spawn(self.clone().reload());
+            match tokio::time::timeout(RELOAD_PATIENCE, reload).await {
+                Ok(Ok(reloaded)) => reloaded,
+                Ok(Err(_)) | Err(_) => Err(Error::Unavailable),
             }
-            Ok(())
         }
         .boxed()
+    }
+
+    /// Reads the account again, unless somebody has done so meanwhile.
+    async fn reload(self) -> Result<()> {
+        let core = &self.0.core;
+        let _alone = tokio::time::timeout(RELOAD_PATIENCE, core.reload.lock()).await.map_err(|_| Error::Unavailable)?;
+        let seen = core.doubts.load(Ordering::Acquire);
+        if self.is_behind() {
+            let why = if self.in_doubt() { Reload::Doubt } else { Reload::Behind };
+            let need = core.need.load(Ordering::Acquire);
+            let loaded = Directory::load_now(&core.platform.store, core.id).await?.ok_or(Error::NotFound)?;
+            if loaded.version < need {
+                tracing::error!(account = %core.id, version = loaded.version, need, "the database has lost a write");
+                return Err(Error::Unavailable);
+            }
+            core.publish(loaded);
+            core.platform.measures.reloaded(why);
+            // Only now: whoever asked meanwhile has waited.
+            core.settled.store(seen, Ordering::Release);
+        }
+        Ok(())
     }
 
     /// Whether a write ended unseen, and no reload has settled it: the published directory may be behind the database.
