@@ -1,14 +1,15 @@
 //! Several real processes on one real PostgreSQL: what one acknowledges holds on all of them within the horizon, whatever freezes,
 //! hangs, restarts or is cut off.
 
-use std::sync::Arc;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tenantry_tests::{Namespace, OwnServer, Program, TestDatabase, bootstrap, http, program, round_robin};
+use tenantry_tests::{Namespace, OwnServer, Program, TestDatabase, bootstrap, program, round_robin};
 
 use crate::processes::token;
 
@@ -18,9 +19,11 @@ const HORIZON: Duration = Duration::from_secs(1);
 const FAULT: Duration = Duration::from_secs(6);
 /// How soon all is well again.
 const RECOVERY: Duration = Duration::from_secs(5);
+/// Whatever takes longer than this has gone wrong.
+const PATIENCE: Duration = Duration::from_secs(20);
 const ROLES: &str = "/v1/accounts/T00000000/auth/roles";
 
-fn node(database: &TestDatabase) -> std::process::Command {
+fn node(database: &TestDatabase) -> Command {
     let mut command = program(database, &["serve"]);
     command.env("TENANTRY_FRESHNESS_MS", HORIZON.as_millis().to_string()).env("TENANTRY_POLL_MS", "100");
     command.env("TENANTRY_LIMITS_ENABLED", "false");
@@ -86,6 +89,71 @@ impl Asks {
     }
 }
 
+/// Two nodes on one database, the operator on both, and a role.
+struct Two {
+    one: Program,
+    other: Program,
+    here: Asks,
+    there: Asks,
+    role: String,
+}
+
+impl Two {
+    async fn start(database: &TestDatabase) -> Self {
+        let command = node(database);
+        Self::start_beside(database, command).await
+    }
+
+    /// The second by this command.
+    async fn start_beside(database: &TestDatabase, second: Command) -> Self {
+        let made = bootstrap(database)["test"].clone();
+        let (one, other) = (started(node(database)).await, started(second).await);
+        let here = Asks::of(&one, &made).await;
+        let (there, role) = (here.at(&other), here.role().await);
+        Self { one, other, here, there, role }
+    }
+
+    /// A client that both know: what it asks of the second, and where it stands.
+    async fn client(&self) -> (Asks, String) {
+        let (client, place) = self.here.client(&self.one).await;
+        let client = client.at(&self.other);
+        answers(&client, ROLES, |status| status == 200).await;
+        (client, place)
+    }
+
+    /// Ends the client, however long others keep the account's row: what is acknowledged then was acknowledged now.
+    async fn end(&self, place: &str) {
+        let begun = Instant::now();
+        loop {
+            let ended = self.here.send(Method::DELETE, place, None).await.0;
+            if ended == 200 || ended == 404 {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "answered {ended}");
+        }
+    }
+}
+
+/// Starts a node; the test goes on meanwhile.
+async fn started(command: Command) -> Program {
+    tokio::task::spawn_blocking(move || Program::start(command)).await.unwrap()
+}
+
+/// Asks until the status is this one; yields when the last that was not had begun.
+async fn answers(asks: &Asks, path: &str, wanted: impl Fn(u16) -> bool) -> Instant {
+    let begun = Instant::now();
+    let mut last = begun;
+    loop {
+        let asked = Instant::now();
+        let status = asks.get(path).await;
+        if wanted(status) {
+            return last;
+        }
+        last = asked;
+        assert!(begun.elapsed() < PATIENCE, "still answered {status}");
+    }
+}
+
 /// Counts upwards in a role of its own until it is told to stop: the last number that was acknowledged.
 struct Writer {
     role: String,
@@ -129,8 +197,10 @@ impl Ledger {
 
     /// Waits until each has written something since now.
     async fn goes_on(&self) {
+        let begun = Instant::now();
         let before: Vec<u64> = self.0.iter().map(|writer| writer.told.load(Ordering::Relaxed)).collect();
         while self.0.iter().zip(&before).any(|(writer, before)| writer.told.load(Ordering::Relaxed) == *before) {
+            assert!(begun.elapsed() < PATIENCE, "nobody writes");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -178,10 +248,11 @@ async fn recovers(asks: &Asks, path: &str) -> Duration {
     let begun = Instant::now();
     loop {
         let write = async || asks.send(Method::PUT, path, Some(json!({"scope": [], "description": "again"}))).await.0;
-        if asks.get(path).await == 200 && write().await == 200 {
+        let well = asks.get(path).await == 200 && write().await == 200;
+        assert!(begun.elapsed() < RECOVERY, "it does not recover: {:?}", begun.elapsed());
+        if well {
             return begun.elapsed();
         }
-        assert!(begun.elapsed() < RECOVERY, "it does not recover");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
@@ -192,32 +263,52 @@ async fn what_one_node_has_acknowledged_the_other_knows_within_the_horizon() {
         return;
     }
     let database = TestDatabase::create().await;
-    let made = bootstrap(&database)["test"].clone();
-    let (one, other) = (Program::start(node(&database)), Program::start(node(&database)));
-    let (here, mut delays) = (Asks::of(&one, &made).await, Vec::new());
+    let two = Two::start(&database).await;
+    let mut delays = Vec::new();
     for _ in 0..20 {
-        let (client, place) = here.client(&one).await;
-        let client = client.at(&other);
-        while client.get(ROLES).await != 200 {}
-        assert_eq!(here.send(Method::DELETE, &place, None).await.0, 200);
+        let (client, place) = two.client().await;
+        two.end(&place).await;
         let acknowledged = Instant::now();
-        while client.get(ROLES).await == 200 {}
-        delays.push(acknowledged.elapsed());
+        delays.push(answers(&client, ROLES, |status| status != 200).await.saturating_duration_since(acknowledged));
     }
     delays.sort_unstable();
     println!("a revocation is refused elsewhere after {:?} (median), {:?} (worst)", delays[10], delays[19]);
     assert!(delays[19] < HORIZON, "{delays:?}");
 
     // Both write one account at once: every acknowledged write is one version and one event.
-    let there = here.at(&other);
-    let ledger = Ledger::start(&[&here, &there]).await;
+    let ledger = Ledger::start(&[&two.here, &two.there]).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
-    let (acknowledged, stored) = ledger.settle(&there).await;
+    let (acknowledged, stored) = ledger.settle(&two.there).await;
     let seq = "SELECT (version - (SELECT count(*) FROM event e WHERE e.account_id = a.id AND seq IS NOT NULL))::text \
                FROM account a WHERE id = 'T00000000'";
     assert_eq!(database.column(seq).await, ["0"], "each version has its event");
     println!("two nodes wrote one account: acknowledged {acknowledged}, stored {stored}");
     assert!(acknowledged > 50 && stored == acknowledged);
+}
+
+/// Nodes that seldom look by themselves tell each other.
+#[actix_web::test]
+async fn nodes_that_tell_each_other_know_at_once() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let mut seldom = node(&database);
+    seldom.env("TENANTRY_NOTIFY", "true").env("TENANTRY_POLL_MS", "5000").env("TENANTRY_FRESHNESS_MS", "10000");
+    let made = bootstrap(&database)["test"].clone();
+    let mut teller = node(&database);
+    teller.env("TENANTRY_NOTIFY", "true");
+    let (one, other) = (started(teller).await, started(seldom).await);
+    let here = Asks::of(&one, &made).await;
+    for _ in 0..3 {
+        let (client, place) = here.client(&one).await;
+        let client = client.at(&other);
+        answers(&client, ROLES, |status| status == 200).await;
+        assert_eq!(here.send(Method::DELETE, &place, None).await.0, 200);
+        let acknowledged = Instant::now();
+        let delay = answers(&client, ROLES, |status| status != 200).await.saturating_duration_since(acknowledged);
+        assert!(delay < Duration::from_secs(1), "{delay:?}");
+    }
 }
 
 /// Of two nodes one ends in order, under load, and is started again; then the other. Whoever is led to a node that says it is ready
@@ -232,52 +323,49 @@ async fn nodes_are_replaced_one_by_one_without_a_failed_request() {
     let start = || {
         let mut command = node(&database);
         command.env("TENANTRY_SHUTDOWN_DELAY", "1");
-        Program::start(command)
+        started(command)
     };
-    let mut nodes = [start(), start()];
+    let mut nodes = [start().await, start().await];
     let asks = Asks::of(&nodes[0], &made).await;
     let role = asks.role().await;
     // What a load balancer knows: the nodes that say they are ready.
-    let ready = Arc::new(std::sync::Mutex::new(vec![nodes[0].base.clone(), nodes[1].base.clone()]));
+    let ready = Arc::new(Mutex::new(nodes.each_ref().map(|node| node.base.clone()).to_vec()));
     let stop = Arc::new(AtomicBool::new(false));
-    let callers = (0..4_usize).map(|nth| {
-        let (asks, ready, stop, role) = (asks.clone(), ready.clone(), stop.clone(), role.clone());
-        actix_rt::spawn(async move {
-            let mut answered = 0_u32;
-            while !stop.load(Ordering::Relaxed) {
-                let base = {
-                    let ready = ready.lock().unwrap();
-                    ready[(nth + answered as usize) % ready.len()].clone()
-                };
-                let asks = Asks { base, ..asks.clone() };
-                let body = json!({"scope": [], "description": answered.to_string()});
-                let done = if nth == 0 {
-                    asks.send(Method::PUT, &role, Some(body)).await
-                } else {
-                    asks.send(Method::GET, &role, None).await
-                };
-                assert_eq!(done.0, 200, "{}", done.1);
-                answered += 1;
-            }
-            answered
-        })
-    });
-    let callers: Vec<_> = callers.collect();
+    let callers: Vec<_> =
+        (0..4).map(|nth| actix_rt::spawn(keep_asking(asks.clone(), role.clone(), nth, ready.clone(), stop.clone()))).collect();
     for node in &mut nodes {
         let leaving = node.base.clone();
         node.signal("TERM");
-        while http().get(format!("{leaving}/readyz")).send().await.is_ok_and(|answer| answer.status() == 200) {}
+        answers(&Asks { base: leaving.clone(), ..asks.clone() }, "/readyz", |status| status != 200).await;
         ready.lock().unwrap().retain(|base| *base != leaving);
-        let mut ended = std::mem::replace(node, start());
+        let mut ended = std::mem::replace(node, start().await);
         ready.lock().unwrap().push(node.base.clone());
         let (well, ended) = tokio::task::spawn_blocking(move || (ended.ended_well(), ended)).await.unwrap();
         assert!(well, "{}", ended.log());
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     stop.store(true, Ordering::Relaxed);
-    let answered: u32 = join_all(callers).await.into_iter().map(Result::unwrap).sum();
+    let answered: usize = join_all(callers).await.into_iter().map(Result::unwrap).sum();
     println!("two nodes were replaced: {answered} requests, none failed");
     assert!(answered > 100);
+}
+
+/// Reads a role of nodes that are ready in turn, or, as the first of several, writes it; how often, until it is told to stop.
+async fn keep_asking(asks: Asks, role: String, nth: usize, ready: Arc<Mutex<Vec<String>>>, stop: Arc<AtomicBool>) -> usize {
+    let mut answered = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let base = {
+            let ready = ready.lock().unwrap();
+            ready[(nth + answered) % ready.len()].clone()
+        };
+        let asks = Asks { base, ..asks.clone() };
+        let body = json!({"scope": [], "description": answered.to_string()});
+        let (method, body) = if nth == 0 { (Method::PUT, Some(body)) } else { (Method::GET, None) };
+        let (status, answer) = asks.send(method, &role, body).await;
+        assert_eq!(status, 200, "{answer}");
+        answered += 1;
+    }
+    answered
 }
 
 /// A node that stood still while another changed things: what it was asked meanwhile it does not answer from what it knew.
@@ -287,38 +375,26 @@ async fn a_node_that_was_frozen_serves_nothing_of_before() {
         return;
     }
     let database = TestDatabase::create().await;
-    let made = bootstrap(&database)["test"].clone();
-    let (one, other) = (Program::start(node(&database)), Program::start(node(&database)));
-    let here = Asks::of(&one, &made).await;
-    let there = here.at(&other);
-    let role = here.role().await;
-    let ledger = Ledger::start(&[&here, &there]).await;
-    let mut stale = 0;
-    let mut worst = Duration::ZERO;
+    let two = Two::start(&database).await;
+    let ledger = Ledger::start(&[&two.here, &two.there]).await;
+    let (mut stale, mut worst) = (0, Duration::ZERO);
     for _ in 0..rounds() {
-        let (client, place) = here.client(&one).await;
-        let client = client.at(&other);
-        while client.get(ROLES).await != 200 {}
+        let (client, place) = two.client().await;
         ledger.goes_on().await;
-        other.signal("STOP");
+        two.other.signal("STOP");
         // It may hold the account's row: the database lets go of it after five seconds.
-        let mut ended = 0;
-        while ended != 200 && ended != 404 {
-            ended = here.send(Method::DELETE, &place, None).await.0;
-        }
+        two.end(&place).await;
         tokio::time::sleep(HORIZON + Duration::from_millis(100)).await;
-        let asked = join_all((0..8).map(|_| {
-            let client = client.clone();
-            async move { client.get(ROLES).await }
-        }));
+        let asked = join_all((0..8).map(|_| client.get(ROLES)));
         let thaw = async {
             tokio::time::sleep(Duration::from_millis(300)).await;
-            other.signal("CONT");
+            two.other.signal("CONT");
         };
         stale += futures_util::future::join(asked, thaw).await.0.iter().filter(|status| **status == 200).count();
-        worst = worst.max(recovers(&there, &role).await);
+        worst = worst.max(recovers(&two.there, &two.role).await);
+        assert_eq!(client.get(ROLES).await, 401);
     }
-    let (acknowledged, stored) = ledger.settle(&here).await;
+    let (acknowledged, stored) = ledger.settle(&two.here).await;
     println!("frozen node: acknowledged {acknowledged}, stored {stored}, stale {stale}, recovered after {worst:?} at most");
     assert_eq!(stale, 0);
 }
@@ -330,38 +406,28 @@ async fn a_node_that_is_cut_off_serves_nothing_stale_and_comes_back() {
         return;
     }
     let database = TestDatabase::create().await;
-    let made = bootstrap(&database)["test"].clone();
-    let one = Program::start(node(&database));
     let namespace = Namespace::make();
     let server = database.url.split(['@', '/']).nth(3).unwrap();
     let line = round_robin(namespace.database_side(), vec![server.parse().unwrap()]).await;
     let mut command = node(&database);
     command.env("TENANTRY_DATABASE_URL", database.url.replace(server, &line.to_string()));
-    command.env("TENANTRY_LISTEN", format!("{}:0", namespace.address)).env("TENANTRY_METRICS_LISTEN", "127.0.0.1:0");
-    let command = namespace.inside(&command);
-    let (other, namespace) = tokio::task::spawn_blocking(move || (Program::start(command), namespace)).await.unwrap();
-    let here = Asks::of(&one, &made).await;
-    let there = here.at(&other);
-    let role = here.role().await;
-    let mut worst = Duration::ZERO;
-    let (mut stale, mut sums) = (0, (0, 0));
-    for _ in 0..rounds() {
-        let (client, place) = here.client(&one).await;
-        let client = client.at(&other);
-        while client.get(ROLES).await != 200 {}
-        let ledger = Ledger::start(&[&here, &there]).await;
+    command.env("TENANTRY_LISTEN", format!("{}:0", namespace.address));
+    let two = Two::start_beside(&database, namespace.inside(&command)).await;
+    let (mut stale, mut sums, mut worst) = (0, (0, 0), Duration::ZERO);
+    for round in 0..rounds() {
+        let (client, place) = two.client().await;
+        let ledger = Ledger::start(&[&two.here, &two.there]).await;
         ledger.goes_on().await;
         namespace.cut(true);
         // Whatever the lost node had begun is ended by the database in five seconds.
-        let mut ended = 0;
-        while ended != 200 && ended != 404 {
-            ended = here.send(Method::DELETE, &place, None).await.0;
-        }
-        stale += answers_nothing_stale(&client, ROLES, Instant::now(), Instant::now() + FAULT).await;
+        two.end(&place).await;
+        // Mended at various moments: whoever waits for a lost packet to be sent again waits the longer, the longer it was cut.
+        let until = Instant::now() + FAULT + Duration::from_millis(500) * u32::try_from(round % 8).unwrap();
+        stale += answers_nothing_stale(&client, ROLES, Instant::now(), until).await;
         namespace.cut(false);
-        worst = worst.max(recovers(&there, &role).await);
+        worst = worst.max(recovers(&two.there, &two.role).await);
         assert_eq!(client.get(ROLES).await, 401);
-        let (acknowledged, stored) = ledger.settle(&here).await;
+        let (acknowledged, stored) = ledger.settle(&two.here).await;
         sums = (sums.0 + acknowledged, sums.1 + stored);
     }
     println!("cut off: acknowledged {}, stored {}, stale {stale}, recovered after {worst:?} at most", sums.0, sums.1);
@@ -376,13 +442,9 @@ async fn whatever_becomes_of_the_database_nothing_is_lost_and_nothing_stale_is_s
     }
     let server = OwnServer::start().await;
     let database = TestDatabase::create_on(&server.url).await;
-    let made = bootstrap(&database)["test"].clone();
-    let (one, other) = (Program::start(node(&database)), Program::start(node(&database)));
-    let here = Asks::of(&one, &made).await;
-    let there = here.at(&other);
-    let role = here.role().await;
+    let two = Two::start(&database).await;
     for fault in ["stopped", "hung", "restarted"] {
-        let ledger = Ledger::start(&[&here, &there]).await;
+        let ledger = Ledger::start(&[&two.here, &two.there]).await;
         ledger.goes_on().await;
         match fault {
             "stopped" => server.stop(),
@@ -392,7 +454,7 @@ async fn whatever_becomes_of_the_database_nothing_is_lost_and_nothing_stale_is_s
         let mut stale = 0;
         if fault != "restarted" {
             let (cut, until) = (Instant::now(), Instant::now() + FAULT);
-            let nodes = [&here, &there].map(|node| answers_nothing_stale(node, &role, cut, until));
+            let nodes = [&two.here, &two.there].map(|node| answers_nothing_stale(node, &two.role, cut, until));
             stale = join_all(nodes).await.into_iter().sum();
         }
         match fault {
@@ -400,9 +462,9 @@ async fn whatever_becomes_of_the_database_nothing_is_lost_and_nothing_stale_is_s
             "hung" => server.freeze(false),
             _ => {}
         }
-        let worst = join_all([&here, &there].map(|node| recovers(node, &role))).await.into_iter().max().unwrap();
+        let worst = join_all([&two.here, &two.there].map(|node| recovers(node, &two.role))).await.into_iter().max().unwrap();
         ledger.goes_on().await;
-        let (acknowledged, stored) = ledger.settle(&there).await;
+        let (acknowledged, stored) = ledger.settle(&two.there).await;
         println!("database {fault}: acknowledged {acknowledged}, stored {stored}, stale {stale}, recovered after {worst:?}");
         assert_eq!(stale, 0);
     }
@@ -416,31 +478,24 @@ async fn a_database_that_was_put_back_takes_every_snapshot_with_it() {
     }
     let server = OwnServer::start().await;
     let database = TestDatabase::create_on(&server.url).await;
-    let made = bootstrap(&database)["test"].clone();
-    let (one, other) = (Program::start(node(&database)), Program::start(node(&database)));
-    let here = Asks::of(&one, &made).await;
-    let there = here.at(&other);
-    let role = here.role().await;
+    let two = Two::start(&database).await;
     server.stop();
     server.copy(false);
     server.start_again();
-    recovers(&here, &role).await;
+    recovers(&two.here, &two.role).await;
     // After the copy was made: a client that will never have been.
-    let (client, _) = here.client(&one).await;
-    while client.at(&other).get(ROLES).await != 200 {}
+    let (client, _) = two.client().await;
     server.stop();
     server.copy(true);
     server.start_again();
-    let back = Instant::now();
-    let mut worst = Duration::ZERO;
-    for node in [&one, &other] {
-        while client.at(node).get(ROLES).await != 401 {
-            assert!(back.elapsed() < RECOVERY);
-        }
+    let (back, mut worst) = (Instant::now(), Duration::ZERO);
+    for node in [&two.one, &two.other] {
+        answers(&client.at(node), ROLES, |status| status == 401).await;
         worst = worst.max(back.elapsed());
     }
-    for node in [&here, &there] {
-        recovers(node, &role).await;
+    assert!(worst < RECOVERY, "{worst:?}");
+    for node in [&two.here, &two.there] {
+        recovers(node, &two.role).await;
     }
     println!("database put back: what it never heard of is refused everywhere after {worst:?}");
 }

@@ -60,6 +60,8 @@ struct Core {
     need: Need,
     /// That of the published directory.
     version: AtomicI64,
+    /// The epoch in which it was read.
+    epoch: u64,
 }
 
 /// A version, of which others are told.
@@ -70,7 +72,7 @@ impl Account {
         platform: Arc<Platform>,
         parent: Option<Self>,
         directory: Directory,
-        need: Need,
+        (need, epoch): (Need, u64),
         arbiter: &ArbiterHandle,
     ) -> Self {
         let used = AtomicI64::new(platform.source.now().micros());
@@ -80,6 +82,7 @@ impl Account {
             platform,
             parent,
             need,
+            epoch,
             version: AtomicI64::new(directory.version),
             directory: ArcSwap::from_pointee(directory),
             permits,
@@ -305,9 +308,10 @@ where
         self.0.platform.measures.waited(sent.elapsed());
         let work = turn(self.0.platform.store.turns.clone(), account, by, op);
         AtomicResponse::new(Box::pin(work.into_actor(self).map(move |done: Result<_>, this, _| {
-            let done = done.map(|(reply, next)| {
+            let done = done.and_then(|(reply, next)| {
                 this.0.publish(next); // after the commit, before the reply
-                reply
+                // Where all was forgotten meanwhile, this is not what others read.
+                if this.0.platform.news.epoch() == this.0.epoch { Ok(reply) } else { Err(Error::OutcomeUnknown) }
             });
             if matches!(done, Err(Error::OutcomeUnknown)) {
                 this.0.doubts.fetch_add(1, Ordering::AcqRel);

@@ -1,7 +1,7 @@
 //! What only one of several processes does at a time. Which one is said by a row that it has taken until a moment of the database's
 //! clock; nothing that has to be right rests on it.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DatabaseBackend};
@@ -45,31 +45,34 @@ impl Leases {
         Self { holder, relay: Mutex::new(None) }
     }
 
+    fn relay(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.relay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes the lease, or renews it, in the transaction that does the work: until that ends nobody else gets it. `false`: another
     /// process has it.
     pub(crate) async fn hold(&self, tx: &Tx<'_>, job: Job) -> Result<bool> {
         // Nobody else serves a SQLite database.
-        Ok(tx.get_database_backend() == DatabaseBackend::Sqlite || store::leases::take(tx, job, self.holder).await?.is_some())
+        Ok(tx.get_database_backend() == DatabaseBackend::Sqlite || store::leases::take(tx, job, self.holder).await?)
     }
 }
 
 impl Platform {
     /// Whether this process is the one that hands on messages, for the next seconds at least. Each message is still taken by a
     /// row of its own.
-    pub(crate) async fn relays(self: &std::sync::Arc<Self>) -> Result<bool> {
-        let relay = || self.leases.relay.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if relay().is_some_and(|since| since.elapsed() < LEASE / 2) {
+    pub(crate) async fn relays(self: &Arc<Self>) -> Result<bool> {
+        if self.leases.relay().is_some_and(|since| since.elapsed() < LEASE / 2) {
             return Ok(true);
         }
         let (begun, this) = (Instant::now(), self.clone());
         let held = self.store.turns.take(async move |tx| this.leases.hold(tx, Job::Relay).await).await?;
-        *relay() = held.then_some(begun);
+        *self.leases.relay() = held.then_some(begun);
         Ok(held)
     }
 
     /// Gives up what only one does, so that another process need not wait.
     pub async fn give_up_leases(&self) -> Result<()> {
-        *self.leases.relay.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = None;
+        *self.leases.relay() = None;
         let holder = self.leases.holder;
         self.store.turns.take(async move |tx| store::leases::give_up(tx, holder).await).await
     }

@@ -5,7 +5,7 @@
 //! ago; else it looks itself, and if that fails there is no answer but 503. So a request that starts later than the horizon after an
 //! acknowledged write is never judged by what stood there before, whatever hangs, freezes or is cut off.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -13,6 +13,7 @@ use tenantry_domain::{Error, Result};
 use tokio::sync::Mutex;
 
 use crate::registry::Registry;
+use crate::store::news::Seen;
 use crate::store::{self, Pool};
 
 /// How long a request waits for a look that others have begun.
@@ -29,14 +30,17 @@ pub(crate) struct News {
     /// When the last look that succeeded began.
     fresh: AtomicI64,
     last: Mutex<Look>,
+    /// How often everything that was known was given up.
+    epochs: AtomicU64,
 }
 
-/// The last look.
+/// The last looks.
+#[derive(Default)]
 struct Look {
-    begun: Moment,
-    succeeded: bool,
-    /// Up to where transactions had ended at the last one that succeeded, and the epoch.
-    seen: Option<(i64, String)>,
+    /// When the last one that failed ended.
+    failed: Option<Moment>,
+    /// What the last one that succeeded saw, and the epoch.
+    seen: Option<(Seen, String)>,
 }
 
 /// Microseconds of a clock that nobody sets, and that goes on while the machine sleeps.
@@ -51,14 +55,18 @@ fn moment() -> Moment {
 impl News {
     /// Nothing is known yet.
     pub(crate) fn new(pool: Option<Pool>, horizon: Duration) -> Self {
-        let look = Look { begun: Moment::MIN, succeeded: false, seen: None };
         let horizon = i64::try_from(horizon.as_micros()).unwrap_or(i64::MAX);
-        Self { pool, horizon, fresh: AtomicI64::new(Moment::MIN), last: Mutex::new(look) }
+        Self { pool, horizon, fresh: AtomicI64::new(Moment::MIN), last: Mutex::default(), epochs: AtomicU64::new(0) }
     }
 
     /// Whether others write here at all.
     pub(crate) fn come(&self) -> bool {
         self.pool.is_some()
+    }
+
+    /// How often everything that was known was given up.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epochs.load(Ordering::Acquire)
     }
 
     /// Whether what is known now is good enough for a request that starts at `moment`.
@@ -70,8 +78,7 @@ impl News {
 impl Registry {
     /// Looks for what others have written, as every process has to from time to time.
     pub async fn look_for_news(&self) -> Result<()> {
-        let now = moment();
-        self.look(now, now).await
+        self.look(moment(), 0).await
     }
 
     /// Sees to it that the snapshots of this process are no older than they may be. Costs a look at the clock, mostly.
@@ -81,36 +88,41 @@ impl Registry {
             return Ok(());
         }
         let now = moment();
-        if news.serves(now) { Ok(()) } else { Box::pin(self.look(now.saturating_sub(news.horizon), now)).await }
+        if news.serves(now) { Ok(()) } else { Box::pin(self.look(now, news.horizon)).await }
     }
 
-    /// Looks, unless a look that began after `since` has succeeded, or one has failed just before `now`.
-    async fn look(&self, since: Moment, now: Moment) -> Result<()> {
-        let news = &self.platform().news;
+    /// Looks, unless a look that began less than `horizon` before `asked` has succeeded, or one has failed since.
+    async fn look(&self, asked: Moment, horizon: Moment) -> Result<()> {
+        let platform = self.platform();
+        let news = &platform.news;
         let Some(pool) = &news.pool else { return Ok(()) };
         let mut last = tokio::time::timeout(PATIENCE, news.last.lock()).await.map_err(|_| Error::Unavailable)?;
-        if last.succeeded && last.begun >= since {
+        if news.fresh.load(Ordering::Acquire) >= asked.saturating_sub(horizon) {
             return Ok(());
         }
-        if !last.succeeded && last.begun >= now.saturating_sub(PAUSE) {
+        if last.failed.is_some_and(|failed| failed >= asked.saturating_sub(PAUSE)) {
             return Err(Error::Unavailable);
         }
-        last.begun = moment();
-        last.succeeded = false;
-        let from = last.seen.as_ref().map_or(i64::MAX, |(ended, _)| *ended);
-        let found = store::news::since(pool, from).await;
-        let found = found.inspect_err(|_| self.platform().measures.looks_failed.inc()).map_err(|_| Error::Unavailable)?;
+        let begun = moment();
+        let from = last.seen.as_ref().map_or_else(Seen::nothing, |(seen, _)| seen.clone());
+        let Ok(found) = store::news::since(pool, &from).await else {
+            last.failed = Some(moment());
+            platform.measures.looks_failed.inc();
+            return Err(Error::Unavailable);
+        };
         if last.seen.as_ref().is_some_and(|(_, epoch)| *epoch != found.epoch) {
             tracing::warn!("the database server was started anew or restored: every account is read again");
+            // In this order: whoever still finds the old number has written before anybody reads anew.
+            news.epochs.fetch_add(1, Ordering::AcqRel);
+            platform.store.read.renew().await;
             self.forget_all();
         }
         for (account, version) in found.written {
             self.tell(account, version);
         }
         // Only now, when all of it is known.
-        last.seen = Some((found.ended, found.epoch));
-        last.succeeded = true;
-        news.fresh.fetch_max(last.begun, Ordering::AcqRel);
+        last.seen = Some((found.seen, found.epoch));
+        news.fresh.fetch_max(begun, Ordering::AcqRel);
         Ok(())
     }
 }

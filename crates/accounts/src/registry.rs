@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use actix_rt::{Arbiter, ArbiterHandle};
 use dashmap::DashMap;
@@ -17,6 +18,9 @@ use crate::platform::Platform;
 
 /// How many accounts may be loading at once.
 const LOADS: usize = 64;
+
+/// How long a request waits until an account has been read.
+const LOAD_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The way to every account. Cheap to clone.
 #[derive(Clone)]
@@ -101,7 +105,8 @@ impl Registry {
                 loading
             }
         };
-        let loaded = load.await;
+        // It goes on, and whoever comes later finds it.
+        let loaded = tokio::time::timeout(LOAD_PATIENCE, load).await.map_err(|_| Error::Unavailable)?;
         if loaded.is_err() {
             // Only this load: another may have begun since.
             self.0.slots.remove_if(&id, |_, slot| slot.loads(&need));
@@ -139,11 +144,12 @@ impl Registry {
         };
         let platform = &self.0.platform;
         let _place = self.0.loads.acquire().await.map_err(|_| Error::Unavailable)?;
+        let epoch = platform.news.epoch();
         let directory = Directory::load_now(&platform.store, id).await?.ok_or(Error::NotFound)?;
         platform.measures.activations.inc();
         let number = id.as_str().bytes().fold(0_usize, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()));
         let arbiter = &self.0.arbiters[number % self.0.arbiters.len()];
-        Ok(Account::start(platform.clone(), parent, directory, need, arbiter))
+        Ok(Account::start(platform.clone(), parent, directory, (need, epoch), arbiter))
     }
 
     /// Forgets accounts that nobody has used for `idle` seconds. Only what nobody holds goes: a handle in a request, in

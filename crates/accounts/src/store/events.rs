@@ -12,7 +12,7 @@ use tenantry_domain::{AccountId, EventId, Instant, Result};
 use tenantry_entity::event::{Column, Entity as Events, Model};
 use uuid::Uuid;
 
-use super::{INSERT, ROWS, Store, corrupt, json, storage, to_json};
+use super::{INSERT, ROWS, Store, Tx, corrupt, json, storage, to_json};
 use crate::customer_feed::{CustomerMoved, FeedPlace};
 use crate::events::{Content, Event, EventFilter, Link};
 use crate::source::Source;
@@ -122,7 +122,7 @@ pub(crate) async fn page(store: &Store, account: AccountId, filter: &EventFilter
     } else {
         let common = filter.kind.as_ref().is_some_and(|kind| COMMON.contains(&kind.as_str()));
         let indexed = if filter.kind.is_some() && !common { BY_KIND } else { ACTIVITY };
-        let read = async |snapshot: &_| {
+        let read = async |snapshot: &Tx<'_>| {
             let mut rows = some(snapshot, all.filter(Expr::cust(indexed)), filter).await?;
             if !common {
                 rows.extend(some(snapshot, chained(account), filter).await?);

@@ -114,7 +114,7 @@ impl Database {
                 let read = Pool::open(self, connections, Access::Write, &measures).await?;
                 durable(&read).await?;
                 let turns = Turns::postgres(read.clone(), measures.clone());
-                (read, turns, Some(Pool::single(self, &measures, NEWS).await?))
+                (read, turns, Some(Pool::single(self, Some(&measures), NEWS).await?))
             }
         };
         pool::register(Some(read.clone()), all);
@@ -131,19 +131,20 @@ impl Database {
     }
 
     async fn connect_writer(&self, measures: &Arc<Measures>) -> Result<DatabaseConnection, String> {
-        self.connect_measured(1, Access::Turns, measures, false).await
+        self.connect_measured(1, Access::Turns, Some(measures), false).await
     }
 
     async fn connect_measured(
         &self,
         connections: u32,
         access: Access,
-        measures: &Arc<Measures>,
+        measures: Option<&Arc<Measures>>,
         lazy: bool,
     ) -> Result<DatabaseConnection, String> {
         let mut db = self.connect_when(connections, access, lazy).await?;
-        let measures = measures.clone();
-        db.set_metric_callback(move |statement| measures.statements.observe(statement.elapsed.as_secs_f64()));
+        if let Some(measures) = measures.cloned() {
+            db.set_metric_callback(move |statement| measures.statements.observe(statement.elapsed.as_secs_f64()));
+        }
         Ok(db)
     }
 
@@ -195,9 +196,9 @@ impl Database {
                 let settings = [("statement_timeout", millis.clone()), ("idle_in_transaction_session_timeout", millis)];
                 options.application_name("tenantry").options(settings)
             });
-        if access == Access::Turns {
-            // One connection for as long as it is sound: its log of changes is synced beside it.
-            options.idle_timeout(None).max_lifetime(None).test_before_acquire(false);
+        if connections == 1 {
+            // For as long as it is sound: it may hold a lock, or its log of changes is synced beside it.
+            options.idle_timeout(None).max_lifetime(None).test_before_acquire(access != Access::Turns);
         }
         SeaOrm::connect(options).await.map_err(|error| match self {
             Self::Sqlite(path) => format!("the database {} cannot be opened, or is locked: {error}", path.display()),

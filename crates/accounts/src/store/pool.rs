@@ -7,18 +7,17 @@ use arc_swap::ArcSwap;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
-use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, IsolationLevel, QueryResult, RuntimeErr, Statement,
-    TransactionTrait,
-};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DatabaseConnection, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use tenantry_domain::Result;
 
-use super::{Access, Database, STATEMENT, storage};
+use super::tx::{Shared, Tx};
+use super::{ACQUIRE, Access, Database, STATEMENT};
 use crate::catalogue::Catalogue;
 use crate::measures::Measures;
 
-/// How long a statement that may take [`STATEMENT`] is waited for: a server that is hung, or behind a cut line, says nothing.
-const PATIENCE: Duration = STATEMENT.saturating_add(Duration::from_secs(1));
+/// How long a statement that may take [`STATEMENT`], after a connection was waited for, is waited for: a server that is hung, or
+/// behind a cut line, says nothing.
+const PATIENCE: Duration = STATEMENT.saturating_add(ACQUIRE).saturating_add(Duration::from_secs(1));
 
 /// Connections to one database. Where a PostgreSQL server says nothing in time, all of them are left for new ones: nobody knows
 /// for how long the operating system would wait. Cheap to clone.
@@ -30,7 +29,7 @@ struct Inner {
     database: Database,
     connections: u32,
     access: Access,
-    measures: Arc<Measures>,
+    measures: Option<Arc<Measures>>,
     patience: Duration,
 }
 
@@ -42,12 +41,16 @@ impl Pool {
         access: Access,
         measures: &Arc<Measures>,
     ) -> Result<Self, String> {
-        let first = database.connect_measured(connections, access, measures, false).await?;
-        Ok(Self::of(first, database, connections, access, measures, PATIENCE))
+        let first = database.connect_measured(connections, access, Some(measures), false).await?;
+        Ok(Self::of(first, database, connections, access, Some(measures), PATIENCE))
     }
 
     /// One connection, made when it is needed, whose statements may take so long.
-    pub(super) async fn single(database: &Database, measures: &Arc<Measures>, patience: Duration) -> Result<Self, String> {
+    pub(super) async fn single(
+        database: &Database,
+        measures: Option<&Arc<Measures>>,
+        patience: Duration,
+    ) -> Result<Self, String> {
         let first = database.connect_measured(1, Access::Write, measures, true).await?;
         Ok(Self::of(first, database, 1, Access::Write, measures, patience))
     }
@@ -57,10 +60,10 @@ impl Pool {
         database: &Database,
         connections: u32,
         access: Access,
-        measures: &Arc<Measures>,
+        measures: Option<&Arc<Measures>>,
         patience: Duration,
     ) -> Self {
-        let (database, measures) = (database.clone(), measures.clone());
+        let (database, measures) = (database.clone(), measures.cloned());
         let current = ArcSwap::from_pointee(first);
         Self(Arc::new(Inner { current, database, connections, access, measures, patience }))
     }
@@ -70,48 +73,45 @@ impl Pool {
         self.0.current.load_full()
     }
 
-    /// Waits for what was asked of `db`, which was [`Pool::current`], as long as that may take.
-    pub(super) async fn bounded<T>(
-        &self,
-        db: &Arc<DatabaseConnection>,
-        asked: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
+    /// Waits for what was asked of `db`, which was [`Pool::current`], as long as that may take; `None`: in vain.
+    pub(super) async fn bounded<T>(&self, db: &Arc<DatabaseConnection>, asked: impl Future<Output = T>) -> Option<T> {
         if db.get_database_backend() == DatabaseBackend::Sqlite {
-            return asked.await;
+            return Some(asked.await);
         }
-        if let Ok(done) = tokio::time::timeout(self.0.patience, asked).await {
-            return done;
+        let told = tokio::time::timeout(self.0.patience, asked).await.ok();
+        if told.is_none() {
+            tracing::warn!("the database server does not answer: its connections are left for new ones");
+            self.leave(db).await;
         }
-        self.leave(db).await;
-        Err(DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned())))
+        told
+    }
+
+    /// What that means to whoever asked.
+    pub(super) fn silence() -> DbErr {
+        DbErr::Conn(RuntimeErr::Internal("the server does not answer".to_owned()))
     }
 
     /// Reads what is to be seen as of one moment.
-    pub(crate) async fn as_of_one_moment<T>(
-        &self,
-        read: impl AsyncFnOnce(&sea_orm::DatabaseTransaction) -> Result<T>,
-    ) -> Result<T> {
+    pub(crate) async fn as_of_one_moment<T>(&self, read: impl AsyncFnOnce(&Tx<'_>) -> Result<T>) -> Result<T> {
         let db = self.current();
-        let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
-        let level = postgres.then_some(IsolationLevel::RepeatableRead);
-        let asked = async {
-            let snapshot = db.begin_with_config(level, None).await?;
-            Ok(read(&snapshot).await)
-        };
-        self.bounded(&db, asked).await.map_err(storage)?
+        let mut shared = Shared::of_one_moment(self, &db);
+        let snapshot = Tx::new(&shared, false);
+        let found = read(&snapshot).await;
+        drop(snapshot);
+        shared.undo().await;
+        found
+    }
+
+    /// Goes on with new connections: those there are may be to a server that counts no more.
+    pub(crate) async fn renew(&self) {
+        self.leave(&self.current()).await;
     }
 
     /// Goes on with new connections, unless somebody has done so already.
-    async fn leave(&self, silent: &Arc<DatabaseConnection>) {
+    async fn leave(&self, old: &Arc<DatabaseConnection>) {
         let Inner { database, connections, access, measures, .. } = &*self.0;
-        match database.connect_measured(*connections, *access, measures, true).await {
-            Ok(fresh) => {
-                let fresh = Arc::new(fresh);
-                let left = self.0.current.compare_and_swap(silent, fresh);
-                if Arc::ptr_eq(&left, silent) {
-                    tracing::warn!("the database server does not answer: its connections are left for new ones");
-                }
-            }
+        match database.connect_measured(*connections, *access, measures.as_ref(), true).await {
+            Ok(fresh) => drop(self.0.current.compare_and_swap(old, Arc::new(fresh))),
             Err(error) => tracing::error!(%error, "there are no new connections"),
         }
     }
@@ -133,22 +133,22 @@ impl ConnectionTrait for Pool {
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let db = self.current();
-        self.bounded(&db, db.execute_raw(statement)).await
+        self.bounded(&db, db.execute_raw(statement)).await.unwrap_or_else(|| Err(Self::silence()))
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         let db = self.current();
-        self.bounded(&db, db.execute_unprepared(sql)).await
+        self.bounded(&db, db.execute_unprepared(sql)).await.unwrap_or_else(|| Err(Self::silence()))
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         let db = self.current();
-        self.bounded(&db, db.query_one_raw(statement)).await
+        self.bounded(&db, db.query_one_raw(statement)).await.unwrap_or_else(|| Err(Self::silence()))
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let db = self.current();
-        self.bounded(&db, db.query_all_raw(statement)).await
+        self.bounded(&db, db.query_all_raw(statement)).await.unwrap_or_else(|| Err(Self::silence()))
     }
 }
 

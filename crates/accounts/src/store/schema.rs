@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database as SeaOrm, DatabaseBackend, DatabaseConnection, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
 use tenantry_migration::{Migrator, MigratorTrait};
 
-use super::{ACQUIRE, Access, Database, unreachable};
+use super::{ACQUIRE, Access, Database, Pool, unreachable};
 
 /// Names our two advisory locks on PostgreSQL: `TNRY` and a number.
 const MIGRATE: i64 = 0x544e_5259_0000_0001;
@@ -16,6 +16,9 @@ const SERVE: i64 = 0x544e_5259_0000_0002;
 
 /// How long PostgreSQL may take to notice that a process which was killed is gone, and to free its locks.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a server may take to say who has a lock.
+const LOCK: Duration = ACQUIRE.saturating_add(Duration::from_secs(1));
 
 /// How the database stands to this binary.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +121,7 @@ enum Held {
     #[expect(dead_code, reason = "the lock lasts as long as the file is open")]
     File(File),
     /// The one connection of this pool holds the lock, alone or with others.
-    Session { db: DatabaseConnection, key: i64, how: Hold, backend: AtomicI32 },
+    Session { db: Pool, key: i64, how: Hold, backend: AtomicI32 },
 }
 
 /// How a lock is held on PostgreSQL. On SQLite everybody holds it alone.
@@ -158,13 +161,13 @@ impl Lock {
     /// free; one's own old session that hangs is nobody else. A database that does not answer proves nothing.
     pub async fn lost(&self) -> bool {
         let Held::Session { db, key, how, backend } = &self.0 else { return false };
-        match tokio::time::timeout(ACQUIRE, advisory(db, *key, *how)).await {
-            Ok(Ok(Taken::Ours(now))) => {
+        match advisory(db, *key, *how).await {
+            Ok(Taken::Ours(now)) => {
                 backend.store(now, Ordering::Relaxed);
                 false
             }
-            Ok(Ok(Taken::Theirs(holder))) => holder.is_some_and(|holder| holder != backend.load(Ordering::Relaxed)),
-            Ok(Err(_)) | Err(_) => false,
+            Ok(Taken::Theirs(holder)) => holder.is_some_and(|holder| holder != backend.load(Ordering::Relaxed)),
+            Err(_) => false,
         }
     }
 
@@ -182,14 +185,11 @@ impl Lock {
                     Err(std::fs::TryLockError::Error(error)) => Err(cannot(error)),
                 }
             }
-            Database::Postgres(url) => {
-                let mut options = ConnectOptions::new(url.clone());
-                options.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None).sqlx_logging(false);
-                options.acquire_timeout(ACQUIRE).connect_timeout(ACQUIRE);
-                let db = SeaOrm::connect(options).await.map_err(|error| unreachable(&error))?;
+            Database::Postgres(_) => {
+                let db = Pool::single(database, None, LOCK).await?;
                 let patience = tokio::time::Instant::now() + PATIENCE;
                 loop {
-                    match advisory(&db, key, how).await.map_err(failed)? {
+                    match advisory(&db, key, how).await.map_err(|error| unreachable(&error))? {
                         Taken::Ours(backend) => {
                             return Ok(Some(Self(Held::Session { db, key, how, backend: AtomicI32::new(backend) })));
                         }
@@ -209,7 +209,7 @@ enum Taken {
 }
 
 /// Takes a lock of this session, or says who has it alone; taking one's own again is harmless.
-async fn advisory(db: &DatabaseConnection, key: i64, how: Hold) -> Result<Taken, DbErr> {
+async fn advisory(db: &Pool, key: i64, how: Hold) -> Result<Taken, DbErr> {
     let ask = async |query: String| db.query_one_raw(Statement::from_string(db.get_database_backend(), query)).await;
     let take = match how {
         Hold::Alone => "pg_try_advisory_lock",

@@ -1,10 +1,11 @@
 //! A transaction in progress, as an operation sees it, and what waits until its commit.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sea_orm::sea_query::Values;
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, QueryResult,
+    ConnectionTrait, DatabaseBackend, DatabaseConnection, DatabaseTransaction, DbErr, ExecResult, IsolationLevel, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait,
 };
 use tenantry_domain::{AccountId, Error, Result};
@@ -15,30 +16,43 @@ use super::grants::GrantRow;
 use super::roles::RoleRow;
 use super::{Pool, ROWS, accounts, inserts, storage};
 
-/// The transaction that turns share, begun when the first of them needs it.
+/// A transaction, begun when something needs it: that which turns share, or one to read from.
 pub(crate) struct Shared<'d> {
     db: &'d DatabaseConnection,
     /// Where its connection comes from, if it is not always the same.
     pool: Option<(&'d Pool, &'d Arc<DatabaseConnection>)>,
+    how: TransactionOptions,
     tx: OnceCell<DatabaseTransaction>,
+    /// The server has said nothing in time: this connection is not used any more.
+    silent: AtomicBool,
 }
 
 impl<'d> Shared<'d> {
+    /// One to write in, on the writer's own connection.
     pub(super) fn new(db: &'d DatabaseConnection) -> Self {
-        Self { db, pool: None, tx: OnceCell::new() }
+        let immediate = Some(SqliteTransactionMode::Immediate);
+        let how = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
+        Self { db, pool: None, how, tx: OnceCell::new(), silent: AtomicBool::new(false) }
     }
 
     /// One on a connection of this pool as of now.
     pub(super) fn on(pool: &'d Pool, db: &'d Arc<DatabaseConnection>) -> Self {
-        Self { db, pool: Some((pool, db)), tx: OnceCell::new() }
+        Self { pool: Some((pool, db)), how: TransactionOptions::default(), ..Self::new(db) }
+    }
+
+    /// One on a connection of this pool as of now, in which everything is seen as of one moment.
+    pub(super) fn of_one_moment(pool: &'d Pool, db: &'d Arc<DatabaseConnection>) -> Self {
+        let postgres = db.get_database_backend() == DatabaseBackend::Postgres;
+        let isolation_level = postgres.then_some(IsolationLevel::RepeatableRead);
+        Self { how: TransactionOptions { isolation_level, ..Default::default() }, ..Self::on(pool, db) }
     }
 
     /// Waits for the database as long as it may take.
     async fn bounded<T>(&self, asked: impl Future<Output = Result<T, DbErr>>) -> Result<T, DbErr> {
-        match self.pool {
-            Some((pool, db)) => pool.bounded(db, asked).await,
-            None => asked.await,
-        }
+        let Some((pool, db)) = self.pool else { return asked.await };
+        let told = pool.bounded(db, asked).await;
+        self.silent.fetch_or(told.is_none(), Ordering::Relaxed);
+        told.unwrap_or_else(|| Err(Pool::silence()))
     }
 
     /// Whether it has been begun.
@@ -47,14 +61,15 @@ impl<'d> Shared<'d> {
     }
 
     pub(super) async fn tx(&self) -> Result<&DatabaseTransaction, DbErr> {
-        let immediate =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-        self.tx.get_or_try_init(|| self.bounded(self.db.begin_with_options(immediate))).await
+        self.tx.get_or_try_init(|| self.bounded(self.db.begin_with_options(self.how))).await
     }
 
     /// Takes everything back; `false` where that is not certain.
     pub(super) async fn undo(&mut self) -> bool {
         let Some(tx) = self.tx.take() else { return true };
+        if self.silent.load(Ordering::Relaxed) {
+            return false;
+        }
         self.bounded(tx.rollback()).await.inspect_err(|error| tracing::warn!(%error, "rollback failed")).is_ok()
     }
 

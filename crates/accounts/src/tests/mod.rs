@@ -1,6 +1,7 @@
 //! The runtime's promises, tried where HTTP does not reach: with operations that panic, stall or fail on purpose.
 
 mod model;
+mod nodes;
 mod runtime;
 mod schema;
 mod search;
