@@ -38,6 +38,7 @@ mod m0027_customer_feed;
 mod m0028_customer_walks;
 mod m0029_installers;
 mod m0030_nodes;
+mod m0031_children;
 
 /// All steps in order.
 pub struct Migrator;
@@ -76,6 +77,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_customer_walks::Migration),
             Box::new(m0029_installers::Migration),
             Box::new(m0030_nodes::Migration),
+            Box::new(m0031_children::Migration),
         ]
     }
 }

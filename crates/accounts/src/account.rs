@@ -4,8 +4,8 @@
 //! which runs it alone: one transaction, then publish, then reply.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
@@ -19,11 +19,14 @@ use crate::caller::Caller;
 use crate::circuit::{Circuit, Witness};
 use crate::directory::Directory;
 use crate::draft::Draft;
+use crate::hashing::Place;
 use crate::limits::Buckets;
 use crate::measures::{Refusal, Reload};
+use crate::memory::Counted;
 use crate::permits::{Lane, Permit, Permits};
 use crate::platform::Platform;
 use crate::store::Tx;
+use crate::usage::Meter;
 
 /// How long a request waits until the account has been read again.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
@@ -49,6 +52,9 @@ struct Core {
     permits: Permits,
     buckets: Buckets,
     circuit: Circuit,
+    /// Made for the first request.
+    meter: OnceLock<Arc<Meter>>,
+    memory: Mutex<Counted>,
     /// Held while a signing key is made.
     key_making: tokio::sync::Mutex<()>,
     /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
@@ -79,15 +85,17 @@ impl Account {
         let permits = Permits::new(platform.measures.permits.clone());
         let core = Arc::new(Core {
             id: directory.account.id,
-            platform,
             parent,
             need,
             epoch,
             version: AtomicI64::new(directory.version),
+            memory: Mutex::new(Counted::new(&directory, &platform.measures.memory)),
             directory: ArcSwap::from_pointee(directory),
             permits,
             buckets: Buckets::default(),
             circuit: Circuit::default(),
+            meter: OnceLock::new(),
+            platform,
             key_making: tokio::sync::Mutex::default(),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -115,6 +123,23 @@ impl Account {
 
     pub(crate) fn buckets(&self) -> &Buckets {
         &self.0.core.buckets
+    }
+
+    /// What counts how the account is used.
+    pub(crate) fn meter(&self) -> &Arc<Meter> {
+        self.0.core.meter.get_or_init(|| Arc::new(Meter::new(self.platform().limits.ticks().clone())))
+    }
+
+    /// A place for a hash.
+    ///
+    /// Errors: `Busy`, `Unavailable`.
+    pub(crate) fn place_for_hash(&self) -> Result<Place> {
+        self.platform().hashes.place(self.id(), Some(self.meter().clone()))
+    }
+
+    /// What counts how the account is used, if anything was counted.
+    pub(crate) fn meter_if_any(&self) -> Option<&Meter> {
+        self.0.core.meter.get().map(Arc::as_ref)
     }
 
     pub(crate) fn circuit(&self) -> &Circuit {
@@ -250,6 +275,16 @@ impl Account {
         self.0.used.store(self.now().micros(), Ordering::Relaxed);
     }
 
+    /// When the account was last used, in microseconds.
+    pub(crate) fn used(&self) -> i64 {
+        self.0.used.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of memory it takes, about.
+    pub(crate) fn bytes(&self) -> i64 {
+        self.0.core.memory.lock().unwrap_or_else(PoisonError::into_inner).bytes()
+    }
+
     /// Whether the account can be forgotten: nobody but the registry holds it, nothing runs, it has not been used for
     /// `idle` seconds, and nothing is lost with its buckets, since they are full.
     pub(crate) fn rests(&self, idle: Seconds) -> bool {
@@ -270,6 +305,7 @@ impl Core {
         let version = next.version;
         let next = Arc::new(next);
         self.directory.rcu(|current| if current.version < next.version { next.clone() } else { current.clone() });
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner).becomes(&next);
         // After the directory: whoever sees the version reads it, or a later one.
         self.version.fetch_max(version, Ordering::AcqRel);
     }

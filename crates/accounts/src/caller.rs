@@ -142,6 +142,8 @@ pub struct Demand {
     pub scopes: &'static [&'static str],
     /// How it is admitted under a flood.
     pub lane: Lane,
+    /// Whether it changes something, which no frozen account lets happen.
+    pub changes: bool,
 }
 
 /// A call that may go on.
@@ -201,6 +203,9 @@ impl Registry {
             account.check_session(claims).await?;
         }
         worth?;
+        if demand.changes {
+            account.refuse_frozen(&directory, &caller)?;
+        }
         Ok(Admitted { account, caller, allowance })
     }
 }

@@ -168,7 +168,7 @@ impl Account {
         shown: Shown,
         address: Option<IpAddr>,
     ) -> Result<(Customer, Vec<AuthUser>, crate::login::Proven)> {
-        let place = self.platform().hashes.place(self.id())?;
+        let place = self.place_for_hash()?;
         let attempt = self.attempt(&name.counted(), address, caller.origin.ip);
         self.count(attempt).await?;
         let found = self.named_customer(name).await?;

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::hash_kinds::{HASH, MEMORY, Memory, SALT, is_weak, make, text, verify};
 use crate::measures::{Measures, Refusal};
+use crate::usage::Meter;
 
 /// How many hashes of one account may wait.
 const ACCOUNT_WAITING: usize = 8;
@@ -40,7 +41,9 @@ pub(crate) struct Hashes {
 /// A place among those who wait. It is free again once a thread takes the hash up, or whoever has it goes away.
 pub(crate) struct Place {
     account: AccountId,
-    _taken: [OwnedSemaphorePermit; 2],
+    /// Where the time is counted.
+    meter: Option<Arc<Meter>>,
+    taken: [OwnedSemaphorePermit; 2],
 }
 
 struct Shared {
@@ -101,11 +104,11 @@ impl Hashes {
         Self { shared, nobody: text(&nonce[..SALT], &nonce[SALT..]) }
     }
 
-    /// Takes a place for a hash of `account`, before anything else is done for it.
+    /// Takes a place for a hash of `account`, before anything else is done for it; `meter` is told how long it takes.
     ///
     /// Errors: `Busy` where the account has too many waiting, `Unavailable` where all have.
-    pub(crate) fn place(&self, account: AccountId) -> Result<Place> {
-        self.shared.place(account).inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))
+    pub(crate) fn place(&self, account: AccountId, meter: Option<Arc<Meter>>) -> Result<Place> {
+        self.shared.place(account, meter).inspect_err(|_| self.shared.measures.refused(Refusal::Hashes))
     }
 
     /// Hashes a password that was chosen.
@@ -155,7 +158,7 @@ impl Drop for Hashes {
 }
 
 impl Shared {
-    fn place(&self, account: AccountId) -> Result<Place> {
+    fn place(&self, account: AccountId, meter: Option<Arc<Meter>>) -> Result<Place> {
         let mut queue = lock(&self.queue);
         if queue.lines.len() > LINES {
             queue.lines.retain(|_, line| !line.is_free());
@@ -168,7 +171,7 @@ impl Shared {
         let own = line.places.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
         let all = self.places.clone().try_acquire_owned().map_err(|_| Error::Unavailable)?;
         self.count(&queue);
-        Ok(Place { account, _taken: [own, all] })
+        Ok(Place { account, meter, taken: [own, all] })
     }
 
     fn put(&self, job: Job) {
@@ -189,15 +192,19 @@ impl Shared {
         let mut memory = Memory::new();
         loop {
             let Some(job) = self.next(&mut memory) else { return };
-            let account = job.place.account;
-            drop(job.place);
+            let Place { account, meter, taken } = job.place;
+            drop(taken);
             if !(job.unwanted)() {
                 self.measures.hash_wait.observe(job.since.elapsed().as_secs_f64());
                 let begun = Instant::now();
                 // A panic is one caller's trouble: its reply is dropped, which it sees.
                 let run = std::panic::AssertUnwindSafe(|| (job.run)(&mut memory));
                 drop(std::panic::catch_unwind(run));
-                self.measures.hashes.observe(begun.elapsed().as_secs_f64());
+                let took = begun.elapsed();
+                self.measures.hashes.observe(took.as_secs_f64());
+                if let Some(meter) = meter {
+                    meter.hashed(took);
+                }
                 if memory.len() > MEMORY as usize {
                     // A hash from elsewhere wanted more than ours do.
                     memory = Memory::new();
@@ -266,15 +273,15 @@ mod tests {
         let [one, other]: [AccountId; 2] = ["T11200001", "T11200002"].map(|id| id.parse().unwrap());
         let (go, gate) = mpsc::channel::<()>();
         let busy = hashes.clone();
-        let held = actix_rt::spawn(async move { busy.run(busy.place(other)?, move |_| gate.recv().is_ok()).await });
+        let held = actix_rt::spawn(async move { busy.run(busy.place(other, None)?, move |_| gate.recv().is_ok()).await });
         tokio::time::sleep(Duration::from_millis(50)).await;
         for _ in 0..ACCOUNT_WAITING {
-            let gone = tokio::time::timeout(Duration::from_millis(1), hashes.run(hashes.place(one).unwrap(), |_| ())).await;
+            let gone = tokio::time::timeout(Duration::from_millis(1), hashes.run(hashes.place(one, None).unwrap(), |_| ())).await;
             assert!(gone.is_err(), "the thread is busy");
         }
         let (last, next) = (hashes.clone(), hashes.clone());
-        let last = actix_rt::spawn(async move { last.run(last.place(one)?, |_| 1).await });
-        let next = actix_rt::spawn(async move { next.run(next.place(other)?, |_| 2).await });
+        let last = actix_rt::spawn(async move { last.run(last.place(one, None)?, |_| 1).await });
+        let next = actix_rt::spawn(async move { next.run(next.place(other, None)?, |_| 2).await });
         tokio::time::sleep(Duration::from_millis(20)).await;
         go.send(()).unwrap();
         let patience = Duration::from_secs(5);
@@ -304,7 +311,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(10));
                 lock(&order).push(account);
             };
-            actix_rt::spawn(async move { hashes.run(hashes.place(account)?, work).await })
+            actix_rt::spawn(async move { hashes.run(hashes.place(account, None)?, work).await })
         };
         let flood: Vec<_> = (0..20).map(|_| ask(one)).collect();
         tokio::time::sleep(Duration::from_millis(5)).await;

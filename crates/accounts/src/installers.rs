@@ -53,12 +53,15 @@ impl Account {
     /// Opens an installer's account (contract nos. 60 and 61); with `confirm` it waits until its address is confirmed by the link
     /// that is sent there, a day at most.
     ///
-    /// Errors: `EmailTaken`; `WeakPassword` for the address itself; `TooManyAttempts`; `Busy` and `Unavailable` where too many
+    /// Errors: `AccountSuspended`, `AccountFrozen`; `EmailTaken`; `WeakPassword` for the address itself; `TooManyAttempts`; `Busy` and `Unavailable` where too many
     /// passwords wait.
     pub async fn sign_up(&self, origin: Origin, sign_up: InstallerSignup, confirm: bool) -> Result<Installer> {
         let InstallerSignup { email, password, profile } = sign_up;
         let caller = Caller::at(origin);
         self.refuse_suspended(&self.directory())?;
+        if self.is_frozen(&self.directory()) {
+            return Err(Error::AccountFrozen);
+        }
         InstallerSignup::differing("password", &password, &email)?;
         self.allow_sign_up(&caller).await?;
         let known = store::installers::by_email(&self.platform().store.read, self.id(), &email, false).await?;

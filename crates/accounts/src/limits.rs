@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -58,6 +59,10 @@ impl Default for Quotas {
 pub(crate) struct Ticks(Source);
 
 impl Ticks {
+    pub(crate) fn new(source: Source) -> Self {
+        Self(source)
+    }
+
     /// In microseconds.
     pub(crate) fn micros(&self) -> i64 {
         i64::try_from(self.0.elapsed().as_micros()).unwrap_or(i64::MAX)
@@ -86,10 +91,15 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(quotas: Option<Quotas>, source: Source, measures: Arc<Measures>) -> Self {
-        let ticks = Ticks(source);
+        let ticks = Ticks::new(source);
         let on = quotas.map(|quotas| (quotas, Addresses::new(quotas.address, &ticks)));
         let quota = |text: &str| text.parse().expect("a quota of ours");
         Self { ticks, on, client_reserve: quota(CLIENT_RESERVE), account_reserve: quota(ACCOUNT_RESERVE), measures }
+    }
+
+    /// The time by which rates are counted.
+    pub(crate) fn ticks(&self) -> &Ticks {
+        &self.ticks
     }
 
     /// Charges an address for a request that proves nothing, or whose proof failed.
@@ -173,6 +183,31 @@ impl Account {
     }
 }
 
+/// What is left of a rate, about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// The rate.
+    pub quota: Quota,
+    /// How many more requests would pass now.
+    pub remaining: u32,
+}
+
+impl Account {
+    /// What is left of the account's rate; `None` where rates are not limited.
+    pub fn rate_left(&self) -> Option<Left> {
+        let limits = &self.platform().limits;
+        let quota = self.directory().account.limits.unwrap_or(limits.on.as_ref()?.0.account);
+        Some(Left { quota, remaining: self.buckets().account.left_about(quota, &limits.ticks) })
+    }
+
+    /// What is left of the budget of its tree, of an account that has one.
+    pub fn budget_left(&self) -> Option<Left> {
+        let limits = &self.platform().limits;
+        let quota = self.directory().account.budget.unwrap_or(limits.on.as_ref()?.0.tree);
+        Some(Left { quota, remaining: self.buckets().tree.budget().left_about(quota, &limits.ticks) })
+    }
+}
+
 /// Of two allowances the one that will be used up first.
 fn tighter(one: Allowance, other: Allowance) -> Allowance {
     let left = |of: Allowance, by: Allowance| u64::from(of.remaining) * u64::from(by.quota.burst.get());
@@ -183,6 +218,9 @@ fn tighter(one: Allowance, other: Allowance) -> Allowance {
 pub(crate) struct Bucket {
     limit: Limit,
     current: ArcSwapOption<QuotaBucket>,
+    /// What was left when somebody last took from it, and when that was, in microseconds.
+    left: AtomicU32,
+    at: AtomicI64,
 }
 
 /// A bucket, and the quota that it was made for.
@@ -190,7 +228,7 @@ type QuotaBucket = (Quota, Limiter<NotKeyed, InMemoryState>);
 
 impl Bucket {
     pub(crate) fn new(limit: Limit) -> Self {
-        Self { limit, current: ArcSwapOption::empty() }
+        Self { limit, current: ArcSwapOption::empty(), left: AtomicU32::new(u32::MAX), at: AtomicI64::new(0) }
     }
 
     pub(crate) fn charge(&self, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
@@ -200,11 +238,22 @@ impl Bucket {
     /// Takes so much at once, no more than fits in.
     pub(crate) fn take(&self, cost: NonZeroU32, quota: Quota, ticks: &Ticks) -> Result<Allowance> {
         let bucket = self.current.load_full().filter(|bucket| bucket.0 == quota);
-        match bucket.unwrap_or_else(|| self.begin(quota, ticks)).1.check_n(cost) {
+        let taken = match bucket.unwrap_or_else(|| self.begin(quota, ticks)).1.check_n(cost) {
             Ok(Ok(state)) => Ok(allowance(self.limit, quota, state.remaining_burst_capacity())),
             Ok(Err(until)) => Err(refused(self.limit, quota, &until, ticks)),
             Err(_) => Err(Error::Internal(format!("{cost} do not fit in a bucket of {quota}"))),
-        }
+        };
+        self.left.store(taken.as_ref().map_or(0, |allowance| allowance.remaining), Ordering::Relaxed);
+        self.at.store(ticks.micros(), Ordering::Relaxed);
+        taken
+    }
+
+    /// What is left of it now, about: by what was left and the time since.
+    pub(crate) fn left_about(&self, quota: Quota, ticks: &Ticks) -> u32 {
+        let since = u64::try_from(ticks.micros() - self.at.load(Ordering::Relaxed)).unwrap_or(0);
+        let filled = since.saturating_mul(quota.requests_per_second.get().into()) / 1_000_000;
+        let left = u64::from(self.left.load(Ordering::Relaxed)).saturating_add(filled);
+        u32::try_from(left).unwrap_or(u32::MAX).min(quota.burst.get())
     }
 
     /// A full bucket; of several callers that begin one at once, all go on with the first.

@@ -98,7 +98,7 @@ impl Account {
     ) -> Result<Proven> {
         let platform = self.platform();
         // A flood is turned away before it costs a write.
-        let place = platform.hashes.place(self.id())?;
+        let place = self.place_for_hash()?;
         // What cannot be a name is nobody's.
         let name = username.parse::<Username>().ok();
         let key = name.as_ref().map_or_else(|| username.to_owned(), Username::key);

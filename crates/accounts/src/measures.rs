@@ -55,11 +55,21 @@ pub(crate) enum Reload {
     Behind,
 }
 
+/// Why an account left memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passivation {
+    /// Nobody has used it for long.
+    Idle,
+    /// There was no room.
+    Memory,
+}
+
 /// Counters of the account runtime.
 pub(crate) struct Measures {
     pub(crate) live: IntGauge,
+    pub(crate) memory: IntGauge,
     pub(crate) activations: IntCounter,
-    pub(crate) passivations: IntCounter,
+    passivations: [IntCounter; 2],
     pub(crate) permits: IntGauge,
     pub(crate) addresses: IntGauge,
     pub(crate) looks_failed: IntCounter,
@@ -84,8 +94,14 @@ impl Measures {
         let [address, account, client, tree] = Limit::ALL.map(Limit::name);
         Self {
             live: all.gauge("tenantry_accounts_live", "Accounts that are awake in this process."),
+            memory: all.gauge("tenantry_accounts_memory_bytes", "Memory of the accounts that are awake, about."),
             activations: all.counter("tenantry_account_activations_total", "Accounts loaded from the database."),
-            passivations: all.counter("tenantry_account_passivations_total", "Idle accounts that left memory."),
+            passivations: all.counters(
+                "tenantry_account_passivations_total",
+                "Accounts that left memory: nobody used them, or there was no room.",
+                "cause",
+                ["idle", "memory"],
+            ),
             permits: all.gauge("tenantry_account_permits_in_use", "Writes that run or wait, over all accounts."),
             looks_failed: all.counter("tenantry_news_failures_total", "Looks for what other processes have written that failed."),
             addresses: all.gauge(
@@ -197,6 +213,11 @@ impl Measures {
 
     pub(crate) fn reloaded(&self, why: Reload) {
         self.reloads[why as usize].inc();
+    }
+
+    pub(crate) fn forgotten(&self, why: Passivation) {
+        self.live.dec();
+        self.passivations[why as usize].inc();
     }
 
     pub(crate) fn signature(&self, known: bool) {

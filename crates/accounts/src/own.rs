@@ -40,7 +40,7 @@ impl Account {
         // What could refuse the new one comes before the old one counts as a try.
         let proposed = differing(proposed, &user.username)?;
         let platform = self.platform();
-        let place = platform.hashes.place(self.id())?;
+        let place = self.place_for_hash()?;
         let proven = self.prove_password(&caller, Realm::Console, (user.username.as_str(), previous), caller.origin.ip).await?;
         let password = platform.hashes.make(place, proposed, platform.source.bytes()).await?;
         let (account, by, now) = (self.clone(), caller.clone(), self.now());

@@ -46,6 +46,10 @@ pub struct Platform {
     pub(crate) leases: Leases,
     /// Whether other processes are told of each write at once.
     pub(crate) notify: bool,
+    /// How much memory accounts may take that are awake, in bytes.
+    pub(crate) account_memory: u64,
+    /// Told when they take more.
+    pub(crate) crowded: Notify,
     pub(crate) measures: Arc<Measures>,
 }
 
@@ -66,6 +70,8 @@ pub struct Choices {
     pub freshness: Duration,
     /// Whether other processes are told of each write at once, through PostgreSQL.
     pub notify: bool,
+    /// How much memory accounts may take that are awake, in bytes.
+    pub account_memory: u64,
     /// The account whose installers are served where a path names none.
     pub installer_account: AccountId,
     /// The first version of the terms for its installers.
@@ -84,6 +90,7 @@ impl Default for Choices {
             federation_loopback: false,
             freshness: Duration::from_secs(2),
             notify: false,
+            account_memory: 1 << 30,
             installer_account: AccountId::owner(Mode::Production),
             installer_terms: "2024-01".parse().expect("it is a version"),
         }
@@ -111,6 +118,8 @@ impl Platform {
             session_lifetime: choices.session_lifetime,
             signatures: Signatures::new(SIGNATURES),
             key_making: Semaphore::new(1),
+            account_memory: choices.account_memory,
+            crowded: Notify::new(),
             installers: (choices.installer_account, choices.installer_terms),
             measures,
         }

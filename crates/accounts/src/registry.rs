@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::account::{Account, Need};
 use crate::directory::Directory;
+use crate::measures::Passivation;
 use crate::platform::Platform;
 
 /// How many accounts may be loading at once.
@@ -73,11 +74,7 @@ impl Registry {
     /// is as fresh as it has to be; `Unavailable` if nobody can tell.
     pub async fn get(&self, id: AccountId) -> Result<Account> {
         self.be_fresh().await?;
-        let awake = match self.0.slots.get(&id).as_deref() {
-            Some(Slot::Awake(account)) => Some(account.clone()),
-            _ => None,
-        };
-        let account = match awake {
+        let account = match self.if_awake(id) {
             Some(account) => account,
             // Boxed: what happens seldom makes no request's future larger.
             None => Box::pin(self.load(id)).await?,
@@ -129,6 +126,9 @@ impl Registry {
                 {
                     slot.insert(Slot::Awake(account.clone()));
                     self.0.platform.measures.live.inc();
+                    if self.0.platform.is_crowded() {
+                        self.0.platform.crowded.notify_one();
+                    }
                 }
             }
             Err(_) => drop(self.0.slots.remove_if(&id, |_, slot| slot.loads(&need))),
@@ -158,11 +158,36 @@ impl Registry {
         self.0.slots.retain(|_, slot| {
             let rests = matches!(slot, Slot::Awake(account) if account.rests(idle));
             if rests {
-                self.0.platform.measures.live.dec();
-                self.0.platform.measures.passivations.inc();
+                self.0.platform.measures.forgotten(Passivation::Idle);
             }
             !rests
         });
+    }
+
+    /// Forgets an account for want of room, if nobody uses it just now.
+    pub(crate) fn forget(&self, id: AccountId) -> bool {
+        let forgotten = self.0.slots.remove_if(&id, |_, slot| matches!(slot, Slot::Awake(account) if account.rests(0)));
+        if forgotten.is_some() {
+            self.0.platform.measures.forgotten(Passivation::Memory);
+        }
+        forgotten.is_some()
+    }
+
+    /// The account, if it is awake.
+    pub(crate) fn if_awake(&self, id: AccountId) -> Option<Account> {
+        match self.0.slots.get(&id).as_deref() {
+            Some(Slot::Awake(account)) => Some(account.clone()),
+            _ => None,
+        }
+    }
+
+    /// Shows every account that is awake.
+    pub(crate) fn each_awake(&self, mut look: impl FnMut(&Account)) {
+        for slot in &self.0.slots {
+            if let Slot::Awake(account) = slot.value() {
+                look(account);
+            }
+        }
     }
 
     /// Forgets every account: what is known of them may be of another time.
@@ -184,6 +209,7 @@ impl Registry {
     /// What has to be done from time to time: forgets idle accounts, and addresses whose rates are whole again.
     pub fn sweep(&self, idle: Seconds) {
         self.forget_idle(idle);
+        self.keep_within_memory();
         self.0.platform.limits.sweep();
     }
 

@@ -5,7 +5,7 @@
 //! use the budget only down to its half: the rest is kept for those who come within theirs.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tenantry_domain::{Allowance, Error, Limit, Quota, Result};
 
@@ -20,9 +20,6 @@ const PARTS: NonZeroU32 = NonZeroU32::new(100).expect("it is not zero");
 /// The budget of a partner's tree.
 pub(crate) struct Tree {
     budget: Bucket,
-    /// What was left of it when somebody last took from it, and when that was, in microseconds.
-    left: AtomicU32,
-    at: AtomicI64,
     /// Which stretch of time it is, and the weights of those who are busy in it, and in the one before.
     stretch: AtomicI64,
     now: AtomicU64,
@@ -38,9 +35,8 @@ pub(crate) struct Share {
 
 impl Default for Tree {
     fn default() -> Self {
-        let [stretch, at] = std::array::from_fn(|_| AtomicI64::new(0));
-        let budget = Bucket::new(Limit::Tree);
-        Self { budget, left: AtomicU32::new(u32::MAX), at, stretch, now: AtomicU64::new(0), before: AtomicU64::new(0) }
+        let [now, before] = std::array::from_fn(|_| AtomicU64::new(0));
+        Self { budget: Bucket::new(Limit::Tree), stretch: AtomicI64::new(0), now, before }
     }
 }
 
@@ -53,8 +49,7 @@ impl Default for Share {
 impl Tree {
     /// Charges a request of the account with this share and weight to the budget.
     pub(crate) fn charge(&self, share: &Share, weight: NonZeroU32, budget: Quota, ticks: &Ticks) -> Result<Allowance> {
-        let micros = ticks.micros();
-        let all = self.weights(share, weight, micros / (BUSY * 1_000_000));
+        let all = self.weights(share, weight, ticks.micros() / (BUSY * 1_000_000));
         // What a request costs: one, if nobody else is busy.
         let parts = u64::from(PARTS.get()).saturating_mul(all).div_ceil(weight.get().into());
         let whole = Quota {
@@ -64,25 +59,19 @@ impl Tree {
         let cost = u32::try_from(parts).unwrap_or(u32::MAX).min(whole.burst.get());
         let within = share.bucket.take(NonZeroU32::new(cost).unwrap_or(PARTS), whole, ticks);
         if let Err(refused) = within
-            && self.left_about(budget, micros) <= budget.burst.get() / 2
+            && self.budget.left_about(budget, ticks) <= budget.burst.get() / 2
         {
             return Err(match refused {
                 Error::RateLimited(allowance) => Error::RateLimited(Allowance { quota: budget, ..allowance }),
                 other => other,
             });
         }
-        let charged = self.budget.charge(budget, ticks);
-        self.left.store(charged.as_ref().map_or(0, |allowance| allowance.remaining), Ordering::Relaxed);
-        self.at.store(micros, Ordering::Relaxed);
-        charged
+        self.budget.charge(budget, ticks)
     }
 
-    /// What is left of the budget now, by what was left and the time since.
-    fn left_about(&self, budget: Quota, micros: i64) -> u32 {
-        let since = u64::try_from(micros - self.at.load(Ordering::Relaxed)).unwrap_or(0);
-        let filled = since.saturating_mul(budget.requests_per_second.get().into()) / 1_000_000;
-        let left = u64::from(self.left.load(Ordering::Relaxed)).saturating_add(filled);
-        u32::try_from(left).unwrap_or(u32::MAX).min(budget.burst.get())
+    /// The budget itself.
+    pub(crate) fn budget(&self) -> &Bucket {
+        &self.budget
     }
 
     /// The weights of all who are busy, this one among them.

@@ -55,7 +55,10 @@ impl Account {
         .await
     }
 
-    /// Live accounts directly below this one, by id: those whose id or name begins with `search`.
+    /// Live accounts directly below this one, by id; with `search` those whose id begins with it, if it looks like the beginning of
+    /// one, else those whose name does, by name.
+    ///
+    /// Errors: `Invalid` for an `after` that is not below this account.
     pub async fn accounts_below(&self, search: Option<&str>, after: Option<AccountId>, limit: u64) -> Result<Vec<AccountRecord>> {
         store::accounts::children(&self.platform().store.read, self.id(), search, after, limit).await
     }
@@ -85,6 +88,8 @@ impl Account {
             let kind = match (old.active, record.active) {
                 (true, false) => "account.suspended",
                 (false, true) => "account.resumed",
+                _ if record.settings.frozen && !old.settings.frozen => "account.frozen",
+                _ if old.settings.frozen && !record.settings.frozen => "account.unfrozen",
                 _ if draft.by.home() == Some(record.id) => "settings.updated",
                 _ => "account.updated",
             };

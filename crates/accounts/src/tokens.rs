@@ -371,6 +371,20 @@ impl Account {
         refuse_suspended(directory, above.as_deref())
     }
 
+    /// Refuses a change while this account or the one above it is frozen; the account above a frozen one may change it.
+    pub(crate) fn refuse_frozen(&self, directory: &Directory, by: &Caller) -> Result<()> {
+        let Some(claims) = by.claims() else { return Ok(()) };
+        let home = claims.act.as_ref().map_or(claims.aid, |act| act.oid);
+        let exempt = home != self.id() && !self.parent().is_some_and(|parent| parent.directory().account.settings.frozen);
+        if self.is_frozen(directory) && !exempt { Err(Error::AccountFrozen) } else { Ok(()) }
+    }
+
+    /// Whether this account, or the one above it, is frozen.
+    pub(crate) fn is_frozen(&self, directory: &Directory) -> bool {
+        let above = self.parent().map(Self::directory);
+        std::iter::once(directory).chain(above.as_deref()).any(|directory| directory.account.settings.frozen)
+    }
+
     /// The current moment.
     pub(crate) fn now(&self) -> Instant {
         self.platform().source.now()

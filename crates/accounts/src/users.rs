@@ -155,7 +155,7 @@ impl Account {
     /// Hashes a password that was chosen here.
     pub(crate) async fn hash(&self, password: Password) -> Result<PasswordHash> {
         let platform = self.platform();
-        platform.hashes.make(platform.hashes.place(self.id())?, password, platform.source.bytes()).await
+        platform.hashes.make(self.place_for_hash()?, password, platform.source.bytes()).await
     }
 }
 

@@ -17,9 +17,9 @@ use crate::tokens::AccessToken;
 use crate::users::{ChallengeType, OobChannel};
 
 /// Who may bring what people prove themselves with.
-const BRING: Policy = Policy::any_of(&["write:accounts:/auth/users"]);
+const BRING: Policy = Policy::any_of(&["write:accounts:/auth/users"]).signs_in();
 /// The same for one factor alone.
-const BRING_ONE: Policy = Policy::any_of(&["write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"]);
+const BRING_ONE: Policy = Policy::any_of(&["write:accounts:/auth/users", "write:accounts:/auth/users/no-mfa"]).signs_in();
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

@@ -111,6 +111,7 @@ impl ResponseError for ApiError {
                 | Error::AccountPending
                 | Error::IdentityRequired
                 | Error::TermsRequired
+                | Error::AccountFrozen
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::IdempotencyConflict | Error::EmailTaken => StatusCode::CONFLICT,

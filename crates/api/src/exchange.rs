@@ -14,7 +14,7 @@ use crate::tokens::AccessToken;
 pub(crate) fn routes() -> Vec<Route> {
     vec![post(
         "/v1/accounts/{partner_id}/auth/exchange_token",
-        ACCOUNTS_INSPECT,
+        ACCOUNTS_INSPECT.signs_in(),
         exchange_token,
         "Let a partner obtain a token that can be traded on a sub-account",
     )]

@@ -64,7 +64,7 @@ pub(crate) fn in_their_words(answer: HttpResponse) -> HttpResponse {
 }
 
 /// Every cause that the installer API names.
-pub(crate) const CODES: [&str; 15] = [
+pub(crate) const CODES: [&str; 16] = [
     "validation_error",
     "invalid_credentials",
     "token_expired",
@@ -74,6 +74,7 @@ pub(crate) const CODES: [&str; 15] = [
     "email_taken",
     "weak_password",
     "account_suspended",
+    "account_frozen",
     "not_found",
     "payload_too_large",
     "unsupported_media_type",

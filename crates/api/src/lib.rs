@@ -53,6 +53,7 @@ mod token_request;
 mod tokens;
 mod totp;
 mod ui;
+mod usage;
 mod users;
 mod well_known;
 mod wire;

@@ -59,7 +59,8 @@ async fn delete_account(call: Call, Id(id): Id<AccountId>) -> Result<Ok200<Accou
 /// Which accounts to list.
 #[derive(Deserialize, ToSchema)]
 struct AccountQuery {
-    /// The beginning of the id or of the name, without regard to case.
+    /// The beginning of the id (`P` or `T` and digits) or, with any other text, of the name, without regard to case. Names come in
+    /// alphabetical order, else accounts come by id.
     search: Option<String>,
     /// Page size.
     #[schema(minimum = 1, maximum = 100, default = 10)]
@@ -127,6 +128,9 @@ struct AccountChange {
     /// leaves unused is lent to the others.
     #[schema(minimum = 1, maximum = 1000)]
     weight: Option<i64>,
+    /// `true` freezes the account and everything below it: it can be read and signed in to, but only the account above it can change
+    /// anything; `false` lifts that.
+    frozen: Option<bool>,
 }
 
 impl AccountChange {
@@ -153,6 +157,7 @@ impl AccountChange {
                 client_limits: client_limits?,
                 budget: budget?,
                 weight: weight?,
+                frozen: self.frozen,
                 ..Default::default()
             })
         })();

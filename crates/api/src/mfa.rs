@@ -14,7 +14,7 @@ use crate::token_request::secret;
 use crate::users::{ChallengeType, OobChannel};
 
 /// Who may have codes sent.
-const MFA: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "write:accounts:/auth/mfa"]);
+const MFA: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "write:accounts:/auth/mfa"]).signs_in();
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

@@ -18,7 +18,8 @@ use crate::token_request::{FormOrJson, secret};
 use crate::tokens::refuse_form;
 
 /// Who may end a session.
-const REVOKE: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "create:accounts:auth:refresh_token"]).reserved();
+const REVOKE: Policy =
+    Policy::any_of(&["admin:accounts", "write:accounts", "create:accounts:auth:refresh_token"]).reserved().signs_in();
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -55,7 +56,7 @@ async fn introspect_token(at: Unproven, body: FormOrJson<OauthToken>) -> OauthRe
     let done = async {
         let OauthToken { token, client_id, client_secret, .. } = body.input?;
         let (account, client) = client(&at, client_id, client_secret).await?;
-        let demand = Demand { token_use: TokenUse::Access, scopes: &[], lane: Lane::Ordinary };
+        let demand = Demand { token_use: TokenUse::Access, scopes: &[], lane: Lane::Ordinary, changes: false };
         account.admit_client(&client, demand, origin(&at.request)).await?;
         Ok(TokenState::new(account.introspect(given(token)?.reveal()).await?))
     };

@@ -10,7 +10,9 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
+use tenantry_accounts::{Outcome, Refused};
 
+use crate::call::PathAccount;
 use crate::error::{ApiError, ErrorBody};
 use crate::route::Matched;
 use crate::server::State;
@@ -61,16 +63,36 @@ pub(crate) async fn observe(
     let route = Matched::template(http);
     let status = answer.status().as_u16();
     State::of(http).metrics.observe(route, http.method(), status, took.as_secs_f64());
+    if let Some(PathAccount(account)) = http.extensions().get() {
+        State::of(http).registry.note(*account, took, outcome(&answer));
+    }
     let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
     tracing::info!(request_id, method, route, status, microseconds, "request");
     Ok(answer)
 }
 
+/// What became of a request, for those who watch the account.
+fn outcome(answer: &ServiceResponse) -> Outcome {
+    let refused = || match error_of(answer)? {
+        ApiError::Domain(error) => Refused::by(&error),
+        _ => None,
+    };
+    match answer.status().as_u16() {
+        429 | 503 => refused().map_or(Outcome::Failed, Outcome::Refused),
+        500.. => Outcome::Failed,
+        _ => Outcome::Answered,
+    }
+}
+
+/// The error that an answer tells of.
+fn error_of(answer: &ServiceResponse) -> Option<ApiError> {
+    let kept = answer.response().extensions().get::<ApiError>().cloned();
+    kept.or_else(|| answer.response().error().and_then(|error| error.as_error::<ApiError>().cloned()))
+}
+
 /// Logs what went wrong, and names the request in the body so that somebody can find it there.
 fn with_request_id(answer: ServiceResponse, id: &RequestId) -> ServiceResponse {
-    let kept = answer.response().extensions().get::<ApiError>().cloned();
-    let error = kept.or_else(|| answer.response().error().and_then(|error| error.as_error::<ApiError>().cloned()));
-    let Some(error) = error else { return answer };
+    let Some(error) = error_of(&answer) else { return answer };
     if let Some(hidden) = error.hidden() {
         tracing::error!(request_id = id.text(), error = hidden, "request failed");
     }

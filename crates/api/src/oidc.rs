@@ -15,7 +15,7 @@ use crate::token_request::secret;
 use crate::tokens::TokenType;
 
 /// Who may bring a provider's code.
-const REDEEM: Policy = Policy::any_of(&["write:accounts:/auth/users"]);
+const REDEEM: Policy = Policy::any_of(&["write:accounts:/auth/users"]).signs_in();
 
 pub(crate) fn routes() -> Vec<Route> {
     // A link in a page sets no header.

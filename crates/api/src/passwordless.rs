@@ -23,11 +23,12 @@ const SEND: Policy = Policy::any_of(&[
     "write:accounts:/auth/passwordless",
     "write:accounts:/auth/passwordless-sms",
     "write:accounts:/auth/passwordless-email",
-]);
+])
+.signs_in();
 /// Who may hand codes over.
-const MAKE: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "write:accounts:/auth/passwordless/code"]);
+const MAKE: Policy = Policy::any_of(&["admin:accounts", "write:accounts", "write:accounts:/auth/passwordless/code"]).signs_in();
 /// Any live token.
-const ANYONE: Policy = Policy::any_of(&[]);
+const ANYONE: Policy = Policy::any_of(&[]).signs_in();
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![

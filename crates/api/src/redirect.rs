@@ -20,7 +20,7 @@ use crate::route::{Policy, Route, post};
 const MAX_CLAIMS: usize = 5;
 
 pub(crate) fn routes() -> Vec<Route> {
-    let any_person = Policy::any_of(&[]);
+    let any_person = Policy::any_of(&[]).signs_in();
     vec![post("/v1/accounts/{oid}/auth/redirect", any_person, redirect, "Add an ID token of the calling user to a URL")]
 }
 

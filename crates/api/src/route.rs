@@ -35,6 +35,8 @@ pub struct Policy {
     pub lane: Lane,
     /// A query parameter that may hold the token, for callers who cannot set a header.
     pub in_query: Option<&'static str>,
+    /// Whether it is a part of signing in, which goes on while the account is frozen. What only reads goes on, too.
+    pub signs_in: bool,
 }
 
 /// What a caller must show.
@@ -74,32 +76,32 @@ impl Access {
 impl Policy {
     /// A token with one of these scopes.
     pub const fn any_of(scopes: &'static [&'static str]) -> Self {
-        Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary, in_query: None }
+        Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary, in_query: None, signs_in: false }
     }
 
     /// Nothing to show. Has to be typed out.
     pub const fn public() -> Self {
-        Self { access: Access::Public, lane: Lane::Ordinary, in_query: None }
+        Self { access: Access::Public, lane: Lane::Ordinary, in_query: None, signs_in: false }
     }
 
     /// Credentials as RFC 6749 section 2.3 has them, or an exchange token.
     pub const fn token_endpoint() -> Self {
-        Self { access: Access::TokenEndpoint, lane: Lane::Reserved, in_query: None }
+        Self { access: Access::TokenEndpoint, lane: Lane::Reserved, in_query: None, signs_in: false }
     }
 
     /// A client's secret.
     pub(crate) const fn client() -> Self {
-        Self { access: Access::Client, lane: Lane::Reserved, in_query: None }
+        Self { access: Access::Client, lane: Lane::Reserved, in_query: None, signs_in: false }
     }
 
     /// Nothing to show yet: account users who sign in.
     pub(crate) const fn console() -> Self {
-        Self { access: Access::Console, lane: Lane::Reserved, in_query: None }
+        Self { access: Access::Console, lane: Lane::Reserved, in_query: None, signs_in: false }
     }
 
     /// An account user, in its own affairs.
     pub(crate) const fn person() -> Self {
-        Self { access: Access::Person, lane: Lane::Reserved, in_query: None }
+        Self { access: Access::Person, lane: Lane::Reserved, in_query: None, signs_in: false }
     }
 
     /// An installer, that has shown nothing yet.
@@ -115,6 +117,11 @@ impl Policy {
     /// The same where the token may also stand in this query parameter.
     pub(crate) const fn or_in_query(self, name: &'static str) -> Self {
         Self { in_query: Some(name), ..self }
+    }
+
+    /// The same as a part of signing in.
+    pub(crate) const fn signs_in(self) -> Self {
+        Self { signs_in: true, ..self }
     }
 
     /// The same, with a share of its own under a flood: for what repairs an account.
@@ -175,6 +182,7 @@ pub fn routes() -> Vec<Route> {
         crate::keys::routes(),
         crate::management::routes(),
         crate::members::routes(),
+        crate::usage::routes(),
         crate::settings::routes(),
         crate::events::routes(),
         crate::well_known::routes(),
@@ -269,7 +277,7 @@ where
     Args: FromRequest + 'static,
     F::Output: Responder + 'static,
 {
-    let policy = Policy { access, lane: Lane::Ordinary, in_query: None };
+    let policy = Policy { access, lane: Lane::Ordinary, in_query: None, signs_in: false };
     Route {
         method: Method::GET,
         path,
@@ -398,7 +406,7 @@ async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpRe
         access if access.is_of_installers() => installers::in_their_words(HttpResponse::from_error(error)),
         _ => HttpResponse::from_error(error),
     };
-    if let Err(error) = admit(route.policy, request).await {
+    if let Err(error) = admit(route, request).await {
         body::drain(request, payload).await;
         return refuse(error);
     }
@@ -418,7 +426,9 @@ async fn watch(route: &Route, request: &HttpRequest, payload: Payload) -> HttpRe
     answer
 }
 
-async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
+async fn admit(route: &Route, request: &HttpRequest) -> Result<()> {
+    let policy = route.policy;
+    let changes = !route.method.is_safe() && !policy.signs_in;
     let registry = &State::of(request).registry;
     let allowance = match policy.access {
         Access::Probe => None,
@@ -446,15 +456,15 @@ async fn admit(policy: Policy, request: &HttpRequest) -> Result<()> {
             registry.platform().charge(forwarded::client(request))?
         }
         Access::Person => {
-            let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane };
+            let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane, changes };
             authenticated(request, policy, AccountId::console(), demand).await?
         }
         Access::Installer => {
-            let demand = Demand { token_use: TokenUse::Installer, scopes: &[], lane: policy.lane };
+            let demand = Demand { token_use: TokenUse::Installer, scopes: &[], lane: policy.lane, changes };
             authenticated(request, policy, path_account(request)?, demand).await?
         }
         Access::AnyOf(scopes) => {
-            let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane };
+            let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane, changes };
             authenticated(request, policy, path_account(request)?, demand).await?
         }
     };
@@ -480,6 +490,7 @@ async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId
         (Some(_), Some(_)) => return Err(ApiError::invalid("Authorization", "must be left out where the query has the token")),
         (bearer, in_query) => bearer.or(in_query.as_deref()),
     };
+    request.extensions_mut().insert(PathAccount(account));
     let admitted = registry.authenticate(token, account, demand, call::origin(request)).await?;
     let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
     request.extensions_mut().insert(call);

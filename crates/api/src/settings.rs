@@ -268,7 +268,7 @@ impl QuotaBody {
         }
     }
 
-    fn new(quota: Quota) -> Self {
+    pub(crate) fn new(quota: Quota) -> Self {
         Self { requests_per_second: quota.requests_per_second.get().into(), burst: quota.burst.get().into() }
     }
 }
@@ -276,6 +276,7 @@ impl QuotaBody {
 /// An account as it is answered.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Account)]
+#[expect(clippy::struct_excessive_bools, reason = "the contract has them so")]
 pub(crate) struct AccountView {
     /// The account: mode letter and 8 digits. Also its record id.
     id: String,
@@ -288,6 +289,8 @@ pub(crate) struct AccountView {
     livemode: bool,
     /// `false` while suspended; set by the account above.
     active: bool,
+    /// Whether it can be read and signed in to, but not changed; set by the account above.
+    frozen: bool,
     /// A name for people.
     display_name: String,
     /// The company behind it.
@@ -350,6 +353,7 @@ impl AccountView {
             partner_id: account.id.partner_number().to_owned(),
             livemode: account.id.mode() == Mode::Production,
             active: account.active,
+            frozen: account.settings.frozen,
             display_name: account.display_name.as_str().to_owned(),
             company: account.company.as_ref().map(CompanyBody::new),
             language_code: account.language_code.clone(),

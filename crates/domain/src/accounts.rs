@@ -45,6 +45,9 @@ pub struct Settings {
     /// How much of its partner's budget is its own, beside the others'. Set by the parent.
     #[serde(default = "Settings::even", skip_serializing_if = "Settings::is_even")]
     pub weight: NonZeroU32,
+    /// Whether nobody but its parent may change anything in it or below it. Set by the parent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub frozen: bool,
     /// How long access tokens live, in seconds; the server's default if unset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_lifetime: Option<Seconds>,
@@ -82,6 +85,7 @@ impl Default for Settings {
         Self {
             partner_access: true,
             weight: Self::EVEN,
+            frozen: false,
             token_lifetime: None,
             signing_algorithm: Algorithm::default(),
             installer_signing_algorithm: Self::for_installers(),
@@ -154,6 +158,8 @@ pub struct AccountChange {
     pub budget: Change<Quota>,
     /// By the parent only: see [`Settings::weight`].
     pub weight: Option<NonZeroU32>,
+    /// By the parent only: see [`Settings::frozen`].
+    pub frozen: Option<bool>,
 }
 
 /// An account as it is kept.
@@ -200,6 +206,7 @@ impl AccountRecord {
                 jwks: change.jwks.apply(old.settings.jwks),
                 partner_access: change.partner_access.unwrap_or(old.settings.partner_access),
                 weight: change.weight.unwrap_or(old.settings.weight),
+                frozen: change.frozen.unwrap_or(old.settings.frozen),
                 token_lifetime: change.token_lifetime.apply(old.settings.token_lifetime),
                 signing_algorithm: change.signing_algorithm.unwrap_or(old.settings.signing_algorithm),
                 installer_signing_algorithm: change

@@ -108,6 +108,9 @@ pub enum Error {
     /// The account, or the partner above it, is suspended.
     #[error("The account is suspended.")]
     AccountSuspended,
+    /// The account, or the partner above it, is frozen, and the call would change something.
+    #[error("The account is frozen: it can be read and signed in to, but not changed.")]
+    AccountFrozen,
     /// What is looked for could be any of too many records.
     #[error("The search is too broad: narrow it by another filter.")]
     QueryTooBroad,
@@ -172,6 +175,7 @@ impl Error {
             Self::ScopeNotDelegable(_) => "scope_not_delegable",
             Self::NotASubAccount => "not_a_sub_account",
             Self::AccountSuspended => "account_suspended",
+            Self::AccountFrozen => "account_frozen",
             Self::QueryTooBroad => "query_too_broad",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::NotFound => "not_found",

@@ -85,6 +85,8 @@ pub(crate) struct Config {
     pub(crate) notify: bool,
     /// When an unused account leaves memory, in seconds.
     pub(crate) account_idle: i64,
+    /// How much memory accounts that are in use may take, in MiB, about; those that were not used for longest leave it.
+    account_memory_mib: u64,
     /// How long /readyz says no before the listener closes, in seconds.
     pub(crate) shutdown_delay: u64,
     /// How long open requests may take to end, in seconds.
@@ -145,6 +147,7 @@ impl Default for Config {
             poll_ms: 200,
             notify: false,
             account_idle: 900,
+            account_memory_mib: 1024,
             shutdown_delay: 0,
             shutdown_timeout: 30,
             trusted_proxies: Vec::new(),
@@ -215,8 +218,8 @@ impl Config {
         if (1..2 * config.poll_ms).contains(&config.freshness_ms) {
             bail!("freshness_ms must be at least twice poll_ms, or 0");
         }
-        if config.database_connections == 0 || config.account_idle < 1 {
-            bail!("database_connections and account_idle must be at least 1");
+        if config.database_connections == 0 || config.account_idle < 1 || config.account_memory_mib == 0 {
+            bail!("database_connections, account_idle and account_memory_mib must be at least 1");
         }
         Ok(config)
     }
@@ -257,6 +260,7 @@ impl Config {
             token_lifetime: self.token_lifetime,
             session_lifetime: self.session_lifetime,
             federation_loopback: self.federation_loopback,
+            account_memory: self.account_memory_mib.saturating_mul(1 << 20),
             quotas: self.limits_enabled.then_some(quotas),
             freshness: Duration::from_millis(self.freshness_ms),
             notify: self.notify,

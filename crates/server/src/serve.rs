@@ -17,6 +17,8 @@ use crate::{metrics, vault};
 
 /// How often idle accounts are looked for.
 const SWEEP: Duration = Duration::from_secs(30);
+/// How often room is made for accounts, at most.
+const CROWDED: Duration = Duration::from_secs(1);
 /// How often ended sessions and old attempts are removed.
 const PRUNE: Duration = Duration::from_mins(5);
 /// How often SQLite's log of changes is emptied.
@@ -84,6 +86,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         actix_rt::spawn(follow(registry.clone(), config.poll(), config.notify.then_some(database)));
     }
     actix_rt::spawn(sweep(registry.clone(), config.account_idle));
+    actix_rt::spawn(make_room(registry.clone()));
     actix_rt::spawn(store_uses(registry.clone()));
     actix_rt::spawn(prune(registry.clone()));
     actix_rt::spawn(empty_logs(registry.clone()));
@@ -166,6 +169,16 @@ async fn sweep(registry: Registry, idle: i64) {
     loop {
         tokio::time::sleep(SWEEP).await;
         registry.sweep(idle);
+    }
+}
+
+/// Forgets accounts when there is no more room for others.
+async fn make_room(registry: Registry) {
+    loop {
+        registry.crowded().await;
+        registry.keep_within_memory();
+        // Of those that are in use just now nobody is forgotten: not all of the time goes into looking for others.
+        tokio::time::sleep(CROWDED).await;
     }
 }
 

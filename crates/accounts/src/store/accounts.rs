@@ -10,7 +10,7 @@ use sea_orm::{
 use tenantry_domain::{AccountId, AccountRecord, Error, Result, fold};
 use tenantry_entity::account::{ActiveModel, Column, Entity, Model};
 
-use super::{begins_with, corrupt, json, stamp, stamped, storage, taken, to_json};
+use super::{begins_with_from, corrupt, json, stamp, stamped, storage, taken, to_json};
 
 /// The account and the version of its configuration.
 pub(crate) async fn find(db: &impl ConnectionTrait, account: AccountId) -> Result<Option<(AccountRecord, i64)>> {
@@ -76,7 +76,8 @@ pub(crate) async fn next_child(db: &impl ConnectionTrait, parent: AccountId) -> 
     }
 }
 
-/// Live accounts directly below `parent` by id, after `after`: those whose id or name begins with `search`.
+/// Live accounts directly below `parent`, after `after`: by id; or those whose id begins with what looks like the beginning of one;
+/// or those whose name begins with anything else, by name. However many there are, only those of the page are looked at.
 pub(crate) async fn children(
     db: &impl ConnectionTrait,
     parent: AccountId,
@@ -84,16 +85,36 @@ pub(crate) async fn children(
     after: Option<AccountId>,
     limit: u64,
 ) -> Result<Vec<AccountRecord>> {
-    let mut query = Entity::find().filter(Column::Parent.eq(parent.as_str())).filter(Column::DeletedAt.is_null());
-    if let Some(search) = search {
-        let id = begins_with(Column::Id, &search.trim().to_uppercase());
-        query = query.filter(Condition::any().add(id).add(begins_with(Column::NameKey, &fold(search))));
-    }
-    if let Some(after) = after {
-        query = query.filter(Column::Id.gt(after.as_str()));
+    let below = || Entity::find().filter(Column::Parent.eq(parent.as_str()));
+    let search = search.map(str::trim).filter(|search| !search.is_empty());
+    let by_name = search.filter(|search| !begins_an_id(search)).map(fold);
+    let mut query = below().filter(Column::DeletedAt.is_null());
+    if let Some(prefix) = by_name {
+        let mut from = prefix.clone();
+        if let Some(after) = after {
+            let reached = below().filter(Column::Id.eq(after.as_str())).one(db).await.map_err(storage)?;
+            let key = reached.ok_or_else(|| Error::invalid("starting_after", "is no account below this one"))?.name_key;
+            let same = Condition::all().add(Column::NameKey.eq(&key)).add(Column::Id.gt(after.as_str()));
+            query = query.filter(Condition::any().add(Column::NameKey.gt(&key)).add(same));
+            from = Ord::max(from, key);
+        }
+        query = query.filter(begins_with_from(Column::NameKey, &prefix, &from)).order_by_asc(Column::NameKey);
+    } else {
+        let prefix = search.unwrap_or_default().to_uppercase();
+        let from = after.as_ref().map_or(prefix.as_str(), |after| Ord::max(prefix.as_str(), after.as_str()));
+        query = query.filter(begins_with_from(Column::Id, &prefix, from));
+        if let Some(after) = after {
+            query = query.filter(Column::Id.ne(after.as_str()));
+        }
     }
     let rows = query.order_by_asc(Column::Id).limit(limit).all(db).await.map_err(storage)?;
     rows.into_iter().map(record).collect()
+}
+
+/// Whether this is how an account's id begins: its mode and some digits.
+fn begins_an_id(text: &str) -> bool {
+    let digits = text.strip_prefix(['P', 'p', 'T', 't']).unwrap_or_default();
+    (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn columns(account: &AccountRecord) -> ActiveModel {

@@ -1,5 +1,6 @@
 //! The runtime's promises, tried where HTTP does not reach: with operations that panic, stall or fail on purpose.
 
+mod memory;
 mod model;
 mod nodes;
 mod runtime;
@@ -8,7 +9,7 @@ mod search;
 mod signatures;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tenantry_domain::{AccountId, PublicUrl, RoleInput, Scopes};
 use tenantry_test_database::TestDatabase;
@@ -41,6 +42,11 @@ impl World {
     /// Another runtime on the same database: what a second node would be.
     async fn second(&self) -> Registry {
         registry(&Database::parse(&self.database.url).unwrap(), &self.clock, 1).await
+    }
+
+    /// So many seconds pass.
+    fn pass(&self, seconds: i64) {
+        self.clock.fetch_add(seconds * 1_000_000, Ordering::Relaxed);
     }
 
     async fn operator(&self) -> Account {

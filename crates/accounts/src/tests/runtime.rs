@@ -70,11 +70,11 @@ async fn an_account_that_panics_again_and_again_rests_for_a_while() {
     assert_eq!(create_role(&operator, "role 2").await, Err(Error::Unavailable));
     operator.enter(Lane::Above).await.unwrap();
     create_role(&neighbour, "role 3").await.unwrap();
-    world.clock.fetch_add(11_000_000, Ordering::Relaxed);
+    world.pass(11);
     create_role(&world.operator().await, "role 4").await.unwrap();
     assert_eq!(panics(false).await, Err(Error::OutcomeUnknown));
     assert_eq!(create_role(&operator, "role 5").await, Err(Error::Unavailable), "once more is enough");
-    world.clock.fetch_add(61_000_000, Ordering::Relaxed);
+    world.pass(61);
     assert_eq!(panics(false).await, Err(Error::OutcomeUnknown));
     create_role(&world.operator().await, "role 6").await.unwrap();
 }
@@ -232,7 +232,7 @@ async fn an_account_rests_only_when_nobody_holds_it() {
     operator.create_account(Caller::system(), input).await.unwrap();
     let partner = world.registry.get("T11200000".parse().unwrap()).await.unwrap();
     drop(operator);
-    world.clock.fetch_add(901_000_000, Ordering::Relaxed);
+    world.pass(901);
     world.registry.forget_idle(900);
     assert_eq!(world.registry.awake(), 2, "the partner is held, and holds the operator");
     drop(partner);

@@ -9,8 +9,8 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sea_orm::{ConnectionTrait, Statement};
 use tenantry_domain::{
-    Attribute, AttributeType, Change, CustomerChange, CustomerCompany, CustomerType, CustomersSettingsChange, Proof, TagId,
-    TagInput, TokenInput, TokenPair, fold,
+    AccountInput, Attribute, AttributeType, Change, CustomerChange, CustomerCompany, CustomerType, CustomersSettingsChange,
+    Proof, TagId, TagInput, TokenInput, TokenPair, fold,
 };
 use tenantry_test_database::TestDatabase;
 
@@ -316,8 +316,8 @@ async fn fill(db: &impl ConnectionTrait, tag: TagId, count: usize) {
     }
 }
 
-#[actix_rt::test]
-async fn no_search_walks_a_large_account() {
+/// A runtime of which every statement that reads is heard.
+async fn overheard() -> (TestDatabase, Registry, Arc<Mutex<Vec<Statement>>>) {
     let database = TestDatabase::create().await;
     let opened = Database::parse(&database.url).unwrap();
     Schema::up(&opened).await.unwrap();
@@ -330,6 +330,81 @@ async fn no_search_walks_a_large_account() {
     store.read.overhear(move |told| heard.lock().unwrap().push(told.statement.clone()));
     let registry = Registry::new(Arc::new(Platform::new(store, source, vault, public, Choices::default())), 1);
     registry.platform().bootstrap().await.unwrap().unwrap();
+    (database, registry, asked)
+}
+
+/// A partner lists and searches as many accounts as it may have, page by page.
+#[actix_rt::test]
+async fn no_list_of_accounts_walks_over_all_of_them() {
+    let (database, registry, asked) = overheard().await;
+    let operator = registry.get(operator()).await.unwrap();
+    let input = AccountInput {
+        display_name: "Partner".parse().unwrap(),
+        account_id: Some("T11200000".parse().unwrap()),
+        company: None,
+        language_code: None,
+    };
+    operator.create_account(Caller::system(), input).await.unwrap();
+    let partner = registry.get("T11200000".parse().unwrap()).await.unwrap();
+    let writer = sea_orm::Database::connect(&database.url).await.unwrap();
+    let many = 30_000;
+    let (numbers, id) = if TestDatabase::is_postgres() {
+        (format!("SELECT n FROM generate_series(1, {many}) n"), "lpad(n::text, 5, '0')")
+    } else {
+        let all = format!("WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < {many}) SELECT n FROM c");
+        (all, "printf('%05d', n)")
+    };
+    // Every third has the same name, and every tenth is gone.
+    let columns = "parent, version, next_child, active, settings, created_by, created_at, updated_at";
+    let rest = "parent, version, 1, active, settings, created_by, created_at, updated_at";
+    let sql = format!(
+        "INSERT INTO account (id, display_name, name_key, deleted_at, {columns}) SELECT 'T112' || {id}, 'Shop', \
+         CASE WHEN n % 3 = 0 THEN 'shop' ELSE 'shop ' || n END, CASE WHEN n % 10 = 0 THEN n END, {rest} \
+         FROM ({numbers}) numbers, (SELECT 'T11200000' AS parent, version, active, settings, created_by, created_at, updated_at \
+         FROM account WHERE id = 'T11200000') one"
+    );
+    writer.execute_unprepared(&sql).await.unwrap();
+    if TestDatabase::is_postgres() {
+        writer.execute_unprepared("ANALYZE").await.unwrap();
+    }
+    let name = |n: usize| if n.is_multiple_of(3) { "shop".to_owned() } else { format!("shop {n}") };
+    for (search, wanted) in [
+        (None, (1..=many).filter(|n| n % 10 != 0).collect::<Vec<_>>()),
+        (Some("t11202"), (2000..3000).filter(|n| n % 10 != 0).collect()),
+        (Some("T11209999"), vec![9999]),
+        (Some(" SHOP 2999 "), vec![2999, 29990, 29991, 29992, 29993, 29994, 29995, 29996, 29997, 29998, 29999]),
+        (Some("shop"), (1..=many).filter(|n| n % 10 != 0).collect()),
+        (Some("nobody"), vec![]),
+        (Some("t"), vec![]),
+    ] {
+        let mut wanted: Vec<usize> = wanted.into_iter().filter(|n| n % 10 != 0).collect();
+        if search.is_some_and(|search| search.trim().to_lowercase().starts_with("shop")) {
+            wanted.retain(|n| search.is_none_or(|search| name(*n).starts_with(&search.trim().to_lowercase())));
+            wanted.sort_by_key(|n| (name(*n), *n));
+        }
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            asked.lock().unwrap().clear();
+            let page = partner.accounts_below(search, after, 100).await.unwrap();
+            if found.len() < 300 {
+                let statements = std::mem::take(&mut *asked.lock().unwrap());
+                for statement in statements {
+                    walks_little(&writer, &statement.to_string()).await;
+                }
+            }
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            found.extend(page.iter().map(|account| account.id.as_str()[4..].parse::<usize>().unwrap()));
+        }
+        assert!(found == wanted, "{search:?}: {} of {}", found.len(), wanted.len());
+    }
+    let elsewhere = partner.accounts_below(Some("shop"), Some("T11300001".parse().unwrap()), 10).await;
+    assert!(matches!(elsewhere, Err(tenantry_domain::Error::Invalid(_))));
+}
+
+#[actix_rt::test]
+async fn no_search_walks_a_large_account() {
+    let (database, registry, asked) = overheard().await;
     let account = registry.get(operator()).await.unwrap();
     let shoe = Attribute { name: "shoe".to_owned(), kind: AttributeType::Integer, multiple_values: false, private: false };
     let settings = CustomersSettingsChange { attributes: Some(vec![shoe]), ..CustomersSettingsChange::default() };

@@ -1,0 +1,35 @@
+use sea_orm_migration::prelude::*;
+
+use crate::run;
+
+#[derive(DeriveMigrationName)]
+pub(crate) struct Migration;
+
+/// Whoever lists the accounts below one walks over none that are gone, and finds names in their order.
+const UP: [&str; 4] = [
+    "CREATE INDEX account_below ON account (parent, id) WHERE deleted_at IS NULL",
+    "CREATE INDEX account_below_by_name ON account (parent, name_key, id) WHERE deleted_at IS NULL",
+    "DROP INDEX account_by_parent",
+    "DROP INDEX account_by_name",
+];
+const DOWN: [&str; 4] = [
+    "CREATE INDEX account_by_name ON account (parent, name_key)",
+    "CREATE INDEX account_by_parent ON account (parent, id)",
+    "DROP INDEX account_below_by_name",
+    "DROP INDEX account_below",
+];
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
+    }
+
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, &UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, &DOWN).await
+    }
+}
