@@ -93,7 +93,7 @@ pub(crate) struct Place {
     name: &'static str,
     pub(crate) directory: TempDir,
     /// The database as the program takes it; of SQLite the file in the directory.
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Place {

@@ -8,9 +8,11 @@ mod baseline;
 mod customers;
 mod http;
 mod load;
+mod neighbours;
 mod nodes;
 mod people;
 mod report;
+mod scale;
 mod server;
 mod world;
 
@@ -18,7 +20,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::http::{Connection, Request};
@@ -58,6 +59,9 @@ fn main() -> Result<()> {
     let system = actix_rt::System::new();
     match arguments[..] {
         ["hello"] => system.block_on(baseline::hello()),
+        ["awake"] => loop {
+            std::hint::spin_loop();
+        },
         ["hashes"] => baseline::hashes(TURN).map(tell),
         ["creates", url] => system.block_on(baseline::creates(url, TURN)).map(tell),
         ["sign"] => baseline::sign(TURN).map(tell),
@@ -120,7 +124,7 @@ async fn run(parts: &[&str]) -> Result<()> {
         speed(&mut report, rounds).await?;
     }
     if wanted("neighbours") {
-        neighbours(&mut report, rounds).await?;
+        neighbours::neighbours(&mut report, rounds, !parts.contains(&"quick")).await?;
     }
     if wanted("people") {
         people::people(&mut report, rounds).await?;
@@ -130,6 +134,9 @@ async fn run(parts: &[&str]) -> Result<()> {
     }
     if wanted("nodes") {
         nodes::nodes(&mut report, rounds).await?;
+    }
+    if wanted("scale") {
+        scale::scale(&mut report, rounds, parts.contains(&"quick")).await?;
     }
     if wanted("start") {
         start(&mut report, rounds).await?;
@@ -232,79 +239,6 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
     report.add("read p99 while its account is written / without", ratio(&busy, &quiet), "", Target::AtMost(2.0), p99);
     report.add("durable creates, 1 writer / FULL-sync commits", median(rates[7].clone()), "", Target::AtLeast(0.5), "");
     report.add("durable creates, 16 writers / FULL-sync commits", median(rates[8].clone()), "", Target::AtLeast(2.0), "");
-    Ok(())
-}
-
-/// One account at ten times its rate, with reads and with writes, and its neighbour at a steady, modest one.
-async fn neighbours(report: &mut Report, rounds: usize) -> Result<()> {
-    let directory = TempDir::new_in(".")?;
-    let (server, world) = World::start(directory.path(), &[], 2).await?;
-    let mut wire = Connection::open(server.api).await?;
-    let (noisy, neighbour) = (&world.below[0], world.below[1].client(&mut wire).await?.0);
-    let mut crowd = Vec::new();
-    for _ in 0..4 {
-        crowd.push(noisy.client(&mut wire).await?.0);
-    }
-    let role = wire.json(&noisy.create_role()).await?;
-    let role = format!("auth/roles/{}", role["id"].as_str().context("an id")?);
-    let reads: Vec<Request> = crowd.iter().map(|client| Request::get(&client.path(&role), &client.token)).collect();
-    let change = json!({"description": "changed by a load", "scope": []});
-    let writes: Vec<Request> =
-        crowd.iter().map(|client| Request::json("PUT", &client.path(&role), &client.token, &change)).collect();
-    let read = Request::get(&neighbour.path("auth/roles"), &neighbour.token);
-
-    let steady = Load { connections: 8, duration: ROUND, rate: Some(180.0), refusals: false };
-    // Its rate is 500 a second.
-    let flood = Load { connections: 64, duration: ROUND, rate: Some(5_000.0), refusals: true };
-    // The flood begins before anybody looks, and ends after.
-    let margin = Duration::from_millis(300);
-    let beside = async |requests: &[Request]| {
-        let theirs = async {
-            actix_rt::time::sleep(margin).await;
-            steady.run(server.api, |_, _| &read).await
-        };
-        let flood = Load { duration: ROUND + 2 * margin, ..flood };
-        let flooding = flood.run(server.api, |connection, nth| &requests[(connection + nth) % requests.len()]);
-        futures_util::future::try_join(theirs, flooding).await
-    };
-    let (mut quiet, mut read_flood, mut write_flood, mut passed) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        quiet.push(steady.run(server.api, |_, _| &read).await?.percentile(0.99));
-        for (requests, seen) in [(&reads, &mut read_flood), (&writes, &mut write_flood)] {
-            let (theirs, flooding) = beside(requests).await?;
-            seen.push(theirs.percentile(0.99));
-            passed.push((flooding.answered() + flooding.refused) as f64);
-            ensure!(
-                flooding.answered() as f64 <= 1000.0 + 500.0 * (ROUND + 2 * margin).as_secs_f64() + 100.0,
-                "the flood passed its rate"
-            );
-            ensure!(flooding.refused > 0, "nothing of the flood was refused");
-        }
-        actix_rt::time::sleep(ROUND).await; // the buckets fill
-    }
-    let p99 = |seen: &[f64]| format!("{:.2} ms, {:.2} ms quiet", median(seen.to_vec()), median(quiet.clone()));
-    let name = "neighbour's p99 beside ten times an account's rate of";
-    report.add(&format!("{name} reads / quiet"), ratio(&read_flood, &quiet), "", Target::AtMost(2.0), p99(&read_flood));
-    report.add(&format!("{name} writes / quiet"), ratio(&write_flood, &quiet), "", Target::AtMost(2.0), p99(&write_flood));
-
-    // In the middle of a flood its partner suspends it.
-    let suspend = Request::json(
-        "PUT",
-        &world.partner.path(&format!("management/accounts/{}", noisy.id)),
-        &world.partner.token,
-        &json!({"active": false}),
-    );
-    let mut wire = Connection::open(server.api).await?;
-    let suspended = async {
-        actix_rt::time::sleep(ROUND / 2).await;
-        let begun = Instant::now();
-        wire.json(&suspend).await?;
-        anyhow::Ok(begun.elapsed())
-    };
-    let drowned = async { Ok(flood.run(server.api, |connection, nth| &writes[(connection + nth) % writes.len()]).await.err()) };
-    let (took, end) = futures_util::future::try_join(suspended, drowned).await?;
-    ensure!(end.is_some_and(|end| end.to_string().contains("account_suspended")), "the flood went on after the suspension");
-    report.add("suspending an account in the middle of its flood", took.as_secs_f64() * 1000.0, " ms", Target::AtMost(500.0), "");
     Ok(())
 }
 

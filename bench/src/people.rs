@@ -1,5 +1,5 @@
-//! People who sign in: how many logins the pool of hashes carries, what a refresh costs, what a flood of logins does to
-//! others, and whether time tells who is known.
+//! People who sign in: how many logins the pool of hashes carries, what a refresh costs, and whether time tells who is
+//! known.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -7,12 +7,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use futures_util::future::{try_join, try_join_all};
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::http::{Connection, Request};
-use crate::load::{Load, Seen};
+use crate::load::Load;
 use crate::report::{Report, Target};
 use crate::server::{Server, baseline};
 use crate::world::{Member, World};
@@ -33,7 +33,7 @@ const PASSWORD: &str = "correct horse battery staple";
 type Ask<'a> = Box<dyn Fn(&str) -> Request + 'a>;
 
 /// A client of an account that brings people's words.
-struct App {
+pub(crate) struct App {
     account: Member,
     client_id: String,
     basic: String,
@@ -58,9 +58,20 @@ impl App {
         Ok(Self { account, client_id, basic: crate::world::basic(&credentials)? })
     }
 
+    /// One with somebody who logs in.
+    pub(crate) async fn with_user(wire: &mut Connection, member: &Member) -> Result<Self> {
+        let admin = member.client(wire).await?.0;
+        wire.json(&admin.post("auth/users", &json!({"username": user(0), "password": PASSWORD}))).await?;
+        Self::new(wire, &admin).await
+    }
+
+    /// That one's login.
+    pub(crate) fn log_in_user(&self) -> Request {
+        self.log_in(&user(0), PASSWORD)
+    }
+
     fn client_credentials(&self) -> Request {
-        let body = json!({"grant_type": "client_credentials", "audience": self.account.audience()});
-        Request::token(&self.account.path("auth/token"), &self.basic, &body)
+        self.account.client_credentials(&self.basic)
     }
 
     fn log_in(&self, username: &str, password: &str) -> Request {
@@ -93,7 +104,7 @@ async fn apps(wire: &mut Connection, world: &World, users: usize) -> Result<Vec<
 
 /// Logins of one person of each account.
 pub(crate) async fn log_ins(wire: &mut Connection, world: &World) -> Result<Vec<Request>> {
-    Ok(apps(wire, world, 1).await?.iter().map(|app| app.log_in(&user(0), PASSWORD)).collect())
+    Ok(apps(wire, world, 1).await?.iter().map(App::log_in_user).collect())
 }
 
 /// All figures of people.
@@ -106,7 +117,6 @@ pub(crate) async fn people(report: &mut Report, rounds: usize) -> Result<()> {
     let apps = apps(&mut wire, &world, USERS).await?;
     logins(report, rounds, &server, &apps).await?;
     refreshes(report, rounds, &server, &apps).await?;
-    flood(report, rounds, &server, &apps).await?;
     enumeration(report, &server, &world).await
 }
 
@@ -162,39 +172,6 @@ async fn renew(address: SocketAddr, app: &App, token: &mut String, begun: Instan
         renewed += 1;
     }
     Ok(renewed)
-}
-
-/// One account is asked for ten times the logins that all threads could hash; another one logs people in at a modest pace.
-async fn flood(report: &mut Report, rounds: usize, server: &Server, apps: &[App]) -> Result<()> {
-    let noisy: Vec<Request> = (0..USERS).map(|n| apps[0].log_in(&user(n), PASSWORD)).collect();
-    let theirs: Vec<Request> = (0..USERS).map(|n| apps[1].log_in(&user(n), PASSWORD)).collect();
-    let capacity = baseline(&["hashes"])?;
-    let steady = Load { connections: 4, duration: 3 * SPELL, rate: Some(capacity / 5.0), refusals: false };
-    let margin = SPELL / 2;
-    let flooding = Load { connections: 64, duration: steady.duration + 2 * margin, rate: Some(capacity * 10.0), refusals: true };
-    // Few logins are many hashes: what is told is of those of all rounds.
-    let (mut quiet, mut beside) = (Seen::default(), Seen::default());
-    for _ in 0..rounds {
-        let steadily = || steady.run(server.api, |connection, nth| &theirs[(connection + 4 * nth) % USERS]);
-        quiet.add(steadily().await?);
-        let later = async {
-            actix_rt::time::sleep(margin).await;
-            steadily().await
-        };
-        let (others, drowned) =
-            try_join(later, flooding.run(server.api, |connection, nth| &noisy[(connection + nth) % USERS])).await?;
-        ensure!(drowned.refused > drowned.answered(), "the flood was not refused");
-        beside.add(others);
-    }
-    let (quiet, beside) = (quiet.percentile(0.99), beside.percentile(0.99));
-    report.add(
-        "login p99 beside ten times the logins of another account / quiet",
-        beside / quiet,
-        "",
-        Target::AtMost(2.0),
-        format!("{beside:.1} ms, {quiet:.1} ms quiet"),
-    );
-    Ok(())
 }
 
 /// Whether the time of an answer tells who is known: pairs of one who is and one who is not, and how often the known one took

@@ -52,6 +52,12 @@ impl Member {
         format!("{PUBLIC}/v1/accounts/{}", self.id)
     }
 
+    /// A request for a token of its own with these credentials.
+    pub(crate) fn client_credentials(&self, basic: &str) -> Request {
+        let body = json!({"grant_type": "client_credentials", "audience": self.audience()});
+        Request::token(&self.path("auth/token"), basic, &body)
+    }
+
     /// A role, as each of the loads creates them.
     pub(crate) fn create_role(&self) -> Request {
         self.post("auth/roles", &json!({"description": "made by a load", "scope": ["read:accounts"]}))
@@ -63,11 +69,16 @@ impl World {
     pub(crate) async fn new(server: &Server, operator: &Value) -> Result<Self> {
         let mut wire = Connection::open(server.api).await?;
         let operator = login(&mut wire, operator).await?;
-        let created = operator.post("management/accounts", &json!({"account_id": "T11200000", "display_name": "Partner"}));
-        wire.json(&created).await?;
-        let inside = enter(&mut wire, &operator, "T11200000").await?;
-        let (partner, basic) = inside.client(&mut wire).await?;
+        let (inside, partner, basic) = Self::partner(&mut wire, &operator, "T11200000").await?;
         Ok(Self { partner, basic, inside, below: Vec::new() })
+    }
+
+    /// A new partner: the operator's token on it, a token of its own, and the credentials of that one's client.
+    pub(crate) async fn partner(wire: &mut Connection, operator: &Member, id: &str) -> Result<(Member, Member, String)> {
+        wire.json(&operator.post("management/accounts", &json!({"account_id": id, "display_name": "Partner"}))).await?;
+        let inside = enter(wire, operator, id).await?;
+        let (partner, basic) = inside.client(wire).await?;
+        Ok((inside, partner, basic))
     }
 
     /// Bootstraps `data`, serves it with `settings`, and makes the partner and `below` sub-accounts.
@@ -109,12 +120,7 @@ impl World {
 
     /// A request for a token of the partner's own.
     pub(crate) fn client_credentials(&self) -> Request {
-        let audience = format!("{PUBLIC}/v1/accounts/{}", self.partner.id);
-        Request::token(
-            &self.partner.path("auth/token"),
-            &self.basic,
-            &json!({"grant_type": "client_credentials", "audience": audience}),
-        )
+        self.partner.client_credentials(&self.basic)
     }
 
     /// A request for a token on `member`, in one step.
@@ -156,7 +162,7 @@ impl Member {
         Ok((login(wire, &credentials).await?, basic(&credentials)?))
     }
 
-    async fn furnish(&self, wire: &mut Connection, shape: Shape) -> Result<()> {
+    pub(crate) async fn furnish(&self, wire: &mut Connection, shape: Shape) -> Result<()> {
         let mut clients = Vec::new();
         for number in 0..shape.clients {
             let body = json!({"name": format!("Client {number}"), "callbacks": ["https://shop.example.com/signed-in"]});
