@@ -4,6 +4,7 @@
 
 mod canaries;
 mod clients;
+mod clocks;
 mod communication;
 mod console;
 mod customer_import;

@@ -39,7 +39,9 @@ pub struct Account(Arc<Handle>);
 
 struct Handle {
     core: Arc<Core>,
-    writer: Addr<Writer>,
+    /// Begins with the first write: many accounts are only read.
+    writer: OnceLock<Addr<Writer>>,
+    arbiter: ArbiterHandle,
     used: AtomicI64,
 }
 
@@ -81,7 +83,7 @@ impl Account {
         (need, epoch): (Need, u64),
         arbiter: &ArbiterHandle,
     ) -> Self {
-        let used = AtomicI64::new(platform.source.now().micros());
+        let used = AtomicI64::new(platform.limits.ticks().micros());
         let permits = Permits::new(platform.measures.permits.clone());
         let core = Arc::new(Core {
             id: directory.account.id,
@@ -101,9 +103,7 @@ impl Account {
             settled: AtomicU64::new(0),
             reload: tokio::sync::Mutex::default(),
         });
-        let shared = core.clone();
-        let writer = Writer::start_in_arbiter(arbiter, move |_| Writer(shared));
-        Self(Arc::new(Handle { core, writer, used }))
+        Self(Arc::new(Handle { core, writer: OnceLock::new(), arbiter: arbiter.clone(), used }))
     }
 
     /// Its id.
@@ -162,12 +162,20 @@ impl Account {
             Ok(permit) => {
                 let sent = std::time::Instant::now();
                 let write = Write { account: self.clone(), by: by.clone(), op, permit, sent, reply: PhantomData };
-                self.0.writer.send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
+                self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
             }
             Err(busy) => Err(busy),
         };
         self.platform().measures.write(begun.elapsed(), outcome.is_ok());
         outcome
+    }
+
+    /// Its actor.
+    fn writer(&self) -> &Addr<Writer> {
+        self.0.writer.get_or_init(|| {
+            let core = self.0.core.clone();
+            Writer::start_in_arbiter(&self.0.arbiter, move |_| Writer(core))
+        })
     }
 
     /// Runs `op` in one turn on what stands in SQL only. It changes no configuration, waits for no other write of the account,
@@ -272,10 +280,10 @@ impl Account {
 
     /// Notes that the account is in use.
     pub(crate) fn touch(&self) {
-        self.0.used.store(self.now().micros(), Ordering::Relaxed);
+        self.0.used.store(self.platform().limits.ticks().micros(), Ordering::Relaxed);
     }
 
-    /// When the account was last used, in microseconds.
+    /// When the account was last used, in microseconds of the process.
     pub(crate) fn used(&self) -> i64 {
         self.0.used.load(Ordering::Relaxed)
     }
@@ -289,7 +297,7 @@ impl Account {
     /// `idle` seconds, and nothing is lost with its buckets, since they are full.
     pub(crate) fn rests(&self, idle: Seconds) -> bool {
         let idle = idle.max(self.platform().limits.window(&self.directory().account));
-        let before = self.now().plus(-idle).micros();
+        let before = self.platform().limits.ticks().micros() - idle.saturating_mul(1_000_000);
         Arc::strong_count(&self.0) == 1 && self.0.core.permits.all_free() && self.0.used.load(Ordering::Relaxed) < before
     }
 

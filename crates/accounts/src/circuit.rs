@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
-use tenantry_domain::{AccountId, Error, Instant, Result, Seconds};
+use tenantry_domain::{AccountId, Error, Result};
 
 use crate::account::Account;
 use crate::measures::Refusal;
@@ -11,12 +11,12 @@ use crate::permits::Lane;
 
 /// So many panics within the window open the circuit.
 const PANICS: u32 = 5;
-/// In seconds.
-const WINDOW: Seconds = 60;
-/// How long it stays open, in seconds. After that one more panic opens it again.
-const REST: Seconds = 10;
+/// In microseconds.
+const WINDOW: i64 = 60_000_000;
+/// How long it stays open, in microseconds. After that one more panic opens it again.
+const REST: i64 = 10_000_000;
 
-/// The panics of one account.
+/// The panics of one account, by a clock that only moves forward.
 #[derive(Default)]
 pub(crate) struct Circuit {
     panics: AtomicU32,
@@ -28,31 +28,32 @@ pub(crate) struct Circuit {
 
 impl Circuit {
     /// One more panic. Approximate where several happen at once: nothing that has to be right rests on it.
-    fn panicked(&self, account: AccountId, now: Instant) {
-        if self.since.load(Ordering::Relaxed) < now.plus(-WINDOW).micros() {
-            self.since.store(now.micros(), Ordering::Relaxed);
+    fn panicked(&self, account: AccountId, micros: i64) {
+        if self.since.load(Ordering::Relaxed) < micros - WINDOW {
+            self.since.store(micros, Ordering::Relaxed);
             self.panics.store(0, Ordering::Relaxed);
         }
         if self.panics.fetch_add(1, Ordering::Relaxed) + 1 >= PANICS {
-            self.until.store(now.plus(REST).micros(), Ordering::Relaxed);
-            tracing::error!(%account, "the program panicked {PANICS} times on this account: it rests for {REST} seconds");
+            self.until.store(micros + REST, Ordering::Relaxed);
+            let seconds = REST / 1_000_000;
+            tracing::error!(%account, "the program panicked {PANICS} times on this account: it rests for {seconds} seconds");
         }
     }
 
-    fn is_open(&self, now: Instant) -> bool {
-        now.micros() < self.until.load(Ordering::Relaxed)
+    fn is_open(&self, micros: i64) -> bool {
+        micros < self.until.load(Ordering::Relaxed)
     }
 }
 
 impl Account {
     /// The program panicked over this account.
     pub fn panicked(&self) {
-        self.circuit().panicked(self.id(), self.now());
+        self.circuit().panicked(self.id(), self.platform().limits.ticks().micros());
     }
 
     /// `Error::Unavailable` while the account rests, but for the account above it.
     pub(crate) fn refuse_while_it_rests(&self, lane: Lane) -> Result<()> {
-        if lane != Lane::Above && self.circuit().is_open(self.now()) {
+        if lane != Lane::Above && self.circuit().is_open(self.platform().limits.ticks().micros()) {
             self.platform().measures.refused(Refusal::Circuit);
             return Err(Error::Unavailable);
         }

@@ -1,0 +1,74 @@
+//! The clock of one node jumps: what is known of others goes by a clock that nobody sets.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tenantry_tests::TestDatabase;
+
+use crate::nodes::{HORIZON, Ledger, ROLES, Two, answers, node, recovers, rounds};
+
+/// How far it jumps, one after the other, in seconds. Tokens of others are refused by a clock that is more than a minute late.
+const JUMPS: [i64; 4] = [3600, -50, 20, 0];
+
+/// A clock for one process that this test sets: the system's, and so many seconds.
+struct Clock(std::path::PathBuf);
+
+impl Clock {
+    fn of(database: &TestDatabase) -> Self {
+        let clock = Self(database.file("clock"));
+        clock.set(0);
+        clock
+    }
+
+    fn set(&self, seconds: i64) {
+        let next = self.0.with_extension("next");
+        std::fs::write(&next, format!("{seconds:+}\n")).unwrap();
+        std::fs::rename(next, &self.0).unwrap();
+    }
+
+    /// The same command under this clock. Time that only moves forward is the system's.
+    fn under(&self, mut command: Command) -> Command {
+        command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1").env("FAKETIME_TIMESTAMP_FILE", &self.0);
+        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        command
+    }
+}
+
+#[actix_web::test]
+async fn a_node_whose_clock_jumps_serves_nothing_stale_and_loses_nothing() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let clock = Clock::of(&database);
+    let two = Two::start_beside(&database, clock.under(node(&database))).await;
+    let ledger = Ledger::start(&[&two.here, &two.there]).await;
+    let (mut stale, mut worst, mut jumps) = (0, Duration::ZERO, 0);
+    for _ in 0..rounds() {
+        for seconds in JUMPS {
+            let (client, place) = two.client().await;
+            ledger.goes_on().await;
+            clock.set(seconds);
+            two.end(&place).await;
+            let acknowledged = Instant::now();
+            let last = answers(&client, ROLES, |status| status != 200).await;
+            stale += u32::from(last > acknowledged + HORIZON);
+            worst = worst.max(recovers(&two.there, &two.role).await);
+            let time = two.there.role().await;
+            assert!(!time.is_empty());
+            jumps += 1;
+        }
+    }
+    // It was that node's clock indeed.
+    let ahead = "SELECT count(*)::text FROM event WHERE account_id = 'T00000000' AND at > (extract(epoch FROM now()) * 1000000)::bigint + 3000000000";
+    assert_ne!(database.column(ahead).await, ["0"]);
+    // Whatever the clocks say, events come in the order in which they happened.
+    let order = "SELECT count(*)::text FROM (SELECT id, lag(id) OVER (ORDER BY seq) AS before FROM event \
+                 WHERE account_id = 'T00000000' AND seq IS NOT NULL) event WHERE id <= before";
+    assert_eq!(database.column(order).await, ["0"]);
+    let (acknowledged, stored) = ledger.settle(&two.here).await;
+    println!(
+        "the clock jumped {jumps} times: acknowledged {acknowledged}, stored {stored}, stale {stale}, recovered after {worst:?} at most"
+    );
+    assert_eq!(stale, 0);
+}
