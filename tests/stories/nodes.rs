@@ -14,16 +14,16 @@ use tenantry_tests::{Namespace, OwnServer, Program, TestDatabase, bootstrap, pro
 use crate::processes::token;
 
 /// The promise: how long an acknowledged change may be unknown elsewhere.
-const HORIZON: Duration = Duration::from_secs(1);
+pub(crate) const HORIZON: Duration = Duration::from_secs(1);
 /// How long each fault lasts: longer than that, so that nothing may be served on the strength of what was known before.
 const FAULT: Duration = Duration::from_secs(6);
 /// How soon all is well again.
 const RECOVERY: Duration = Duration::from_secs(5);
 /// Whatever takes longer than this has gone wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
-const ROLES: &str = "/v1/accounts/T00000000/auth/roles";
+pub(crate) const ROLES: &str = "/v1/accounts/T00000000/auth/roles";
 
-fn node(database: &TestDatabase) -> Command {
+pub(crate) fn node(database: &TestDatabase) -> Command {
     let mut command = program(database, &["serve"]);
     command.env("TENANTRY_FRESHNESS_MS", HORIZON.as_millis().to_string()).env("TENANTRY_POLL_MS", "100");
     command.env("TENANTRY_LIMITS_ENABLED", "false");
@@ -32,7 +32,7 @@ fn node(database: &TestDatabase) -> Command {
 
 /// Somebody with a token, who asks a node.
 #[derive(Clone)]
-struct Asks {
+pub(crate) struct Asks {
     http: Client,
     base: String,
     token: String,
@@ -66,11 +66,11 @@ impl Asks {
         }
     }
 
-    async fn get(&self, path: &str) -> u16 {
+    pub(crate) async fn get(&self, path: &str) -> u16 {
         self.send(Method::GET, path, None).await.0
     }
 
-    async fn role(&self) -> String {
+    pub(crate) async fn role(&self) -> String {
         let (status, role) = self.send(Method::POST, ROLES, Some(json!({"scope": []}))).await;
         assert_eq!(status, 200, "{role}");
         format!("{ROLES}/{}", role["id"].as_str().unwrap())
@@ -90,12 +90,12 @@ impl Asks {
 }
 
 /// Two nodes on one database, the operator on both, and a role.
-struct Two {
+pub(crate) struct Two {
     one: Program,
     other: Program,
-    here: Asks,
-    there: Asks,
-    role: String,
+    pub(crate) here: Asks,
+    pub(crate) there: Asks,
+    pub(crate) role: String,
 }
 
 impl Two {
@@ -105,7 +105,7 @@ impl Two {
     }
 
     /// The second by this command.
-    async fn start_beside(database: &TestDatabase, second: Command) -> Self {
+    pub(crate) async fn start_beside(database: &TestDatabase, second: Command) -> Self {
         let made = bootstrap(database)["test"].clone();
         let (one, other) = (started(node(database)).await, started(second).await);
         let here = Asks::of(&one, &made).await;
@@ -114,7 +114,7 @@ impl Two {
     }
 
     /// A client that both know: what it asks of the second, and where it stands.
-    async fn client(&self) -> (Asks, String) {
+    pub(crate) async fn client(&self) -> (Asks, String) {
         let (client, place) = self.here.client(&self.one).await;
         let client = client.at(&self.other);
         answers(&client, ROLES, |status| status == 200).await;
@@ -122,7 +122,7 @@ impl Two {
     }
 
     /// Ends the client, however long others keep the account's row: what is acknowledged then was acknowledged now.
-    async fn end(&self, place: &str) {
+    pub(crate) async fn end(&self, place: &str) {
         let begun = Instant::now();
         loop {
             let ended = self.here.send(Method::DELETE, place, None).await.0;
@@ -140,7 +140,7 @@ async fn started(command: Command) -> Program {
 }
 
 /// Asks until the status is this one; yields when the last that was not had begun.
-async fn answers(asks: &Asks, path: &str, wanted: impl Fn(u16) -> bool) -> Instant {
+pub(crate) async fn answers(asks: &Asks, path: &str, wanted: impl Fn(u16) -> bool) -> Instant {
     let begun = Instant::now();
     let mut last = begun;
     loop {
@@ -184,10 +184,10 @@ impl Writer {
 }
 
 /// Who writes on several nodes at once, to one account; and what became of it.
-struct Ledger(Vec<Writer>);
+pub(crate) struct Ledger(Vec<Writer>);
 
 impl Ledger {
-    async fn start(nodes: &[&Asks]) -> Self {
+    pub(crate) async fn start(nodes: &[&Asks]) -> Self {
         let mut writers = Vec::new();
         for asks in nodes.iter().flat_map(|node| [*node, *node]) {
             writers.push(Writer::start(asks.clone()).await);
@@ -196,7 +196,7 @@ impl Ledger {
     }
 
     /// Waits until each has written something since now.
-    async fn goes_on(&self) {
+    pub(crate) async fn goes_on(&self) {
         let begun = Instant::now();
         let before: Vec<u64> = self.0.iter().map(|writer| writer.told.load(Ordering::Relaxed)).collect();
         while self.0.iter().zip(&before).any(|(writer, before)| writer.told.load(Ordering::Relaxed) == *before) {
@@ -207,7 +207,7 @@ impl Ledger {
 
     /// Ends all, and compares: nothing that was acknowledged is missing, and each change stands in the log. How many were
     /// acknowledged, and how many are stored.
-    async fn settle(mut self, asks: &Asks) -> (u64, u64) {
+    pub(crate) async fn settle(mut self, asks: &Asks) -> (u64, u64) {
         let (mut acknowledged, mut stored) = (0, 0);
         for writer in &self.0 {
             writer.stop.store(true, Ordering::Relaxed);
@@ -244,7 +244,7 @@ async fn answers_nothing_stale(asks: &Asks, path: &str, cut: Instant, until: Ins
 }
 
 /// How long until reading and writing work again there.
-async fn recovers(asks: &Asks, path: &str) -> Duration {
+pub(crate) async fn recovers(asks: &Asks, path: &str) -> Duration {
     let begun = Instant::now();
     loop {
         let write = async || asks.send(Method::PUT, path, Some(json!({"scope": [], "description": "again"}))).await.0;
@@ -284,6 +284,27 @@ async fn what_one_node_has_acknowledged_the_other_knows_within_the_horizon() {
     assert_eq!(database.column(seq).await, ["0"], "each version has its event");
     println!("two nodes wrote one account: acknowledged {acknowledged}, stored {stored}");
     assert!(acknowledged > 50 && stored == acknowledged);
+}
+
+/// A node that has not heard of a client yet does not say that there is none.
+#[actix_web::test]
+async fn what_was_just_made_on_one_node_is_not_refused_on_the_other() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let mut seldom = node(&database);
+    seldom.env("TENANTRY_POLL_MS", "10000").env("TENANTRY_FRESHNESS_MS", "30000");
+    let two = Two::start_beside(&database, seldom).await;
+    two.there.role().await;
+    for _ in 0..3 {
+        // Its token comes from the second node, at once; so does what it reads there.
+        let (client, place) = two.here.client(&two.other).await;
+        assert_eq!(client.get(ROLES).await, 200);
+        // What it may not do is refused all the same.
+        assert_eq!(client.send(Method::POST, ROLES, Some(json!({"scope": []}))).await.0, 403);
+        two.end(&place).await;
+    }
 }
 
 /// Nodes that seldom look by themselves tell each other.
@@ -502,6 +523,54 @@ async fn a_database_that_was_put_back_takes_every_snapshot_with_it() {
 
 /// How often each fault is tried: once, or as `make soak` says.
 #[expect(clippy::disallowed_methods, reason = "`make soak` asks for more")]
-fn rounds() -> u64 {
+pub(crate) fn rounds() -> u64 {
     std::env::var("TENANTRY_TEST_FAULTS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
+}
+
+/// What only one node does goes on elsewhere when that one is killed: messages that it would have handed on are handed on.
+#[actix_web::test]
+async fn another_node_hands_messages_on_when_one_is_killed() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let made = bootstrap(&database)["test"].clone();
+    // Each hands on to files of its own.
+    let directories = ["one", "other"].map(|name| database.file(name));
+    let mut nodes = Vec::new();
+    for directory in &directories {
+        std::fs::create_dir(directory).unwrap();
+        let mut command = node(&database);
+        command.env("TENANTRY_DATA_DIR", directory).env("TENANTRY_MASTER_KEY_FILE", database.file("master.key"));
+        nodes.push(started(command).await);
+    }
+    let asks = Asks::of(&nodes[0], &made).await;
+    let handed_on = |by: usize| {
+        let files = std::fs::read_dir(directories[by].join("outbox")).into_iter().flatten();
+        files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|kind| kind == "json")).count()
+    };
+    let invite = async |by: &Program, email: &str| {
+        let invited = json!({"email": email});
+        let (status, answer) = asks.at(by).send(Method::POST, "/v1/accounts/T00000000/management/users", Some(invited)).await;
+        assert_eq!(status, 200, "{answer}");
+    };
+    let comes = async |who: &dyn Fn() -> Option<usize>| {
+        let begun = Instant::now();
+        loop {
+            if let Some(by) = who() {
+                return (by, begun.elapsed());
+            }
+            assert!(begun.elapsed() < PATIENCE, "nobody hands the message on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    invite(&nodes[0], "one@example.com").await;
+    let (holder, _) = comes(&|| [0, 1].into_iter().find(|by| handed_on(*by) > 0)).await;
+    let survivor = 1 - holder;
+    assert_eq!(handed_on(survivor), 0, "one of them does");
+    nodes[holder].kill();
+    invite(&nodes[survivor], "other@example.com").await;
+    let (_, took) = comes(&|| (handed_on(survivor) > 0).then_some(survivor)).await;
+    println!("the other node hands messages on {took:?} after the first was killed");
+    assert_eq!((handed_on(holder), handed_on(survivor)), (1, 1));
 }

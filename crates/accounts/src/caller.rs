@@ -163,7 +163,13 @@ impl Registry {
     pub async fn authenticate(&self, token: Option<&str>, path: AccountId, demand: Demand, origin: Origin) -> Result<Admitted> {
         let limits = &self.platform().limits;
         let ip = origin.ip;
-        match self.admit(token, path, demand, origin).await {
+        let mut admitted = self.admit(token, path, demand, origin.clone()).await;
+        if let Err(refused) = &admitted
+            && Box::pin(self.learns(path, refused)).await
+        {
+            admitted = Box::pin(self.admit(token, path, demand, origin)).await;
+        }
+        match admitted {
             Err(error @ (Error::Unauthorized | Error::NotFound | Error::TokenExpired)) => {
                 limits.charge(ip)?;
                 Err(error)

@@ -73,6 +73,7 @@ pub(crate) struct Measures {
     pub(crate) permits: IntGauge,
     pub(crate) addresses: IntGauge,
     pub(crate) looks_failed: IntCounter,
+    pub(crate) looked_at: IntGauge,
     pub(crate) statements: Histogram,
     pub(crate) hashes: Histogram,
     pub(crate) hash_wait: Histogram,
@@ -103,6 +104,10 @@ impl Measures {
                 ["idle", "memory"],
             ),
             permits: all.gauge("tenantry_account_permits_in_use", "Writes that run or wait, over all accounts."),
+            looked_at: all.gauge(
+                "tenantry_news_last_success_timestamp_seconds",
+                "When what other processes have written was last looked for, in seconds since 1970; 0 where no others serve.",
+            ),
             looks_failed: all.counter("tenantry_news_failures_total", "Looks for what other processes have written that failed."),
             addresses: all.gauge(
                 "tenantry_limited_addresses",

@@ -10,11 +10,13 @@ use crate::platform::Platform;
 use crate::registry::Registry;
 
 /// An account without records, in bytes: its handle, its actor, its buckets, its meter. Measured (`tenantry-bench memory`).
-const ACCOUNT: usize = 4_500;
+const ACCOUNT: usize = 4_000;
 /// What a record costs beside what it holds: its place in the tree of its noun, its counts of users, what the allocator rounds up.
 const RECORD: usize = 120;
 /// What a text costs beside its letters.
-const TEXT: usize = 32;
+const TEXT: usize = 16;
+/// What a scope costs: most are texts that are kept once for all.
+const SCOPE: usize = 24;
 /// What is known of a company.
 const COMPANY: usize = 300;
 /// What a key costs that has been parsed.
@@ -133,7 +135,7 @@ fn stamp(stamp: &Stamp) -> usize {
 }
 
 fn scopes(scopes: &Scopes) -> usize {
-    texts(scopes.iter().map(|scope| Some(scope.as_str())))
+    scopes.iter().count() * SCOPE
 }
 
 /// Texts of their own, each with what the allocator keeps about it and what points to it.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
-use tenantry_domain::{Error, Result};
+use tenantry_domain::{AccountId, Error, Result};
 use tokio::sync::Mutex;
 
 use crate::registry::Registry;
@@ -91,6 +91,23 @@ impl Registry {
         if news.serves(now) { Ok(()) } else { Box::pin(self.look(now, news.horizon)).await }
     }
 
+    /// Whether a refusal may be of before what others have written, who have acknowledged that already: looks for it, and says whether
+    /// there was any about this account.
+    pub async fn learns(&self, id: AccountId, refused: &Error) -> bool {
+        let by_what_is_known = matches!(
+            refused,
+            Error::Unauthorized
+                | Error::InvalidClient
+                | Error::GrantMissing
+                | Error::InsufficientScope
+                | Error::NotASubAccount
+                | Error::AccountSuspended
+                | Error::AccountFrozen
+        );
+        let looks = by_what_is_known && self.platform().news.come();
+        looks && self.look_for_news().await.is_ok() && self.if_awake(id).is_some_and(|account| account.may_be_behind())
+    }
+
     /// Looks, unless a look that began less than `horizon` before `asked` has succeeded, or one has failed since.
     async fn look(&self, asked: Moment, horizon: Moment) -> Result<()> {
         let platform = self.platform();
@@ -123,6 +140,7 @@ impl Registry {
         // Only now, when all of it is known.
         last.seen = Some((found.seen, found.epoch));
         news.fresh.fetch_max(begun, Ordering::AcqRel);
+        platform.measures.looked_at.set(platform.source.now().seconds());
         Ok(())
     }
 }

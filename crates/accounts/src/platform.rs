@@ -20,7 +20,7 @@ use crate::uses::Uses;
 use crate::vault::Vault;
 
 /// How many verified signatures are remembered.
-const SIGNATURES: u64 = 50_000;
+const SIGNATURES: u64 = 120_000;
 
 /// Shared by every account of one process.
 pub struct Platform {

@@ -117,7 +117,8 @@ impl Claims {
     }
 }
 
-/// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`].
+/// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`]. Of one that is remembered `iss`, `aud` and
+/// `scope` are empty.
 pub(crate) struct Verified {
     pub(crate) claims: Claims,
     pub(crate) scopes: Scopes,
@@ -202,14 +203,20 @@ impl Account {
     /// Checks a token's signature and form against this account's keys (security A4). The algorithm is the key's; the
     /// header only names the key.
     pub(crate) fn verify_signature(&self, token: &str, directory: &Directory) -> Result<Verified> {
-        let verified = self.open(token, directory)?;
+        let mut verified = self.open(token, directory)?;
         let audience = match verified.claims.token_use {
             TokenUse::Access => self.platform().public.account(self.id()),
             TokenUse::Exchange => self.token_endpoint(),
             TokenUse::Identity => self.console_audience(),
             TokenUse::Installer => self.installer_audience(),
         };
-        if verified.claims.aud == audience { Ok(verified) } else { Err(Error::Unauthorized) }
+        if verified.claims.aud != audience {
+            return Err(Error::Unauthorized);
+        }
+        // What was checked, or stands here in another form, need not be remembered.
+        let claims = &mut verified.claims;
+        (claims.iss, claims.aud, claims.scope) = Default::default();
+        Ok(verified)
     }
 
     /// The same for a token of this account that may be for somebody else.
