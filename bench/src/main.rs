@@ -113,10 +113,10 @@ async fn profile(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs the parts that are named, or all; keeps the results of a whole run.
+/// Runs the parts that are named, or all; keeps the results of a whole run, and of parts where that is wanted (`keep`).
 async fn run(parts: &[&str]) -> Result<()> {
     let rounds = if parts.contains(&"quick") { QUICK } else { ROUNDS };
-    let named: Vec<&str> = parts.iter().copied().filter(|part| *part != "quick").collect();
+    let named: Vec<&str> = parts.iter().copied().filter(|part| !["quick", "keep"].contains(part)).collect();
     let wanted = |part: &str| named.is_empty() || named.contains(&part);
     let mut report = Report::default();
     println!("{HEAD}");
@@ -144,8 +144,8 @@ async fn run(parts: &[&str]) -> Result<()> {
     if wanted("memory") {
         memory(&mut report).await?;
     }
-    if named.is_empty() {
-        report.keep(&PathBuf::from("bench/RESULTS.md"))?;
+    if named.is_empty() || parts.contains(&"keep") {
+        report.keep(&PathBuf::from("bench/RESULTS.md"), &named)?;
     }
     ensure!(report.holds(), "not every figure holds");
     Ok(())

@@ -57,11 +57,13 @@ impl Report {
         self.0.iter().all(Figure::holds)
     }
 
-    /// Puts the run on top of the page.
-    pub(crate) fn keep(&self, page: &Path) -> Result<()> {
+    /// Puts the run on top of the page, with the parts that were run if not all.
+    pub(crate) fn keep(&self, page: &Path, parts: &[&str]) -> Result<()> {
         let old = std::fs::read_to_string(page).unwrap_or_default();
         let earlier = old.find("\n## ").map_or("", |at| &old[at..]);
-        let mut text = format!("{TITLE}\n## {}\n\n{}\n\n{HEAD}\n", told(&["date", "-u", "+%F %H:%M UTC"]), machine());
+        let parts = if parts.is_empty() { String::new() } else { format!(" Parts: {}.", parts.join(", ")) };
+        let when = told(&["date", "-u", "+%F %H:%M UTC"]);
+        let mut text = format!("{TITLE}\n## {when}\n\n{}{parts}\n\n{HEAD}\n", machine());
         for figure in &self.0 {
             writeln!(text, "{}", figure.row())?;
         }
