@@ -114,7 +114,7 @@ async fn beside(report: &mut Report, rounds: usize, server: &Server, kind: &Kind
         let (others, flooded) = futures_util::future::try_join(later, flooding(flood)).await?;
         beside.add(others);
         ensure!(flooded.refused > flooded.answered(), "the flood was not refused");
-        share.push(flooded.answered() as f64 / flood.duration.as_secs_f64() / f64::from(kind.quota));
+        share.push(flooded.rate / f64::from(kind.quota));
         actix_rt::time::sleep(ROUND).await; // the buckets fill
     }
     let (quiet, beside) = (quiet.percentile(0.99), beside.percentile(0.99));

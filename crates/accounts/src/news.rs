@@ -16,6 +16,8 @@ use crate::registry::Registry;
 use crate::store::news::Seen;
 use crate::store::{self, Pool};
 
+/// How long those are gathered who are to be refused, before somebody looks for all of them.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long a request waits for a look that others have begun.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -104,8 +106,13 @@ impl Registry {
                 | Error::AccountSuspended
                 | Error::AccountFrozen
         );
-        let looks = by_what_is_known && self.platform().news.come();
-        looks && self.look_for_news().await.is_ok() && self.if_awake(id).is_some_and(|account| account.may_be_behind())
+        if !by_what_is_known || !self.platform().news.come() {
+            return false;
+        }
+        let asked = moment();
+        // Whoever else is refused meanwhile is served by the same look: a flood of bad credentials is no flood of looks.
+        tokio::time::sleep(GATHER).await;
+        self.look(asked, 0).await.is_ok() && self.if_awake(id).is_some_and(|account| account.may_be_behind())
     }
 
     /// Looks, unless a look that began less than `horizon` before `asked` has succeeded, or one has failed since.
