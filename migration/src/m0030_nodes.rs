@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             .col(ColumnDef::new("until").big_integer().not_null());
         manager.create_table(lease).await?;
         if manager.get_database_backend() == DatabaseBackend::Postgres {
-            run(manager, &["CREATE INDEX event_of_nodes ON event (tx, account_id, seq) WHERE seq IS NOT NULL"]).await?;
+            run(manager, &["CREATE INDEX event_of_nodes ON event (tx, account_id) WHERE seq IS NOT NULL"]).await?;
         }
         Ok(())
     }

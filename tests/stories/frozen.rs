@@ -1,5 +1,6 @@
 //! A frozen account is read and signed in to as before; only the account above it changes anything there.
 
+use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
 use tenantry_api::{Access, document, routes};
 use tenantry_tests::{PUBLIC, SHOP, TestApp};
@@ -75,6 +76,39 @@ async fn a_frozen_account_is_read_and_signed_in_to_and_changed_by_its_parent_alo
     operator.enter("T11200000").await.role("made by the operator").await;
     operator.put("management/accounts/T11200000", json!({"frozen": false})).await.ok();
     own.role("thawed again").await;
+}
+
+/// What was begun before an account is frozen goes no further.
+#[actix_web::test]
+async fn an_import_that_is_under_way_ends_when_its_account_is_frozen() {
+    let app = TestApp::start().await;
+    let partner = app.partner_with("T11200000", SHOP).await;
+    let shop = partner.sub_account("shop").await;
+    let own = partner.enter(&shop).await.client(&["admin:customers"]).await;
+    let lines =
+        |word: &str| (0..2000).map(|n| format!("{{\"customer_id\": \"{word}-{n}\"}}")).collect::<Vec<_>>().join("\n") + "\n";
+    let (begun, ended) = (tokio::sync::oneshot::channel::<()>(), tokio::sync::oneshot::channel::<()>());
+    let (early, late, frozen) = (lines("early"), lines("late"), ended.1);
+    let late = async move {
+        begun.0.send(()).unwrap();
+        frozen.await.unwrap();
+        Ok::<_, std::convert::Infallible>(late)
+    };
+    let body = stream::iter([Ok(early)]).chain(stream::once(late));
+    let request = app.request(reqwest::Method::POST, &format!("/v1/accounts/{shop}/customers/users:import"));
+    let request = request.bearer_auth(&own.token).header("content-type", "application/x-ndjson");
+    let import = app.send(request.body(reqwest::Body::wrap_stream(body)));
+    let freeze = async {
+        begun.1.await.unwrap();
+        // Those that came before are there.
+        while own.get("customers/users?limit=1").await.ok().as_array().unwrap().is_empty() {}
+        partner.put(&format!("management/accounts/{shop}"), json!({"frozen": true})).await.ok();
+        ended.0.send(()).unwrap();
+    };
+    let (answer, ()) = futures_util::future::join(import, freeze).await;
+    assert!(answer.text.contains("account_frozen"), "{}", answer.text);
+    let count = "SELECT count(*) FROM customer WHERE customer_id LIKE 'late-%'";
+    assert_eq!(app.database.column(&format!("SELECT CAST(({count}) AS text)")).await, ["0"]);
 }
 
 #[actix_web::test]

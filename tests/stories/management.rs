@@ -37,7 +37,11 @@ async fn accounts_below_are_listed_searched_changed_and_deleted() {
     assert_eq!(found("search=BA").await, ["Bakery", "Bank"]);
     assert_eq!(found("search=%C3%A6").await, ["Ærlig"]);
     assert_eq!(found("search=t11200002").await, ["Butcher"]);
+    assert_eq!(found("search=T11200").await.len(), 4);
     assert_eq!(found("search=%25").await.len(), 0);
+    let motors = partner.sub_account("T9 Motors").await;
+    assert_eq!(found("search=t9").await, ["T9 Motors"]);
+    partner.delete(&format!("management/accounts/{motors}")).await.ok();
     let page = partner.get("management/accounts?limit=2").await;
     assert_eq!(page.header("paging-token"), "T11200002");
     assert_eq!(found("limit=2&starting_after=T11200002").await, ["Bank", "Ærlig"]);

@@ -35,7 +35,7 @@ async fn an_account_sees_how_it_is_used_and_a_partner_who_is_busy() {
     assert!((10.0..20.0).contains(&seconds), "{seen}");
     let answered = seen["usage"]["requests_per_second"].as_f64().unwrap() * seconds;
     assert!((answered - 40.0).abs() < 0.5, "{seen}");
-    let refused = json!({"address": 0, "account": 0, "client": 20, "tree": 0, "attempts": 0, "busy": 0, "unavailable": 0});
+    let refused = json!({"account": 0, "client": 20, "tree": 0, "attempts": 0, "busy": 0, "unavailable": 0});
     assert_eq!(seen["usage"]["refused"], refused);
     let (p50, p99) = (seen["usage"]["p50_ms"].as_f64().unwrap(), seen["usage"]["p99_ms"].as_f64().unwrap());
     assert!(0.0 < p50 && p50 <= p99 && p99 < 10_000.0, "{seen}");
@@ -51,6 +51,15 @@ async fn an_account_sees_how_it_is_used_and_a_partner_who_is_busy() {
     assert_eq!(tree["busiest"][0]["usage"]["refused"]["client"], 20);
     assert_eq!(tree["budget"]["quota"]["burst"], 300);
     assert!(tree["budget"]["remaining"].as_i64().unwrap() < 260, "{tree}");
+    // What strangers are refused counts for nobody.
+    for path in ["auth/roles", "management/usage", "auth/clients"] {
+        app.holder(&noisy, "not.a.token").get(path).await.refused(401, "unauthorized");
+        app.get(&format!("/v1/accounts/{noisy}/{path}")).await.refused(401, "unauthorized");
+    }
+    app.token(&noisy, "nobody", "a wrong secret", "https://elsewhere.example.com").await.refused(401, "invalid_client");
+    let after = admin.get("management/usage").await.ok();
+    let answered = after["usage"]["requests_per_second"].as_f64().unwrap() * after["seconds"].as_f64().unwrap();
+    assert!((answered - 41.0).abs() < 0.5, "only the question before was answered, too: {after}");
     // A sub-account learns nothing of the tree above it, and nobody of another's account.
     assert!(seen["tree"].is_null());
     app.holder("T11200000", &admin.token).get("management/usage").await.refused(404, "not_found");

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use actix::{Actor, ActorFutureExt, Addr, AtomicResponse, Context, Handler, Message, WrapFuture};
@@ -288,9 +288,9 @@ impl Account {
         self.0.used.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of memory it takes, about.
-    pub(crate) fn bytes(&self) -> i64 {
-        self.0.core.memory.lock().unwrap_or_else(PoisonError::into_inner).bytes()
+    /// What was counted of its memory.
+    pub(crate) fn memory(&self) -> &Mutex<Counted> {
+        &self.0.core.memory
     }
 
     /// Whether the account can be forgotten: nobody but the registry holds it, nothing runs, it has not been used for
@@ -313,7 +313,6 @@ impl Core {
         let version = next.version;
         let next = Arc::new(next);
         self.directory.rcu(|current| if current.version < next.version { next.clone() } else { current.clone() });
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).becomes(&next);
         // After the directory: whoever sees the version reads it, or a later one.
         self.version.fetch_max(version, Ordering::AcqRel);
     }

@@ -42,6 +42,8 @@ pub struct Caller {
     /// Where the call came from.
     pub origin: Origin,
     pub(crate) lane: Lane,
+    /// Whether the call changes something, which no frozen account lets happen.
+    changes: bool,
     proof: Option<Proof>,
 }
 
@@ -55,7 +57,7 @@ struct Proof {
 impl Caller {
     /// The system itself, which needs no leave.
     pub fn system() -> Self {
-        Self { origin: Origin::default(), lane: Lane::Ordinary, proof: None }
+        Self { origin: Origin::default(), lane: Lane::Ordinary, changes: false, proof: None }
     }
 
     /// Somebody at `origin` who has no token; what it may do was shown in another way.
@@ -107,7 +109,7 @@ impl Caller {
     /// and, where the caller's home is the account above, by that one's. `None` scopes are the system's: everything.
     ///
     /// Errors: `Unauthorized` where the token is worth nothing any more, `AccountSuspended`, `NotASubAccount` where the
-    /// account has closed its door, `InsufficientScope`.
+    /// account has closed its door, `InsufficientScope`, `AccountFrozen`.
     pub(crate) fn authority(&self, account: &Account, directory: &Directory) -> Result<Option<Scopes>> {
         let Some(proof) = &self.proof else { return Ok(None) };
         let now = account.now();
@@ -120,11 +122,13 @@ impl Caller {
             let grandparent = parent.parent().map(Account::directory);
             standing(&proof.token, &parent.directory(), grandparent.as_deref(), &Audience::Account(parent.id()), now)?
         };
-        if proof.needs.is_empty() || proof.needs.iter().any(|scope| scopes.has(scope)) {
-            Ok(Some(scopes))
-        } else {
-            Err(Error::InsufficientScope)
+        if !proof.needs.is_empty() && !proof.needs.iter().any(|scope| scopes.has(scope)) {
+            return Err(Error::InsufficientScope);
         }
+        if self.changes {
+            account.refuse_frozen(directory, &proof.token.claims)?;
+        }
+        Ok(Some(scopes))
     }
 
     /// The scopes that the call has on `account` now.
@@ -163,19 +167,20 @@ impl Registry {
     pub async fn authenticate(&self, token: Option<&str>, path: AccountId, demand: Demand, origin: Origin) -> Result<Admitted> {
         let limits = &self.platform().limits;
         let ip = origin.ip;
-        let mut admitted = self.admit(token, path, demand, origin.clone()).await;
-        if let Err(refused) = &admitted
-            && Box::pin(self.learns(path, refused)).await
-        {
-            admitted = Box::pin(self.admit(token, path, demand, origin)).await;
-        }
-        match admitted {
+        let admitted = self.admit(token, path, demand, origin.clone()).await;
+        let refused = match admitted {
             Err(error @ (Error::Unauthorized | Error::NotFound | Error::TokenExpired)) => {
                 limits.charge(ip)?;
-                Err(error)
+                error
             }
-            admitted => admitted,
+            Err(error) => error,
+            admitted => return admitted,
+        };
+        // Only now, when somebody was charged, and for what may be a token of this account.
+        if token.and_then(claimed_account) == Some(path) && Box::pin(self.learns(path, &refused)).await {
+            return Box::pin(self.admit(token, path, demand, origin)).await;
         }
+        Err(refused)
     }
 
     async fn admit(&self, token: Option<&str>, path: AccountId, demand: Demand, origin: Origin) -> Result<Admitted> {
@@ -198,7 +203,8 @@ impl Registry {
             None => platform.signatures.keep(name, account.verify_signature(token, &directory)?),
         };
         account.check_time(&token, demand.token_use)?;
-        let caller = Caller { origin, lane: demand.lane, proof: Some(Proof { token, needs: demand.scopes }) };
+        let proof = Some(Proof { token, needs: demand.scopes });
+        let caller = Caller { origin, lane: demand.lane, changes: demand.changes, proof };
         let worth = caller.authority(&account, &directory);
         if worth == Err(Error::Unauthorized) {
             return Err(Error::Unauthorized);
@@ -209,9 +215,6 @@ impl Registry {
             account.check_session(claims).await?;
         }
         worth?;
-        if demand.changes {
-            account.refuse_frozen(&directory, &caller)?;
-        }
         Ok(Admitted { account, caller, allowance })
     }
 }
@@ -234,7 +237,8 @@ impl Account {
         let lifetime = self.token_lifetime(&directory);
         let claims = self.claims(&client.client_id, own.text(self.platform().public()), &scopes, lifetime);
         let token = Arc::new(Verified { claims, scopes, kid: self.signing_key(KeyPurpose::Account).await?.id });
-        let caller = Caller { origin, lane: demand.lane, proof: Some(Proof { token, needs: demand.scopes }) };
+        let proof = Some(Proof { token, needs: demand.scopes });
+        let caller = Caller { origin, lane: demand.lane, changes: demand.changes, proof };
         if !demand.scopes.is_empty() {
             // A key may have been made for this.
             caller.authority(self, &self.directory())?;

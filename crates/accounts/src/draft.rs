@@ -52,7 +52,6 @@ impl<'t> Draft<'t> {
             }
         };
         let scopes = by.authority(account, &directory)?;
-        account.refuse_frozen(&directory, by)?;
         directory.version = version;
         let source = &account.platform().source;
         Ok(Self { tx, directory, by, now: source.now(), source, scopes, event: None })

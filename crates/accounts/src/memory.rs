@@ -1,8 +1,11 @@
 //! How much memory accounts take that are awake, about, and how it is kept within a bound.
 
+use std::sync::PoisonError;
+
 use prometheus::IntGauge;
 use tenantry_domain::{Audience, Client, Grant, Member, Role, Scopes, Stamp, Tag, Text};
 
+use crate::account::Account;
 use crate::directory::Directory;
 use crate::keys::SigningKey;
 use crate::nouns::Nouns;
@@ -24,9 +27,10 @@ const PARSED: usize = 600;
 /// Memory that is over the bound is brought down to so many hundredths of it, so that not every new account has to look for room.
 const ROOM: i64 = 90;
 
-/// Bytes of an account, counted for all of them as long as it lives.
+/// Bytes of an account as of a version of it, counted for all of them as long as it lives.
 pub(crate) struct Counted {
     bytes: i64,
+    version: i64,
     all: IntGauge,
 }
 
@@ -34,22 +38,28 @@ impl Counted {
     pub(crate) fn new(directory: &Directory, all: &IntGauge) -> Self {
         let bytes = i64::try_from(directory.bytes()).unwrap_or(i64::MAX);
         all.add(bytes);
-        Self { bytes, all: all.clone() }
+        Self { bytes, version: directory.version, all: all.clone() }
     }
 
-    pub(crate) fn bytes(&self) -> i64 {
+    /// How many bytes it takes, as of this directory. Counting walks over all of that, so no write does.
+    fn of(&mut self, directory: &Directory) -> i64 {
+        if self.version != directory.version {
+            *self = Self::new(directory, &self.all.clone());
+        }
         self.bytes
-    }
-
-    /// It has another directory now.
-    pub(crate) fn becomes(&mut self, directory: &Directory) {
-        *self = Self::new(directory, &self.all.clone());
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.all.sub(self.bytes);
+    }
+}
+
+impl Account {
+    /// How many bytes of memory it takes, about.
+    pub(crate) fn bytes(&self) -> i64 {
+        self.memory().lock().unwrap_or_else(PoisonError::into_inner).of(&self.directory())
     }
 }
 
@@ -156,16 +166,16 @@ impl Registry {
         self.platform().crowded.notified().await;
     }
 
-    /// Forgets the accounts that were not used for longest, where all of them take more memory than they may. Those that were used
+    /// Counts what accounts take, and forgets those that were not used for longest, where all of them take more memory than they may. Those that were used
     /// just now stay, whatever they take: their buckets are not full.
     pub fn keep_within_memory(&self) {
+        let mut resting = Vec::new();
+        self.each_awake(|account| resting.push((account.used(), account.id(), account.bytes())));
         let platform = self.platform();
         if !platform.is_crowded() {
             return;
         }
         let bound = i64::try_from(platform.account_memory).unwrap_or(i64::MAX);
-        let mut resting = Vec::new();
-        self.each_awake(|account| resting.push((account.used(), account.id(), account.bytes())));
         resting.sort_unstable_by_key(|(used, ..)| *used);
         let mut over = platform.measures.memory.get() - bound / 100 * ROOM;
         for (_, id, bytes) in resting {

@@ -16,6 +16,7 @@ use crate::news::News;
 use crate::source::Source;
 use crate::store::Store;
 use crate::tokens::Signatures;
+use crate::usage::Trees;
 use crate::uses::Uses;
 use crate::vault::Vault;
 
@@ -50,6 +51,7 @@ pub struct Platform {
     pub(crate) account_memory: u64,
     /// Told when they take more.
     pub(crate) crowded: Notify,
+    pub(crate) trees: Trees,
     pub(crate) measures: Arc<Measures>,
 }
 
@@ -120,6 +122,7 @@ impl Platform {
             key_making: Semaphore::new(1),
             account_memory: choices.account_memory,
             crowded: Notify::new(),
+            trees: Trees::default(),
             installers: (choices.installer_account, choices.installer_terms),
             measures,
         }

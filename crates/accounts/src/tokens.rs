@@ -379,8 +379,7 @@ impl Account {
     }
 
     /// Refuses a change while this account or the one above it is frozen; the account above a frozen one may change it.
-    pub(crate) fn refuse_frozen(&self, directory: &Directory, by: &Caller) -> Result<()> {
-        let Some(claims) = by.claims() else { return Ok(()) };
+    pub(crate) fn refuse_frozen(&self, directory: &Directory, claims: &Claims) -> Result<()> {
         let home = claims.act.as_ref().map_or(claims.aid, |act| act.oid);
         let exempt = home != self.id() && !self.parent().is_some_and(|parent| parent.directory().account.settings.frozen);
         if self.is_frozen(directory) && !exempt { Err(Error::AccountFrozen) } else { Ok(()) }

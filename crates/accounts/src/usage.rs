@@ -3,6 +3,8 @@
 //! Counted in stretches of ten seconds, of which the one that runs and the one before it are told of. Approximate where a stretch
 //! ends while others count: nothing that has to be right rests on it.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use crate::registry::Registry;
 
 /// How long a stretch is, in microseconds.
 const STRETCH: i64 = 10_000_000;
+/// How long the usage of a tree is told as it was summed up, in microseconds.
+const TOLD: i64 = 1_000_000;
 /// The bounds of durations are powers of two and the middles between them, so that what is told is right within a fifth.
 const BUCKETS: usize = 40;
 /// The first bucket ends here, in microseconds: a power of two.
@@ -33,8 +37,6 @@ pub enum Outcome {
 /// For what there was no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// The rate of an address that has proven nothing.
-    Address,
     /// The account's own rate.
     Account,
     /// The rate of one client.
@@ -50,18 +52,19 @@ pub enum Refused {
 }
 
 impl Refused {
-    const KINDS: usize = 7;
+    const KINDS: usize = 6;
 
     /// What an error says about room; `None` where it is about something else.
     pub fn by(error: &Error) -> Option<Self> {
         use tenantry_domain::Limit;
         match error {
-            Error::RateLimited(Allowance { limit, .. }) => Some(match limit {
-                Limit::Address => Self::Address,
-                Limit::Account => Self::Account,
-                Limit::Client => Self::Client,
-                Limit::Tree => Self::Tree,
-            }),
+            Error::RateLimited(Allowance { limit, .. }) => match limit {
+                // Nobody's: it has proven nothing.
+                Limit::Address => None,
+                Limit::Account => Some(Self::Account),
+                Limit::Client => Some(Self::Client),
+                Limit::Tree => Some(Self::Tree),
+            },
             Error::TooManyAttempts(_) => Some(Self::Attempts),
             Error::Busy => Some(Self::Busy),
             Error::Unavailable => Some(Self::Unavailable),
@@ -290,30 +293,43 @@ impl Registry {
     }
 
     /// How `root` and all accounts below it that are awake are used by this process now, and which `most` of those below it most.
-    /// Looks at every account that is awake.
-    pub async fn tree_usage(&self, root: &Account, most: usize) -> Result<TreeUsage> {
-        let (registry, root) = (self.clone(), root.clone());
-        let summed = tokio::task::spawn_blocking(move || {
-            let mut all = Usage::nothing(root.platform().limits.ticks());
-            let mut busiest: Vec<(u64, Account)> = Vec::new();
-            registry.each_awake(|account| {
-                if !root.is_above(account) {
-                    return;
-                }
-                let before = all.asked();
-                all.add(account);
-                let asked = all.asked() - before;
-                if asked > 0 && account.id() != root.id() {
-                    busiest.push((asked, account.clone()));
-                }
-            });
-            busiest.sort_unstable_by_key(|(asked, account)| (std::cmp::Reverse(*asked), account.id()));
-            busiest.truncate(most);
-            TreeUsage { all, busiest: busiest.into_iter().map(|(_, account)| (account.id(), account.usage())).collect() }
+    /// Looks at every account that is awake, so it is told anew once a second, and for one partner at a time.
+    pub async fn tree_usage(&self, root: &Account, most: usize) -> Result<Arc<TreeUsage>> {
+        let mut told = self.platform().trees.lock().await;
+        let micros = self.platform().limits.ticks().micros();
+        told.retain(|_, (at, _)| micros - *at < TOLD);
+        if let Some((_, tree)) = told.get(&root.id()) {
+            return Ok(tree.clone());
+        }
+        let (registry, summed) = (self.clone(), root.clone());
+        let tree = tokio::task::spawn_blocking(move || registry.sum_up(&summed, most)).await;
+        let tree = Arc::new(tree.map_err(|error| Error::Internal(format!("the usage was not summed up: {error}")))?);
+        told.insert(root.id(), (micros, tree.clone()));
+        Ok(tree)
+    }
+
+    fn sum_up(&self, root: &Account, most: usize) -> TreeUsage {
+        let mut all = Usage::nothing(root.platform().limits.ticks());
+        let mut busiest: Vec<(u64, Account)> = Vec::new();
+        self.each_awake(|account| {
+            if !root.is_above(account) {
+                return;
+            }
+            let before = all.asked();
+            all.add(account);
+            let asked = all.asked() - before;
+            if asked > 0 && account.id() != root.id() {
+                busiest.push((asked, account.clone()));
+            }
         });
-        summed.await.map_err(|error| Error::Internal(format!("the usage was not summed up: {error}")))
+        busiest.sort_unstable_by_key(|(asked, account)| (std::cmp::Reverse(*asked), account.id()));
+        busiest.truncate(most);
+        TreeUsage { all, busiest: busiest.into_iter().map(|(_, account)| (account.id(), account.usage())).collect() }
     }
 }
+
+/// Trees that were summed up just now, by their root, and when that was, in microseconds of the process.
+pub(crate) type Trees = tokio::sync::Mutex<HashMap<AccountId, (i64, Arc<TreeUsage>)>>;
 
 #[cfg(test)]
 mod tests {

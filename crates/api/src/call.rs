@@ -48,6 +48,14 @@ impl Describe for Call {
 #[derive(Clone, Copy)]
 pub(crate) struct PathAccount(pub(crate) AccountId);
 
+/// The account for which a request counts, once it is answered.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) account: AccountId,
+    /// Whether somebody has proven who it is: what strangers are refused counts for nobody.
+    pub(crate) proven: bool,
+}
+
 /// Everything of a request that a public endpoint needs.
 pub(crate) struct Unproven {
     pub(crate) account: AccountId,

@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Vec<Route> {
         ),
         of_installers(&post, paths!("confirm-email"), entry, confirm_installer_email, "Confirm the address of an account"),
         of_installers(&post, paths!("login"), entry, log_in_installer, "Log in"),
-        of_installers(&post, paths!("logout"), own, log_out_installer, "Log out"),
+        of_installers(&post, paths!("logout"), own.signs_in(), log_out_installer, "Log out"),
         of_installers(&post, paths!("forgot-password"), entry, forget_installer_password, "Request password reset"),
         of_installers(&post, paths!("reset-password"), entry, reset_installer_password, "Reset password"),
     ]

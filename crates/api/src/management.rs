@@ -59,7 +59,7 @@ async fn delete_account(call: Call, Id(id): Id<AccountId>) -> Result<Ok200<Accou
 /// Which accounts to list.
 #[derive(Deserialize, ToSchema)]
 struct AccountQuery {
-    /// The beginning of the id (`P` or `T` and digits) or, with any other text, of the name, without regard to case. Names come in
+    /// The beginning of the id (`P` or `T` and at least three digits) or, with any other text, of the name, without regard to case. Names come in
     /// alphabetical order, else accounts come by id.
     search: Option<String>,
     /// Page size.

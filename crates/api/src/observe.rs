@@ -11,8 +11,9 @@ use actix_web::http::header::{
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
 use tenantry_accounts::{Outcome, Refused};
+use tenantry_domain::{Error, Limit};
 
-use crate::call::PathAccount;
+use crate::call::Counted;
 use crate::error::{ApiError, ErrorBody};
 use crate::route::Matched;
 use crate::server::State;
@@ -63,24 +64,27 @@ pub(crate) async fn observe(
     let route = Matched::template(http);
     let status = answer.status().as_u16();
     State::of(http).metrics.observe(route, http.method(), status, took.as_secs_f64());
-    if let Some(PathAccount(account)) = http.extensions().get() {
-        State::of(http).registry.note(*account, took, outcome(&answer));
+    if let Some(counted) = http.extensions().get::<Counted>()
+        && let Some(outcome) = outcome(&answer, counted.proven)
+    {
+        State::of(http).registry.note(counted.account, took, outcome);
     }
     let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
     tracing::info!(request_id, method, route, status, microseconds, "request");
     Ok(answer)
 }
 
-/// What became of a request, for those who watch the account.
-fn outcome(answer: &ServiceResponse) -> Outcome {
-    let refused = || match error_of(answer)? {
-        ApiError::Domain(error) => Refused::by(&error),
-        _ => None,
-    };
-    match answer.status().as_u16() {
-        429 | 503 => refused().map_or(Outcome::Failed, Outcome::Refused),
-        500.. => Outcome::Failed,
-        _ => Outcome::Answered,
+/// What became of a request, for those who watch the account; nothing, where it was a stranger's and refused.
+fn outcome(answer: &ServiceResponse, proven: bool) -> Option<Outcome> {
+    let error = if answer.status().as_u16() < 400 { None } else { error_of(answer) };
+    if error.as_ref().is_some_and(|error| !proven && error.is_for_strangers()) {
+        return None;
+    }
+    match (answer.status().as_u16(), error) {
+        (429 | 503, Some(ApiError::Domain(Error::RateLimited(of)))) if of.limit == Limit::Address => None,
+        (429 | 503, Some(ApiError::Domain(error))) => Some(Refused::by(&error).map_or(Outcome::Failed, Outcome::Refused)),
+        (500.., _) => Some(Outcome::Failed),
+        _ => Some(Outcome::Answered),
     }
 }
 

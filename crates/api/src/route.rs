@@ -15,7 +15,7 @@ use tenantry_accounts::{Demand, Lane, TokenUse};
 use tenantry_domain::{AccountId, Allowance, Error};
 
 use crate::body;
-use crate::call::{self, Call, PathAccount};
+use crate::call::{self, Call, Counted, PathAccount};
 use crate::error::{ApiError, Result};
 use crate::forwarded;
 use crate::installers;
@@ -439,11 +439,15 @@ async fn admit(route: &Route, request: &HttpRequest) -> Result<()> {
         Access::Public | Access::InstallerEntry => {
             let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
+            if policy.access == Access::InstallerEntry {
+                request.extensions_mut().insert(Counted { account, proven: false });
+            }
             registry.platform().charge(forwarded::client(request))?
         }
         Access::TokenEndpoint | Access::Client => {
             let account = path_account(request)?;
             request.extensions_mut().insert(PathAccount(account));
+            request.extensions_mut().insert(Counted { account, proven: false });
             // Charged once it has proven nothing: behind one address there may be many clients.
             registry.platform().refuse_exhausted(forwarded::client(request))?;
             None
@@ -490,8 +494,11 @@ async fn authenticated(request: &HttpRequest, policy: Policy, account: AccountId
         (Some(_), Some(_)) => return Err(ApiError::invalid("Authorization", "must be left out where the query has the token")),
         (bearer, in_query) => bearer.or(in_query.as_deref()),
     };
-    request.extensions_mut().insert(PathAccount(account));
-    let admitted = registry.authenticate(token, account, demand, call::origin(request)).await?;
+    let admitted = registry.authenticate(token, account, demand, call::origin(request)).await;
+    if !matches!(admitted, Err(Error::Unauthorized | Error::NotFound | Error::TokenExpired)) {
+        request.extensions_mut().insert(Counted { account, proven: true });
+    }
+    let admitted = admitted?;
     let call = Call { account: admitted.account, caller: admitted.caller, registry: registry.clone() };
     request.extensions_mut().insert(call);
     Ok(admitted.allowance)

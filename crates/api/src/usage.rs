@@ -126,8 +126,6 @@ struct FiguresView {
 #[derive(Serialize, ToSchema)]
 #[schema(as = UsageRefusals)]
 struct RefusedView {
-    /// The rate of an address that had proven nothing.
-    address: u64,
     /// The account's rate.
     account: u64,
     /// The rate of one client or user.
@@ -166,7 +164,6 @@ impl FiguresView {
             p50_ms: milliseconds(0.5),
             p99_ms: milliseconds(0.99),
             refused: RefusedView {
-                address: usage.refused(Refused::Address),
                 account: usage.refused(Refused::Account),
                 client: usage.refused(Refused::Client),
                 tree: usage.refused(Refused::Tree),

@@ -111,10 +111,10 @@ pub(crate) async fn children(
     rows.into_iter().map(record).collect()
 }
 
-/// Whether this is how an account's id begins: its mode and some digits.
+/// Whether this is how an account's id begins: its mode, its partner's number and more. Less is the beginning of a name, too.
 fn begins_an_id(text: &str) -> bool {
     let digits = text.strip_prefix(['P', 'p', 'T', 't']).unwrap_or_default();
-    (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    (3..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn columns(account: &AccountRecord) -> ActiveModel {

@@ -8,14 +8,14 @@ use uuid::Uuid;
 use super::storage;
 use crate::leases::{Job, LEASE};
 
-/// The fence counts the holders. A lease that ends later than one that is taken now was taken by a clock that has been set back: it
-/// is free.
+/// The fence counts the holders. A lease that ends much later than one that is taken now was taken by a clock that has been set back:
+/// it is free.
 const TAKE: &str = "\
     INSERT INTO lease (name, holder, fence, until) \
     VALUES ($1, $2, 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint + $3) \
     ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until, \
         fence = lease.fence + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END \
-    WHERE lease.holder = excluded.holder OR lease.until < excluded.until - $3 OR lease.until > excluded.until \
+    WHERE lease.holder = excluded.holder OR lease.until < excluded.until - $3 OR lease.until > excluded.until + $3 \
     RETURNING fence";
 
 /// Takes a lease that is free, or renews it, and locks its row until the transaction ends; `false`: another has it.
