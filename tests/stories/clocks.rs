@@ -54,8 +54,8 @@ async fn a_node_whose_clock_jumps_serves_nothing_stale_and_loses_nothing() {
             let last = answers(&client, ROLES, |status| status != 200).await;
             stale += u32::from(last > acknowledged + HORIZON);
             worst = worst.max(recovers(&two.there, &two.role).await);
-            let time = two.there.role().await;
-            assert!(!time.is_empty());
+            // An event by that clock.
+            two.there.role().await;
             jumps += 1;
         }
     }

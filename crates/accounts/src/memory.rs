@@ -166,8 +166,8 @@ impl Registry {
         self.platform().crowded.notified().await;
     }
 
-    /// Counts what accounts take, and forgets those that were not used for longest, where all of them take more memory than they may. Those that were used
-    /// just now stay, whatever they take: their buckets are not full.
+    /// Counts what accounts take, and forgets those that were not used for longest, where all of them take more memory than they
+    /// may. Those that were used just now stay, whatever they take: their buckets are not full.
     pub fn keep_within_memory(&self) {
         let mut resting = Vec::new();
         self.each_awake(|account| resting.push((account.used(), account.id(), account.bytes())));
