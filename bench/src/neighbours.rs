@@ -8,13 +8,13 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::ROUND;
 use crate::http::{Connection, Request};
 use crate::load::{Load, Seen};
 use crate::people::App;
 use crate::report::{Report, Target};
 use crate::server::Server;
 use crate::world::{Member, World};
-use crate::{ROUND, median};
 
 /// The picture of it.
 const PICTURE: &str = "docs/neighbours.svg";
@@ -56,7 +56,7 @@ pub(crate) async fn neighbours(report: &mut Report, rounds: usize, keep: bool) -
     suspended(report, &server, &world, &kinds[2].flood).await
 }
 
-/// Clients of one account with their credentials, and the path of a role there.
+/// Clients of one account with their credentials, and the path of a role there; a customer is called `asked`.
 type Crowd = (Vec<(Member, String)>, String);
 
 /// The requests of all four.
@@ -69,22 +69,25 @@ async fn kinds(wire: &mut Connection, world: &World) -> Result<[Kind; 4]> {
             crowd.push(noisy.client(wire).await?);
         }
         let role = wire.json(&noisy.create_role()).await?;
+        wire.json(&crowd[0].0.post("customers/users", &json!({"customer_id": "asked"}))).await?;
         crowds.push((crowd, format!("auth/roles/{}", role["id"].as_str().context("an id")?)));
     }
     let neighbour = crowds.pop().context("a neighbour")?;
-    let change = json!({"description": "changed by a load", "scope": []});
+    let change = json!({"first_name": "Changed", "last_name": "by a load"});
     let each = |(crowd, role): &Crowd, ask: &dyn Fn(&Member, &str, &str) -> Request| -> Vec<Request> {
         crowd.iter().map(|(client, basic)| ask(client, basic, role)).collect()
     };
     let token = |client: &Member, basic: &str, _: &str| client.client_credentials(basic);
     let read = |client: &Member, _: &str, role: &str| Request::get(&client.path(role), &client.token);
-    let write = |client: &Member, _: &str, role: &str| Request::json("PUT", &client.path(role), &client.token, &change);
+    // Not a role, which is administered on a lane of its own.
+    let write =
+        |client: &Member, _: &str, _: &str| Request::json("PUT", &client.path("customers/users/asked"), &client.token, &change);
     let apps = [App::with_user(wire, &world.below[3]).await?, App::with_user(wire, &world.below[4]).await?];
     let [flood_logins, own_logins] = apps.each_ref().map(|app| vec![app.log_in_user()]);
     Ok([
         Kind { name: "tokens", quota: 500, flood: each(&crowds[0], &token), steady: (each(&neighbour, &token), 90.0) },
         Kind { name: "reads", quota: 500, flood: each(&crowds[1], &read), steady: (each(&neighbour, &read), 90.0) },
-        Kind { name: "writes", quota: 200, flood: each(&crowds[2], &write), steady: (each(&neighbour, &write), 20.0) },
+        Kind { name: "writes", quota: 100, flood: each(&crowds[2], &write), steady: (each(&neighbour, &write), 20.0) },
         Kind { name: "logins", quota: 10, flood: flood_logins, steady: (own_logins, 8.0) },
     ])
 }
@@ -98,7 +101,7 @@ struct Shown {
 
 async fn beside(report: &mut Report, rounds: usize, server: &Server, kind: &Kind) -> Result<Shown> {
     let (theirs, rate) = &kind.steady;
-    let window = if kind.quota < 50 { 3 * ROUND } else { ROUND };
+    let window = if kind.quota < 500 { 3 * ROUND } else { ROUND };
     let steady = Load { connections: 4, duration: window, rate: Some(*rate), refusals: false };
     let flood = Load { connections: 64, duration: window + 2 * MARGIN, rate: Some(10.0 * f64::from(kind.quota)), refusals: true };
     let steadily = || steady.run(server.api, |_, nth| &theirs[nth % theirs.len()]);
@@ -128,9 +131,9 @@ async fn beside(report: &mut Report, rounds: usize, server: &Server, kind: &Kind
         detail,
     );
     let (least, most) = (share.iter().copied().fold(f64::MAX, f64::min), share.iter().copied().fold(0.0, f64::max));
-    let off = median(share.iter().map(|share| (share - 1.0).abs()).collect());
+    let off = (1.0 - least).max(most - 1.0);
     report.add(
-        &format!("{name} of the noisy account: how far from its rate it is served"),
+        &format!("{name} of the noisy account: how far from its rate it is served, in the worst round"),
         off,
         "",
         Target::AtMost(0.1),

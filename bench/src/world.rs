@@ -155,7 +155,8 @@ impl Member {
     pub(crate) async fn client(&self, wire: &mut Connection) -> Result<(Self, String)> {
         let client = wire.json(&self.post("auth/clients", &json!({}))).await?;
         let audience = format!("{PUBLIC}/v1/accounts/{}", self.id);
-        let grant = json!({"client_id": client["client_id"], "audience": audience, "scope": ["admin:accounts"]});
+        let scope = ["admin:accounts", "admin:customers"];
+        let grant = json!({"client_id": client["client_id"], "audience": audience, "scope": scope});
         wire.json(&self.post("auth/client-grants", &grant)).await?;
         let credentials = json!({"account_id": self.id, "audience": audience, "client_id": client["client_id"],
             "client_secret": client["client_secret"]});

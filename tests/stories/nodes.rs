@@ -307,6 +307,43 @@ async fn what_was_just_made_on_one_node_is_not_refused_on_the_other() {
     }
 }
 
+/// Whoever has nothing to show does not make a node look, however often: only as often as its address may try.
+#[actix_web::test]
+async fn a_flood_of_bad_credentials_is_no_flood_of_looks() {
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    let made = bootstrap(&database)["test"].clone();
+    let mut seldom = node(&database);
+    seldom.env("TENANTRY_POLL_MS", "10000").env("TENANTRY_FRESHNESS_MS", "30000");
+    seldom.env("TENANTRY_LIMITS_ENABLED", "true").env("TENANTRY_LIMIT_ADDRESS", "5/10");
+    let server = started(seldom).await;
+    let asks = Asks::of(&server, &made).await;
+    assert_eq!(asks.get(ROLES).await, 200);
+    // A token of this account, were it not for its signature.
+    let forged = Asks { token: format!("{}AAAA", &asks.token[..asks.token.len() - 4]), ..asks.clone() };
+    let wrong_secret = async || {
+        let url = format!("{}/v1/accounts/T00000000/auth/token", server.base);
+        let body = json!({"grant_type": "client_credentials", "audience": made["audience"]});
+        let request = asks.http.post(url).basic_auth(made["client_id"].as_str().unwrap(), Some("not the secret"));
+        request.json(&body).send().await.unwrap().status().as_u16()
+    };
+    let counted = "SELECT xact_commit::text FROM pg_stat_database WHERE datname = current_database()";
+    let before: u64 = database.column(counted).await.concat().parse().unwrap();
+    let mut refused = 0;
+    for _ in 0..200 {
+        let bad = [forged.get(ROLES).await, wrong_secret().await];
+        assert!(bad.iter().all(|status| matches!(status, 401 | 429)), "{bad:?}");
+        refused += bad.iter().filter(|status| **status == 429).count();
+    }
+    // PostgreSQL counts what a connection did a second ago.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let after: u64 = database.column(counted).await.concat().parse().unwrap();
+    assert!(refused > 300 && after - before < 100, "{refused} refused, {} transactions", after - before);
+    println!("bad credentials: 400, of them over the rate {refused}, transactions {}", after - before);
+}
+
 /// Nodes that seldom look by themselves tell each other.
 #[actix_web::test]
 async fn nodes_that_tell_each_other_know_at_once() {
@@ -503,6 +540,8 @@ async fn a_database_that_was_put_back_takes_every_snapshot_with_it() {
     server.stop();
     server.copy(false);
     server.start_again();
+    // What was known before the stop serves nobody any more.
+    tokio::time::sleep(HORIZON).await;
     recovers(&two.here, &two.role).await;
     // After the copy was made: a client that will never have been.
     let (client, _) = two.client().await;

@@ -19,14 +19,16 @@ fn fails(mut command: impl std::borrow::BorrowMut<Command>, reason: &str) {
 }
 
 /// The operator's token on one side, asked of a running server.
-pub(crate) async fn token(server: &Program, credentials: &Value) -> Option<String> {
+pub(crate) async fn token(server: &Program, credentials: &Value) -> Result<String, String> {
     let body = json!({"grant_type": "client_credentials", "audience": credentials["audience"]});
     let request = http()
-        .post(format!("{}/v1/accounts/{}/auth/token", server.base, credentials["account_id"].as_str()?))
-        .basic_auth(credentials["client_id"].as_str()?, credentials["client_secret"].as_str())
+        .post(format!("{}/v1/accounts/{}/auth/token", server.base, credentials["account_id"].as_str().expect("an account")))
+        .basic_auth(credentials["client_id"].as_str().expect("a client"), credentials["client_secret"].as_str())
         .json(&body);
-    let answer: Value = request.send().await.ok()?.json().await.ok()?;
-    answer["access_token"].as_str().map(str::to_owned)
+    let answer = request.send().await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let answer: Value = answer.json().await.map_err(|error| error.to_string())?;
+    answer["access_token"].as_str().map(str::to_owned).ok_or_else(|| format!("{status} {answer}"))
 }
 
 #[actix_web::test]
@@ -40,7 +42,7 @@ async fn the_first_start_prints_credentials_once_and_they_work() {
     assert!(program(&database, &["bootstrap", "--if-needed"]).status().unwrap().success());
     let server = Program::serve(&database);
     for side in [&made, &made["test"]] {
-        assert!(token(&server, side).await.is_some());
+        token(&server, side).await.expect("a token");
     }
     assert_eq!(http().get(format!("{}/readyz", server.base)).send().await.unwrap().status(), 200);
 }
@@ -59,7 +61,7 @@ async fn lost_credentials_are_made_anew_on_the_machine_itself() {
     fails(program(&database, &["bootstrap", "--recover"]), if TestDatabase::is_postgres() { "serves" } else { "uses" });
     assert_ne!(made["client_id"], lost["client_id"]);
     for side in [&made, &made["test"]] {
-        assert!(token(&server, side).await.is_some());
+        token(&server, side).await.expect("a token");
     }
 }
 

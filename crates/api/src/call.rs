@@ -22,6 +22,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// The account as it has to be known now: for whatever lasts longer than a request may, and must end when the right to it does.
+    pub(crate) async fn account_now(&self) -> Result<Account> {
+        Ok(self.registry.get(self.account.id()).await?)
+    }
+
     /// Where the world reaches this service.
     pub(crate) fn public(&self) -> &PublicUrl {
         self.registry.platform().public()

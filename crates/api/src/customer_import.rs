@@ -81,7 +81,7 @@ async fn take_over(call: &Call, batch: Vec<Line>) -> Result<Vec<ResultView>> {
     for (number, row) in batch {
         refused.push((number, row.map(|row| rows.push(row)).err()));
     }
-    let mut imported = call.account.import_customers(&call.caller, rows).await?.into_iter();
+    let mut imported = call.account_now().await?.import_customers(&call.caller, rows).await?.into_iter();
     let outcome = |(number, refused): (u64, Option<Error>)| {
         let outcome = refused.map(Imported::Refused).or_else(|| imported.next());
         let outcome = outcome.ok_or_else(|| Error::Internal("a row has no outcome".to_owned()))?;
@@ -107,7 +107,7 @@ async fn export_customer(call: Call, Id(id): Id<CustomerId>) -> Result<Ok200<Cus
 
 /// Customers as lines, and where they end if there may be more.
 async fn page(call: &Call, after: Option<Uuid>) -> Result<(Bytes, Option<Uuid>)> {
-    let (customers, end) = call.account.export_customers(&call.caller, after).await?;
+    let (customers, end) = call.account_now().await?.export_customers(&call.caller, after).await?;
     let mut text = Vec::new();
     for customer in &customers {
         let written = serde_json::to_writer(&mut text, &CustomerView::new(customer));

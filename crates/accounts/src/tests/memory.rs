@@ -2,24 +2,16 @@
 
 use std::time::Duration;
 
-use tenantry_domain::{AccountId, AccountInput};
+use tenantry_domain::AccountId;
 
-use super::{World, create_role, registry_with};
-use crate::{Account, Caller, Choices, Database, Registry};
+use super::{World, create_account, create_role, partner, registry_with};
+use crate::{Account, Choices, Database, Registry};
 
 async fn below(registry: &Registry, count: usize) -> Vec<AccountId> {
-    let operator = registry.get(super::operator()).await.unwrap();
-    let input = |name: &str, id: Option<&str>| AccountInput {
-        display_name: name.parse().unwrap(),
-        account_id: id.map(|id| id.parse().unwrap()),
-        company: None,
-        language_code: None,
-    };
-    operator.create_account(Caller::system(), input("Partner", Some("T11200000"))).await.unwrap();
-    let partner = registry.get("T11200000".parse().unwrap()).await.unwrap();
+    let partner = partner(registry).await;
     let mut made = Vec::new();
     for _ in 0..count {
-        made.push(partner.create_account(Caller::system(), input("Shop", None)).await.unwrap().id);
+        made.push(create_account(&partner, None).await);
     }
     made
 }

@@ -7,11 +7,12 @@ mod runtime;
 mod schema;
 mod search;
 mod signatures;
+mod usage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use tenantry_domain::{AccountId, PublicUrl, RoleInput, Scopes};
+use tenantry_domain::{AccountId, AccountInput, PublicUrl, RoleInput, Scopes};
 use tenantry_test_database::TestDatabase;
 
 use crate::{Account, Caller, Catalogue, Choices, Database, Platform, Registry, Schema, Source, Vault};
@@ -68,6 +69,19 @@ async fn registry_with(database: &Database, clock: &Arc<AtomicI64>, threads: usi
 
 pub(crate) fn operator() -> AccountId {
     "T00000000".parse().unwrap()
+}
+
+/// Somebody below the operator, or below a partner.
+async fn create_account(above: &Account, id: Option<&str>) -> AccountId {
+    let account_id = id.map(|id| id.parse().unwrap());
+    let input = AccountInput { display_name: "Shop".parse().unwrap(), account_id, company: None, language_code: None };
+    above.create_account(Caller::system(), input).await.unwrap().id
+}
+
+/// A new partner below the operator.
+async fn partner(registry: &Registry) -> Account {
+    let above = registry.get(operator()).await.unwrap();
+    registry.get(create_account(&above, Some("T11200000")).await).await.unwrap()
 }
 
 fn role(name: &str) -> RoleInput {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tenantry_domain::{AccountInput, Error};
 use tokio::sync::{Notify, Semaphore};
 
-use super::{World, create_role, operator, role};
+use super::{World, create_role, operator, partner, role};
 use crate::caller::Caller;
 use crate::permits::{Lane, PERMITS};
 use crate::{Directory, RoleFilter};
@@ -211,9 +211,7 @@ async fn a_failed_load_does_not_end_the_one_after_it() {
         let tries = join_all((0..50).map(|_| world.registry.get(id))).await;
         assert!(tries.iter().all(|got| matches!(got, Err(Error::NotFound))), "{round}");
     }
-    let input =
-        AccountInput { display_name: "Partner".parse().unwrap(), account_id: Some(id), company: None, language_code: None };
-    world.operator().await.create_account(Caller::system(), input).await.unwrap();
+    partner(&world.registry).await;
     assert!(join_all((0..50).map(|_| world.registry.get(id))).await.iter().all(Result::is_ok));
     assert_eq!(world.registry.platform().measures.live.get(), 2);
 }
@@ -222,16 +220,7 @@ async fn a_failed_load_does_not_end_the_one_after_it() {
 #[actix_rt::test]
 async fn an_account_rests_only_when_nobody_holds_it() {
     let world = World::new().await;
-    let operator = world.operator().await;
-    let input = AccountInput {
-        display_name: "Partner".parse().unwrap(),
-        account_id: Some("T11200000".parse().unwrap()),
-        company: None,
-        language_code: None,
-    };
-    operator.create_account(Caller::system(), input).await.unwrap();
-    let partner = world.registry.get("T11200000".parse().unwrap()).await.unwrap();
-    drop(operator);
+    let partner = partner(&world.registry).await;
     world.pass(901);
     world.registry.forget_idle(900);
     assert_eq!(world.registry.awake(), 2, "the partner is held, and holds the operator");

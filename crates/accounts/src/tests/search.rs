@@ -9,12 +9,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sea_orm::{ConnectionTrait, Statement};
 use tenantry_domain::{
-    AccountInput, Attribute, AttributeType, Change, CustomerChange, CustomerCompany, CustomerType, CustomersSettingsChange,
-    Proof, TagId, TagInput, TokenInput, TokenPair, fold,
+    Attribute, AttributeType, Change, CustomerChange, CustomerCompany, CustomerType, CustomersSettingsChange, Proof, TagId,
+    TagInput, TokenInput, TokenPair, fold,
 };
 use tenantry_test_database::TestDatabase;
 
-use super::{World, operator};
+use super::{World, operator, partner};
 use crate::{
     Account, Caller, Catalogue, Choices, CustomerFilter, Database, Idempotency, Platform, Registry, Schema, Source, Vault,
 };
@@ -337,15 +337,7 @@ async fn overheard() -> (TestDatabase, Registry, Arc<Mutex<Vec<Statement>>>) {
 #[actix_rt::test]
 async fn no_list_of_accounts_walks_over_all_of_them() {
     let (database, registry, asked) = overheard().await;
-    let operator = registry.get(operator()).await.unwrap();
-    let input = AccountInput {
-        display_name: "Partner".parse().unwrap(),
-        account_id: Some("T11200000".parse().unwrap()),
-        company: None,
-        language_code: None,
-    };
-    operator.create_account(Caller::system(), input).await.unwrap();
-    let partner = registry.get("T11200000".parse().unwrap()).await.unwrap();
+    let partner = partner(&registry).await;
     let writer = sea_orm::Database::connect(&database.url).await.unwrap();
     let many = 30_000;
     let (numbers, id) = if TestDatabase::is_postgres() {
