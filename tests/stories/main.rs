@@ -47,5 +47,6 @@ mod terms;
 mod token_exchange;
 mod tokens;
 mod totp;
+mod ui;
 mod usage;
 mod users;

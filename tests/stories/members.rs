@@ -55,6 +55,12 @@ async fn a_member_signs_in_changes_account_and_is_refused_when_its_role_loses_th
     in_one.delete(&boss).await.refused(403, "scope_not_delegable");
     one.put(&boss, json!({"roles": []})).await.names("scope");
 
+    // Who holds a role.
+    let holders = async |role: &str| one.get(&format!("management/users?role={role}")).await.ok().as_array().unwrap().clone();
+    assert_eq!(holders(&role).await.iter().map(|member| &member["id"]).collect::<Vec<_>>(), [&own["id"]]);
+    assert!(holders(&strong).await.is_empty());
+    one.get("management/users?role=no-id").await.names("role");
+
     // At the next request.
     one.put(&format!("auth/roles/{role}"), json!({"name": "support", "scope": ["read:accounts"]})).await.ok();
     in_one.post("auth/roles", json!({"name": "x", "scope": []})).await.refused(403, "insufficient_scope");

@@ -31,6 +31,24 @@ pub(crate) async fn token(server: &Program, credentials: &Value) -> Result<Strin
     answer["access_token"].as_str().map(str::to_owned).ok_or_else(|| format!("{status} {answer}"))
 }
 
+/// Whatever is set, every command starts: a mail server is tried as far as that goes without asking it.
+#[actix_web::test]
+async fn a_server_with_a_mail_server_starts() {
+    let database = TestDatabase::create().await;
+    let with_mail = |arguments: &[&str]| {
+        let mut command = program(&database, arguments);
+        command.env("TENANTRY_SMTP_URL", "smtp://127.0.0.1:1");
+        command
+    };
+    for arguments in [&["config", "check"] as &[&str], &["bootstrap", "--json"]] {
+        assert!(with_mail(arguments).output().unwrap().status.success(), "{arguments:?}");
+    }
+    Program::start(with_mail(&["serve"]));
+    let mut wrong = program(&database, &["config", "check"]);
+    wrong.env("TENANTRY_SMTP_URL", "http://127.0.0.1:1");
+    fails(wrong, "smtp_url");
+}
+
 #[actix_web::test]
 async fn the_first_start_prints_credentials_once_and_they_work() {
     let database = TestDatabase::create().await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tenantry_domain::{
     AccountId, AuthUser, AuthUserId, Channel, Email, Error, Link, Member, MemberInput, MemberRights, PasswordHash, Realm,
-    Recovery, Result, Seconds, Stamp, Text, Username, fold,
+    Recovery, Result, RoleId, Seconds, Stamp, Text, Username, fold,
 };
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ const INVITATION: Seconds = 604_800;
 pub struct MemberFilter {
     /// A part of the id, name or address, without regard to case.
     pub search: Option<String>,
+    /// Whoever holds this role.
+    pub role: Option<RoleId>,
     /// After this member.
     pub after: Option<AuthUserId>,
     /// How many at most.
@@ -39,7 +41,7 @@ impl MemberFilter {
             let name = member.name.as_ref().map(Text::as_str).unwrap_or_default();
             member.id.to_string().contains(&part) || [name, member.email.as_str()].iter().any(|text| fold(text).contains(&part))
         };
-        self.search.as_ref().is_none_or(found)
+        self.role.is_none_or(|role| member.roles.contains(&role)) && self.search.as_ref().is_none_or(found)
     }
 }
 

@@ -148,6 +148,11 @@ impl Platform {
         self.installers.0
     }
 
+    /// Bytes that nobody can foretell.
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        self.source.bytes()
+    }
+
     /// Charges an address for a request that proves nothing; `Error::RateLimited` when its rate is used up.
     pub fn charge(&self, address: Option<IpAddr>) -> Result<Option<Allowance>> {
         self.limits.charge(address)

@@ -34,7 +34,9 @@ async fn list_members(call: Call, Query(filter): Query<MemberQuery>) -> Result<P
     let limit = query::limit(filter.limit)?;
     let after = query::optional("starting_after", filter.starting_after.as_deref())?;
     let expand = matches!(filter.expand, Some(Expand::Roles));
-    let (directory, filter) = (call.account.directory(), MemberFilter { search: filter.search, after, limit: limit as usize });
+    let role = query::optional("role", filter.role.as_deref())?;
+    let filter = MemberFilter { search: filter.search, role, after, limit: limit as usize };
+    let directory = call.account.directory();
     let views = call.account.members(&filter).iter().map(|member| MemberView::new(member, &directory, expand)).collect();
     Ok(Page::new(views, limit, |view: &MemberView| view.entity.id()))
 }
@@ -94,6 +96,8 @@ fn rights(checks: &mut Checks, name: Option<String>, scope: &[ScopeName], roles:
 struct MemberQuery {
     /// A part of the id, name or address, without regard to case.
     search: Option<String>,
+    /// Whoever holds this role.
+    role: Option<String>,
     /// What is shown in full.
     expand: Option<Expand>,
     /// Page size.

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, LOCATION};
+use actix_web::http::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, LOCATION, VARY};
 use actix_web::{HttpRequest, HttpResponse};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rust_embed::RustEmbed;
 use utoipa_swagger_ui::Config;
 
 use crate::error::{ApiError, Result};
@@ -12,18 +15,28 @@ use crate::route::{Access, Matched, Route, page};
 use crate::server::State;
 use tenantry_domain::Error;
 
-/// The console's page until the console is built.
+/// The console as it was built; nothing where only the server was.
+#[derive(RustEmbed)]
+#[folder = "$CARGO_MANIFEST_DIR/../../admin-ui/dist"]
+#[allow_missing = true]
+struct Console;
+
+/// The console's page where it was not built.
 const PLACEHOLDER: &str = include_str!("../../../admin-ui/placeholder.html");
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+/// Where the console's page wants the nonce of its styles.
+const NONCE: &str = "{nonce}";
 /// The reference tries requests out (`connect-src`) and styles itself inline.
 const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                                 connect-src 'self'; frame-ancestors 'none'";
 
 pub(crate) fn pages() -> Vec<Route> {
     let to_reference = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() };
+    let to_console = || async { HttpResponse::TemporaryRedirect().insert_header((LOCATION, "/console")).finish() };
     vec![
-        page("/", Access::Page, console),
+        page("/", Access::Page, to_console),
         page("/console", Access::Page, console),
+        page("/console/", Access::Page, console),
+        page("/console/{*file}", Access::Page, console_file),
         page("/docs", Access::Page, to_reference),
         page("/docs/", Access::Page, reference),
         page("/docs/{*file}", Access::Page, reference),
@@ -31,11 +44,43 @@ pub(crate) fn pages() -> Vec<Route> {
     ]
 }
 
-async fn console() -> HttpResponse {
+/// The console's page, whatever its own address: scripts and styles are this server's, and nobody frames it.
+async fn console(request: HttpRequest) -> HttpResponse {
+    let nonce = URL_SAFE_NO_PAD.encode(State::of(&request).registry.platform().random::<16>());
+    let built = Console::get("index.html");
+    let page = built.as_ref().map_or(PLACEHOLDER.as_bytes(), |page| &page.data);
+    let policy = format!(
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: https:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
     HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
-        .insert_header((CONTENT_SECURITY_POLICY, PAGE_POLICY))
-        .body(PLACEHOLDER)
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(String::from_utf8_lossy(page).replace(NONCE, &nonce))
+}
+
+/// A file of the console, whose name changes with its content; any other address there is one of the console's own.
+async fn console_file(request: HttpRequest) -> Result<HttpResponse> {
+    let (_, file) = Matched::parameter(&request, 0).unwrap_or_default();
+    if !file.starts_with("assets/") {
+        return Ok(console(request).await);
+    }
+    let takes = |coding: &str| {
+        let listed = request.headers().get(ACCEPT_ENCODING).and_then(|listed| listed.to_str().ok()).unwrap_or_default();
+        listed.split(',').any(|one| one.trim() == coding)
+    };
+    let packed = if takes("br") { Console::get(&format!("{file}.br")) } else { None };
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type(mime_guess::from_path(&*file).first_or_octet_stream())
+        .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
+        .insert_header((VARY, "Accept-Encoding"));
+    if packed.is_some() {
+        answer.insert_header((CONTENT_ENCODING, "br"));
+    }
+    let found = packed.or_else(|| Console::get(&file)).ok_or(Error::NotFound)?;
+    Ok(answer.body(found.data.into_owned()))
 }
 
 async fn openapi(request: HttpRequest) -> HttpResponse {

@@ -134,9 +134,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
-    let config = Config::load(cli.from.config, cli.from.overrides)?;
-    logs::start(&config)?;
     let system = actix_rt::System::new();
+    // Within it: what is tried of the settings, as a mail server's, may belong to it.
+    let config = system.block_on(async { Config::load(cli.from.config, cli.from.overrides) })?;
+    logs::start(&config)?;
     match cli.command {
         Command::Serve => system.block_on(serve::serve(config))?,
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,

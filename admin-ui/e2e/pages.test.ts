@@ -1,0 +1,131 @@
+/**
+ * Every page at a phone's and a desk's width, in light and in dark: nothing that axe finds, nothing wider than the screen. With
+ * SCREENSHOTS=1 each is kept as a picture.
+ */
+import AxeBuilder from '@axe-core/playwright'
+import { mkdirSync } from 'node:fs'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type World, choosePassword, signIn, startWorld, visitor } from './world'
+
+let world: World
+/** Where each page stands, once there is something to show. */
+const places: Record<string, string> = {
+  accounts: 'T00000000/accounts',
+  audit: 'T11200001/audit',
+  clients: 'T11200001/clients',
+  grants: 'T11200001/grants',
+  home: '',
+  keys: 'T11200001/keys',
+  overview: 'T11200000',
+  'overview-acting': 'T11200001',
+  profile: 'profile',
+  roles: 'T11200001/roles',
+  'roles-empty': 'T11200000/roles',
+  'roles-nothing': 'T11200001/roles?search=nobody',
+  settings: 'T11200001/settings',
+  'role-new': 'T11200001/roles/new',
+  users: 'T11200001/users',
+  'user-new': 'T11200001/users/new',
+  'not-there': 'T11200001/roles/00000000-0000-7000-8000-000000000000',
+  'not-allowed': 'T99900001',
+}
+
+/** Asks the API as whoever is signed in on this page does. */
+async function ask(page: Page, account: string, path: string, body: object): Promise<{ id: string }> {
+  const call = async (path: string, token: string | undefined, body: object) => {
+    const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) }
+    const answer = await page.request.post(`${world.base}${path}`, { headers: { ...headers, Origin: world.base }, data: body })
+    expect(answer.ok(), await answer.text()).toBe(true)
+    return answer.json()
+  }
+  const tokenOf = async (account: string, above?: string) =>
+    above
+      ? (
+          await call(`/v1/accounts/${account}/auth/token`, undefined, {
+            grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+            subject_token: above,
+            subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
+          })
+        ).access_token
+      : (await call(`/v1/accounts/${account}/auth/token`, me, { grant_type: 'account_user' })).access_token
+  const me = (await call('/v1/account/session', undefined, {})).access_token
+  const token = account.endsWith('00000') && account !== 'T00000000' ? await tokenOf(account) : await tokenOf('T00000000')
+  if (account === 'T00000000' || account.endsWith('00000')) return call(`/v1/accounts/${account}/${path}`, token, body)
+  const above = `${account.slice(0, 4)}00000`
+  return call(`/v1/accounts/${account}/${path}`, await tokenOf(account, await tokenOf(above)), body)
+}
+
+let cookies: Awaited<ReturnType<ReturnType<Page['context']>['storageState']>>
+
+beforeAll(async () => {
+  world = await startWorld()
+  const { page } = await visitor(world)
+  await choosePassword(page, world.link)
+  await page.goto('/console')
+  await signIn(page, 'boss@example.com')
+  await page.getByRole('heading', { name: 'Your accounts' }).waitFor()
+  await ask(page, 'T00000000', 'management/accounts', { display_name: 'Northern Partners', account_id: 'T11200000' })
+  await invite(page)
+  const fill = (account: string, path: string, body: object) => ask(page, account, path, body)
+  for (const name of ['Shop by the Sea', 'A shop whose name is so long that it hardly fits on the screen of a telephone, and goes on']) {
+    await fill('T11200000', 'management/accounts', { display_name: name })
+  }
+  const client = (await fill('T11200001', 'auth/clients', { client_id: 'billing', name: 'Billing', description: 'Sends invoices' })) as { id: string }
+  places.client = `T11200001/clients/${client.id}`
+  const audience = `${world.base}/v1/accounts/T11200001`
+  await fill('T11200001', 'auth/client-grants', { client_id: 'billing', audience, scope: ['read:accounts'] })
+  const role = await fill('T11200001', 'auth/roles', { name: 'Support', description: 'Answers the phone', scope: ['read:accounts', 'write:accounts:/auth/users'] })
+  places.role = `T11200001/roles/${role.id}`
+  const user = await fill('T11200001', 'management/users', { email: 'kari@example.com', name: 'Kari Nordmann', roles: [{ id: role.id }], scope: ['read:accounts'] })
+  places.user = `T11200001/users/${user.id}`
+  places.account = 'T11200000/accounts/T11200001'
+  cookies = await page.context().storageState()
+}, 120_000)
+
+/** The operator is a member of the partner, too: what is below is reached by exchange. */
+async function invite(page: Page) {
+  await page.goto('/console/T11200000/users/new')
+  await page.getByLabel('E-mail').fill('boss@example.com')
+  for (const scope of ['admin:accounts', 'admin:customers']) await page.getByRole('checkbox', { name: scope, exact: true }).check()
+  await page.getByRole('button', { name: 'Invite', exact: true }).click()
+  await page.getByRole('heading', { name: 'boss@example.com' }).waitFor()
+}
+
+afterAll(() => world?.stop())
+
+async function settled(page: Page) {
+  await page.getByRole('heading', { level: 1 }).or(page.getByRole('alert')).first().waitFor()
+  await page.waitForLoadState('networkidle')
+}
+
+/** What is wrong with a page. */
+async function look(page: Page, name: string): Promise<string[]> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  const found = await new AxeBuilder({ page }).analyze()
+  const told = found.violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`)
+  return wide > 0 ? [`${name}: ${wide} px wider than the screen`, ...told] : told
+}
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const width of [360, 1440]) {
+    test(`every page, ${width} wide, ${colorScheme}`, { timeout: 300_000 }, async () => {
+      const options = { colorScheme, reducedMotion: 'reduce', viewport: { width, height: 900 } } as const
+      const { page, faults } = await visitor(world, { ...options, storageState: cookies })
+      const out = await visitor(world, options)
+      await out.page.goto('/console')
+      const all = [[out.page, 'sign-in', 'sign-in'] as const, ...Object.entries(places).map(([name, place]) => [page, name, place] as const)]
+      for (const [page, name, place] of all) {
+        await page.goto(`/console/${place}`)
+        await settled(page)
+        if (process.env.SCREENSHOTS) {
+          mkdirSync('screenshots', { recursive: true })
+          await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
+        }
+        faults.push(...(await look(page, name)))
+      }
+      cookies = await page.context().storageState()
+      expect([...faults, ...out.faults]).toEqual([])
+    })
+  }
+}

@@ -1,0 +1,52 @@
+import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useNavigate } from '@tanstack/react-router'
+import { client } from '../api/client'
+import { t } from '../words/words'
+import { useSave } from './use-save'
+
+interface Props {
+  account: string
+  opened: boolean
+  onClose: () => void
+}
+
+export function NewAccount(props: Props) {
+  return (
+    <Modal opened={props.opened} onClose={props.onClose} title={t('New account')} closeButtonProps={{ 'aria-label': t('Close') }}>
+      <NewAccountForm {...props} />
+    </Modal>
+  )
+}
+
+function NewAccountForm({ account: oid, onClose }: Props) {
+  const navigate = useNavigate()
+  const form = useForm({ initialValues: { display_name: '', account_id: '' } })
+  const { submit, saving } = useSave(
+    form,
+    async ({ display_name, account_id }) => {
+      const body = { display_name, ...(account_id ? { account_id } : {}) }
+      return (await client.POST('/v1/accounts/{oid}/management/accounts', { params: { path: { oid } }, body })).data!
+    },
+    (made) => {
+      onClose()
+      void navigate({ to: '/$account/accounts/$below', params: { account: oid, below: made.account_id } })
+    },
+  )
+  return (
+    <form onSubmit={submit}>
+      <Stack>
+        <TextInput label={t('Name')} required data-autofocus {...form.getInputProps('display_name')} />
+        <TextInput label={t('Number')} description={t('The next free one if left out.')} {...form.getInputProps('account_id')} />
+        <Group justify="flex-end">
+          <Button variant="default" onClick={onClose}>
+            {t('Cancel')}
+          </Button>
+          <Button type="submit" loading={saving}>
+            {t('Create')}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  )
+}

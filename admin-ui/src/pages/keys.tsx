@@ -1,0 +1,92 @@
+import { Badge, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { IconRefresh } from '@tabler/icons-react'
+import { useState } from 'react'
+import { api, client } from '../api/client'
+import { queries } from '../api/queries'
+import { useAccount } from '../ui/account'
+import { Act } from '../ui/allowed'
+import { failed, tell } from '../ui/confirm'
+import { Copy } from '../ui/copy'
+import { List } from '../ui/list'
+import { Page } from '../ui/page'
+import { whole } from '../ui/pages'
+import { t } from '../words/words'
+
+/** Keys that sign the account's tokens. */
+export function KeysPage() {
+  const oid = useAccount()
+  const [asking, ask] = useDisclosure(false)
+  const keys = api.useQuery('get', '/v1/accounts/{oid}/auth/keys', { params: { path: { oid } } })
+  return (
+    <Page
+      title={t('Keys')}
+      about={t('Public keys whose tokens may be alive, and the next one. Others check tokens with them.')}
+      action={
+        <Act account={oid} operation="rotateKeys" leftSection={<IconRefresh size={16} />} onClick={ask.open}>
+          {t('Rotate keys')}
+        </Act>
+      }
+    >
+      <List
+        label={t('Keys')}
+        rows={whole(keys)}
+        keyOf={(key) => key.kid}
+        empty={t('There is no key yet: the first token makes one.')}
+        columns={[
+          { title: t('Key'), cell: (key) => <Copy value={key.kid} /> },
+          { title: t('Algorithm'), cell: (key) => <Badge variant="default">{key.alg}</Badge> },
+          { title: t('Type'), wide: true, cell: (key) => key.kty },
+        ]}
+      />
+      <Modal opened={asking} onClose={ask.close} title={t('Rotate keys')} closeButtonProps={{ 'aria-label': t('Close') }}>
+        <Rotation account={oid} onClose={ask.close} />
+      </Modal>
+    </Page>
+  )
+}
+
+function Rotation({ account: oid, onClose }: { account: string; onClose: () => void }) {
+  const [minutes, setMinutes] = useState<number | string>(60)
+  const [emergency, setEmergency] = useState(false)
+  const rotate = async () => {
+    try {
+      const body = { activate_in: emergency ? 0 : Number(minutes) * 60, revoke_previous: emergency }
+      await client.POST('/v1/accounts/{oid}/auth/keys/rotate', { params: { path: { oid } }, body })
+      await queries.invalidateQueries()
+      tell(t('A new key is published.'))
+      onClose()
+    } catch (error) {
+      failed(error)
+    }
+  }
+  return (
+    <Stack>
+      <NumberInput
+        label={t('Minutes until it signs')}
+        description={t('Others need that time to read it.')}
+        min={0}
+        value={minutes}
+        onChange={setMinutes}
+        disabled={emergency}
+      />
+      <Switch
+        label={t('A key has leaked')}
+        description={t('Emergency: all keys until now end, and with them every token that they have signed.')}
+        checked={emergency}
+        onChange={(event) => setEmergency(event.currentTarget.checked)}
+        color="red"
+      />
+      {emergency && (
+        <Text size="sm" c="red" role="alert">
+          {t('Everybody has to get a new token.')}
+        </Text>
+      )}
+      <Group justify="flex-end">
+        <Act account={oid} operation="rotateKeys" {...(emergency ? { color: 'red' } : {})} onClick={() => void rotate()}>
+          {emergency ? t('End all keys until now') : t('Rotate keys')}
+        </Act>
+      </Group>
+    </Stack>
+  )
+}

@@ -1,0 +1,149 @@
+import { Card, Group, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { useNavigate, useParams } from '@tanstack/react-router'
+import { api, client, type Schema } from '../api/client'
+import { queries } from '../api/queries'
+import { useSave } from '../forms/use-save'
+import { Act, useToken } from '../ui/allowed'
+import { confirm, tell } from '../ui/confirm'
+import { List, Loading } from '../ui/list'
+import { Page } from '../ui/page'
+import { PAGE, paged } from '../ui/pages'
+import { ScopeMatrix } from '../ui/scopes'
+import { Time } from '../ui/time'
+import { Trouble } from '../ui/trouble'
+import { t } from '../words/words'
+
+/** One user of the account, or somebody to be invited. */
+export function MemberPage() {
+  const { account: oid, id } = useParams({ from: '/inside/$account/users/$id' })
+  const path = { oid, uid: id }
+  const member = api.useQuery('get', '/v1/accounts/{oid}/management/users/{uid}', { params: { path } }, { enabled: id !== 'new' })
+  const navigate = useNavigate()
+  const up = { title: t('Users'), to: '/$account/users', params: { account: oid } as never } as const
+  if (id === 'new') {
+    return (
+      <Page title={t('Invite somebody')} up={up} about={t('They get a message with a link to choose a password.')}>
+        <MemberForm oid={oid} />
+      </Page>
+    )
+  }
+  if (member.isPending) return <Loading />
+  if (member.error) return <Trouble error={member.error} again={() => void member.refetch()} />
+  const name = member.data.name ?? member.data.email
+  const remove = () =>
+    confirm({
+      title: t('Remove {{name}}?', { name }),
+      consequence: t('From the very next request on they can do nothing here any more. In other accounts they stay.'),
+      act: t('Remove'),
+      run: async () => {
+        await client.DELETE('/v1/accounts/{oid}/management/users/{uid}', { params: { path } })
+        await queries.invalidateQueries()
+        await navigate({ to: '/$account/users', params: { account: oid } })
+      },
+      done: t('{{name}} is removed.', { name }),
+    })
+  return (
+    <Page
+      title={name}
+      up={up}
+      about={member.data.email}
+      action={
+        <Act account={oid} operation="removeMember" color="red" variant="outline" onClick={remove}>
+          {t('Remove')}
+        </Act>
+      }
+    >
+      <MemberForm key={member.data.updated_at} oid={oid} member={member.data} />
+      <Activities oid={oid} uid={id} />
+    </Page>
+  )
+}
+
+function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] }) {
+  const { data: token } = useToken(oid)
+  const navigate = useNavigate()
+  const roles = api.useQuery('get', '/v1/accounts/{oid}/auth/roles', { params: { path: { oid }, query: { limit: 100 } } })
+  const form = useForm({
+    initialValues: {
+      email: member?.email ?? '',
+      name: member?.name ?? '',
+      roles: member?.roles.map((role) => role.id) ?? [],
+      scope: member?.scope ?? [],
+    },
+  })
+  const { submit, saving } = useSave(
+    form,
+    async ({ email, name, roles, scope }) => {
+      const rights = { scope, roles: roles.map((id) => ({ id })), name: name || null }
+      const answer = member
+        ? await client.PUT('/v1/accounts/{oid}/management/users/{uid}', { params: { path: { oid, uid: member.id } }, body: rights })
+        : await client.POST('/v1/accounts/{oid}/management/users', { params: { path: { oid } }, body: { ...rights, email } })
+      return answer.data!
+    },
+    (saved) => {
+      tell(member ? t('Saved.') : t('{{email}} is invited.', { email: saved.email }))
+      if (!member) void navigate({ to: '/$account/users/$id', params: { account: oid, id: saved.id } })
+    },
+  )
+  // Roles beyond the first hundred that somebody has are not lost.
+  const known = new Map((roles.data ?? []).map((role) => [role.id, role.name ?? role.id]))
+  for (const role of member?.roles ?? []) if (!known.has(role.id)) known.set(role.id, role.name ?? role.id)
+  return (
+    <form onSubmit={submit}>
+      <Card withBorder>
+        <Stack>
+          {!member && <TextInput label={t('E-mail')} type="email" required autoComplete="off" {...form.getInputProps('email')} />}
+          <TextInput label={t('Name')} autoComplete="off" {...form.getInputProps('name')} />
+          <MultiSelect
+            label={t('Roles')}
+            searchable
+            data={[...known].map(([value, label]) => ({ value, label }))}
+            {...form.getInputProps('roles')}
+          />
+          <ScopeMatrix
+            label={t('Scopes of their own')}
+            value={form.values.scope}
+            onChange={(scope) => form.setFieldValue('scope', scope)}
+            held={token?.scopes ?? new Set()}
+            error={form.errors.scope}
+          />
+          <Group justify="flex-end">
+            <Act account={oid} operation={member ? 'updateMember' : 'inviteMember'} type="submit" loading={saving}>
+              {member ? t('Save') : t('Invite')}
+            </Act>
+          </Group>
+        </Stack>
+      </Card>
+    </form>
+  )
+}
+
+function Activities({ oid, uid }: { oid: string; uid: string }) {
+  const query = { limit: PAGE }
+  const activities = api.useInfiniteQuery(
+    'get',
+    '/v1/accounts/{oid}/management/users/{uid}/activities',
+    { params: { path: { oid, uid }, query } },
+    paged(),
+  )
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4" mb="sm">
+        {t('What they did here')}
+      </Title>
+      <List
+        label={t('What they did here')}
+        rows={activities}
+        keyOf={(one) => one.id}
+        empty={t('Nothing yet.')}
+        columns={[
+          { title: t('When'), cell: (one) => <Time at={one.created_at} relative /> },
+          { title: t('What'), cell: (one) => <span className="mono">{one.action}</span> },
+          { title: t('To what'), wide: true, cell: (one) => <span className="mono wrap">{one.entity ?? ''}</span> },
+          { title: t('From where'), wide: true, cell: (one) => one.context.ip ?? '' },
+        ]}
+      />
+    </Card>
+  )
+}

@@ -1,0 +1,149 @@
+import { Alert, Card, Group, SimpleGrid, Stack, Text, TextInput, Textarea, Title } from '@mantine/core'
+import { useForm } from '@mantine/form'
+import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { api, client, type Schema } from '../api/client'
+import { queries } from '../api/queries'
+import { useSave } from '../forms/use-save'
+import { Act, useToken } from '../ui/allowed'
+import { confirm, tell } from '../ui/confirm'
+import { Loading } from '../ui/list'
+import { Page } from '../ui/page'
+import { ScopeMatrix, Scopes } from '../ui/scopes'
+import { Trouble } from '../ui/trouble'
+import { difference } from '../util/scopes'
+import { t } from '../words/words'
+
+/** One role, or a new one. */
+export function RolePage() {
+  const { account: oid, id } = useParams({ from: '/inside/$account/roles/$id' })
+  const path = { oid, role_id: id }
+  const role = api.useQuery('get', '/v1/accounts/{oid}/auth/roles/{role_id}', { params: { path } }, { enabled: id !== 'new' })
+  const navigate = useNavigate()
+  if (id === 'new') {
+    return (
+      <Page title={t('New role')} up={{ title: t('Roles'), to: '/$account/roles', params: { account: oid } as never }}>
+        <RoleForm oid={oid} />
+      </Page>
+    )
+  }
+  if (role.isPending) return <Loading />
+  if (role.error) return <Trouble error={role.error} again={() => void role.refetch()} />
+  const name = role.data.name ?? t('Without a name')
+  const erase = () =>
+    confirm({
+      title: t('Delete {{name}}?', { name }),
+      consequence: t('Whoever holds it loses what it gives at the very next request.'),
+      act: t('Delete'),
+      run: async () => {
+        await client.DELETE('/v1/accounts/{oid}/auth/roles/{role_id}', { params: { path } })
+        await queries.invalidateQueries()
+        await navigate({ to: '/$account/roles', params: { account: oid } })
+      },
+      done: t('{{name}} is deleted.', { name }),
+    })
+  return (
+    <Page
+      title={name}
+      up={{ title: t('Roles'), to: '/$account/roles', params: { account: oid } as never }}
+      action={
+        <Act account={oid} operation="deleteRole" color="red" variant="outline" onClick={erase}>
+          {t('Delete')}
+        </Act>
+      }
+    >
+      <RoleForm key={role.data.updated_at} oid={oid} role={role.data} />
+      <Holders oid={oid} id={id} />
+    </Page>
+  )
+}
+
+function RoleForm({ oid, role }: { oid: string; role?: Schema['Role'] }) {
+  const { data: token } = useToken(oid)
+  const navigate = useNavigate()
+  const form = useForm({
+    initialValues: { name: role?.name ?? '', description: role?.description ?? '', scope: role?.scope ?? [] },
+  })
+  const { submit, saving } = useSave(
+    form,
+    async ({ name, description, scope }) => {
+      const body = { scope, name: name || null, description: description || null }
+      const answer = role
+        ? await client.PUT('/v1/accounts/{oid}/auth/roles/{role_id}', { params: { path: { oid, role_id: role.id } }, body })
+        : await client.POST('/v1/accounts/{oid}/auth/roles', { params: { path: { oid } }, body })
+      return answer.data!
+    },
+    (saved) => {
+      tell(t('Saved.'))
+      if (!role) void navigate({ to: '/$account/roles/$id', params: { account: oid, id: saved.id } })
+    },
+  )
+  return (
+    <form onSubmit={submit}>
+      <Card withBorder>
+        <Stack>
+          <SimpleGrid cols={{ base: 1, sm: 2 }}>
+            <TextInput label={t('Name')} {...form.getInputProps('name')} />
+            <Textarea label={t('What it is for')} autosize minRows={1} {...form.getInputProps('description')} />
+          </SimpleGrid>
+          <ScopeMatrix
+            label={t('Scopes')}
+            value={form.values.scope}
+            onChange={(scope) => form.setFieldValue('scope', scope)}
+            held={token?.scopes ?? new Set()}
+            error={form.errors.scope}
+          />
+          {role && <Preview before={role.scope} after={form.values.scope} />}
+          <Group justify="flex-end">
+            <Act account={oid} operation={role ? 'updateRole' : 'createRole'} type="submit" loading={saving}>
+              {role ? t('Save') : t('Create')}
+            </Act>
+          </Group>
+        </Stack>
+      </Card>
+    </form>
+  )
+}
+
+/** What the change gives and takes, before it is made. */
+function Preview({ before, after }: { before: string[]; after: string[] }) {
+  const { gives, takes } = difference(before, after)
+  if (gives.length === 0 && takes.length === 0) return null
+  return (
+    <Alert color="blue" variant="light" title={t('What this changes for whoever holds it')}>
+      <Stack gap="xs">
+        {gives.length > 0 && (
+          <Group gap="xs">
+            <Text size="sm">{t('Gives')}</Text> <Scopes all={gives} />
+          </Group>
+        )}
+        {takes.length > 0 && (
+          <Group gap="xs">
+            <Text size="sm">{t('Takes')}</Text> <Scopes all={takes} />
+          </Group>
+        )}
+      </Stack>
+    </Alert>
+  )
+}
+
+/** Who holds it. */
+function Holders({ oid, id }: { oid: string; id: string }) {
+  const holders = api.useQuery('get', '/v1/accounts/{oid}/management/users', { params: { path: { oid }, query: { role: id, limit: 100 } } })
+  return (
+    <Card withBorder>
+      <Title order={2} size="h4" mb="sm">
+        {t('Who holds it')}
+      </Title>
+      {holders.isPending && <Loading />}
+      {holders.error && <Trouble error={holders.error} again={() => void holders.refetch()} />}
+      {holders.data?.length === 0 && <Text c="dimmed">{t('Nobody yet. Give it to somebody under Users.')}</Text>}
+      <Stack gap="xs">
+        {holders.data?.map((member) => (
+          <Link key={member.id} to="/$account/users/$id" params={{ account: oid, id: member.id }} className="row-link wrap">
+            {member.name ?? member.email}
+          </Link>
+        ))}
+      </Stack>
+    </Card>
+  )
+}

@@ -1,0 +1,69 @@
+import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
+import { IconArrowBackUp, IconMask } from '@tabler/icons-react'
+import { Link, Outlet, useParams } from '@tanstack/react-router'
+import { isLive } from '../util/accounts'
+import { t } from '../words/words'
+import { useToken } from './allowed'
+import { Loading } from './list'
+import { Trouble } from './trouble'
+
+/** The account in the address. */
+export function useAccount(): string {
+  return useParams({ from: '/inside/$account' }).account
+}
+
+/** What is about one account: nothing before one is in it, and always in whose name. */
+export function AccountFrame() {
+  const account = useAccount()
+  const token = useToken(account)
+  if (token.isPending) return <Loading />
+  if (token.error) {
+    return (
+      <Stack>
+        <Trouble error={token.error} again={() => void token.refetch()} />
+        <Group>
+          <Button component={Link} to="/" variant="default">
+            {t('All accounts')}
+          </Button>
+        </Group>
+      </Stack>
+    )
+  }
+  const through = token.data.through
+  return (
+    <Stack gap="lg">
+      {through && (
+        <Alert color="yellow" variant="light" icon={<IconMask />} p="xs" aria-label={t('Acting')}>
+          <Group justify="space-between" gap="xs">
+            <Text size="sm">{t('Acting on {{account}} as {{through}}', { account, through })}</Text>
+            <Button
+              component={Link}
+              to="/$account/accounts"
+              params={{ account: through } as never}
+              size="compact-sm"
+              variant="default"
+              leftSection={<IconArrowBackUp size={14} />}
+            >
+              {t('Leave')}
+            </Button>
+          </Group>
+        </Alert>
+      )}
+      {/* Another account is another place: nothing that was typed goes along. */}
+      <Outlet key={account} />
+    </Stack>
+  )
+}
+
+/** Production or test, by colour and by word. */
+export function Mode({ account }: { account: string }) {
+  return isLive(account) ? (
+    <Badge color="red" variant="light">
+      {t('Production')}
+    </Badge>
+  ) : (
+    <Badge color="teal" variant="light">
+      {t('Test')}
+    </Badge>
+  )
+}

@@ -1,0 +1,31 @@
+/** Lists that are read page by page: each page ends with what the next one begins after. */
+export const PAGE = 50
+
+export function paged<Row extends { id: string }>() {
+  return {
+    pageParamName: 'starting_after',
+    // The first page starts after nothing: null is not sent, and undefined would become 0.
+    initialPageParam: null as unknown as string,
+    getNextPageParam: (last: Row[]) => (last.length < PAGE ? undefined : last.at(-1)?.id),
+  }
+}
+
+interface Query<Row> {
+  data?: Row[] | undefined
+  error: unknown
+  isPending: boolean
+  refetch: () => unknown
+}
+
+/** A list that is read at once: those that are wanted, as one page. */
+export function whole<Row>(query: Query<Row>, wanted: (row: Row) => boolean = () => true) {
+  return {
+    data: query.data && { pages: [query.data.filter(wanted)] },
+    error: query.error,
+    isPending: query.isPending,
+    refetch: query.refetch,
+    hasNextPage: false,
+    isFetchingNextPage: false,
+    fetchNextPage: () => undefined,
+  }
+}

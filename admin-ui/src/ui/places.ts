@@ -1,0 +1,40 @@
+/** The pages of an account, in the order in which they are shown. */
+import {
+  IconBuilding,
+  IconHistory,
+  IconKey,
+  IconLayoutDashboard,
+  IconLink,
+  IconPlugConnected,
+  IconSettings,
+  IconShield,
+  IconUsers,
+} from '@tabler/icons-react'
+import type { Operation } from '../util/scopes'
+import { isPartner } from '../util/accounts'
+
+export interface Place {
+  to: `/$account${string}`
+  /** English; shown in the reader's language. */
+  title: string
+  icon: typeof IconKey
+  /** What the page reads first. */
+  operation: Operation
+  partnersOnly?: boolean
+}
+
+const PLACES = [
+  { to: '/$account', title: 'Overview', icon: IconLayoutDashboard, operation: 'getUsage' },
+  { to: '/$account/accounts', title: 'Accounts', icon: IconBuilding, operation: 'listAccounts', partnersOnly: true },
+  { to: '/$account/clients', title: 'Clients', icon: IconPlugConnected, operation: 'listClients' },
+  { to: '/$account/grants', title: 'Grants', icon: IconLink, operation: 'listClientGrants' },
+  { to: '/$account/roles', title: 'Roles', icon: IconShield, operation: 'listRoles' },
+  { to: '/$account/users', title: 'Users', icon: IconUsers, operation: 'listMembers' },
+  { to: '/$account/keys', title: 'Keys', icon: IconKey, operation: 'listKeys' },
+  { to: '/$account/audit', title: 'Audit log', icon: IconHistory, operation: 'listEvents' },
+  { to: '/$account/settings', title: 'Settings', icon: IconSettings, operation: 'getSettings' },
+] as const satisfies readonly Place[]
+
+export function placesOf(account: string) {
+  return PLACES.filter((place) => !('partnersOnly' in place) || isPartner(account))
+}

@@ -1,0 +1,24 @@
+import { TextInput } from '@mantine/core'
+import { useDebouncedCallback } from '@mantine/hooks'
+import { IconSearch } from '@tabler/icons-react'
+import { useNavigate } from '@tanstack/react-router'
+import { t } from '../words/words'
+
+/** Words to look for; they stand in the address, so that it can be kept and sent. */
+export function Search({ value, label }: { value: string | undefined; label: string }) {
+  const navigate = useNavigate()
+  const look = useDebouncedCallback((text: string) => {
+    void navigate({ to: '.', search: (text.trim() ? { search: text.trim() } : {}) as never, replace: true })
+  }, 250)
+  return (
+    <TextInput
+      defaultValue={value ?? ''}
+      onChange={(event) => look(event.currentTarget.value)}
+      placeholder={t('Search')}
+      aria-label={label}
+      leftSection={<IconSearch size={16} />}
+      type="search"
+      maw={360}
+    />
+  )
+}

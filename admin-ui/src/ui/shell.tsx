@@ -1,0 +1,85 @@
+import { ActionIcon, AppShell, Box, Burger, Group, Menu, Text, Tooltip, UnstyledButton } from '@mantine/core'
+import { useDisclosure } from '@mantine/hooks'
+import { IconCommand, IconLogout, IconUser } from '@tabler/icons-react'
+import { useQuery } from '@tanstack/react-query'
+import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
+import { queries } from '../api/queries'
+import { forgetAll, open, ownUser } from '../api/session'
+import { t } from '../words/words'
+import { Mark } from './mark'
+import { Navigation } from './navigation'
+import { Palette, showPalette } from './palette'
+import { Switcher } from './switcher'
+import { ThemeToggle } from './theme-toggle'
+
+/** What surrounds every page: where one is, where one can go, who one is. */
+export function Shell() {
+  const [opened, { toggle, close }] = useDisclosure(false)
+  const { account } = useParams({ strict: false })
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 224, breakpoint: 'sm', collapsed: { mobile: !opened, desktop: !account } }}
+      padding="lg"
+    >
+      <AppShell.Header px="md">
+        <Group h="100%" justify="space-between" wrap="nowrap" gap="sm">
+          <Group gap="sm" wrap="nowrap" miw={0}>
+            {account && <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t('Menu')} />}
+            <UnstyledButton component={Link} to="/" aria-label={t('All accounts')}>
+              <Mark />
+            </UnstyledButton>
+            <Switcher account={account} />
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            <Tooltip label={`${t('Go to')} (Ctrl K)`}>
+              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')}>
+                <IconCommand size={18} />
+              </ActionIcon>
+            </Tooltip>
+            <ThemeToggle />
+            <OwnMenu />
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="sm" aria-label={t('Pages')}>{account && <Navigation account={account} onGo={close} />}</AppShell.Navbar>
+      <AppShell.Main>
+        <Box maw={1160} mx="auto">
+          <Outlet />
+        </Box>
+      </AppShell.Main>
+      <Palette account={account} />
+    </AppShell>
+  )
+}
+
+function OwnMenu() {
+  const { data: user } = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
+  const navigate = useNavigate()
+  const leave = async () => {
+    await open.POST('/v1/account/logout')
+    forgetAll()
+    queries.clear()
+    await navigate({ to: '/sign-in' })
+  }
+  return (
+    <Menu position="bottom-end" withinPortal>
+      <Menu.Target>
+        <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t('You')}>
+          <IconUser size={18} />
+        </ActionIcon>
+      </Menu.Target>
+      <Menu.Dropdown>
+        <Menu.Label>
+          <Text size="sm">{user?.email ?? ''}</Text>
+        </Menu.Label>
+        <Menu.Item component={Link} to="/profile" leftSection={<IconUser size={16} />}>
+          {t('Your profile')}
+        </Menu.Item>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+          {t('Sign out')}
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  )
+}

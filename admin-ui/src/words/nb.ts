@@ -1,0 +1,1 @@
+export const nb: Record<string, string> = {}
