@@ -1,10 +1,11 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test check isolation soak bench bench-hot fmt docs
+.PHONY: run test check console screenshots isolation soak bench bench-hot fmt docs
 
-# Builds, makes the operator's accounts on the first start, and serves on 127.0.0.1:8080.
-run:
+# Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
+# 127.0.0.1:8080.
+run: console
 	cargo build --release --locked --bin tenantry
-	./target/release/tenantry bootstrap --if-needed
+	./target/release/tenantry bootstrap --if-needed $(if $(ADMIN),--admin $(ADMIN))
 	./target/release/tenantry serve
 
 # Everything, on SQLite and on PostgreSQL. Installs what it needs.
@@ -16,6 +17,15 @@ check:
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	scripts/cargo-test --workspace --lib --bins
+
+# The console, which the server embeds.
+console:
+	scripts/console
+
+# Pictures of all pages of the console, light and dark, narrow and wide, in admin-ui/screenshots.
+screenshots: console
+	cargo build --locked --workspace --all-targets
+	npm --prefix admin-ui run screenshots
 
 # Every operation with every credential that is not meant for it: prints the cells.
 isolation:

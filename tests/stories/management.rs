@@ -1,6 +1,6 @@
 //! Accounts below an account, settings, and the log.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tenantry_tests::TestApp;
 
 #[actix_web::test]
@@ -135,6 +135,21 @@ async fn the_log_tells_of_every_change_once_and_without_a_gap() {
     let since = updated["created_at"].as_str().unwrap();
     assert_eq!(count(&format!("since={since}&type=role.created")).await, 0);
     assert_eq!(count(&format!("until={since}&type=role.updated")).await, 0);
+    // The latest first, page by page; those of a subject stand in two places.
+    for query in [String::new(), format!("&subject={}", updated["subject"].as_str().unwrap())] {
+        let all = partner.get(&format!("management/events?limit=100{query}")).await.ok();
+        let mut backwards = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = partner.get(&format!("management/events?limit=2&order=desc{query}{after}")).await;
+            let Some(last) = page.ok().as_array().unwrap().last().cloned() else { break };
+            backwards.extend(page.ok().as_array().unwrap().clone());
+            after = format!("&starting_after={}", last["id"].as_str().unwrap());
+        }
+        backwards.reverse();
+        assert!(backwards.len() > 2 && Value::Array(backwards) == all, "{query}");
+    }
+    partner.get("management/events?order=up").await.names("order");
     partner.get("management/events?since=yesterday").await.names("since");
     partner.get("management/events?starting_after=x").await.names("starting_after");
 

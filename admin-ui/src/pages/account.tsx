@@ -11,7 +11,7 @@ import { Copy } from '../ui/copy'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { isPartner } from '../util/accounts'
 import { t } from '../words/words'
 
@@ -21,7 +21,7 @@ export function BelowPage() {
   const navigate = useNavigate()
   const one = api.useQuery('get', '/v1/accounts/{oid}/management/accounts/{aid}', { params: { path: { oid, aid } } })
   if (one.isPending) return <Loading />
-  if (one.error) return <Trouble error={one.error} again={() => void one.refetch()} />
+  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
   const account = one.data
   const erase = () =>
     confirm({

@@ -45,7 +45,7 @@ export function AccountsPage() {
               </Link>
             ),
           },
-          { title: t('Number'), cell: (one) => <span className="mono">{one.account_id}</span> },
+          { title: t('Number'), wide: true, cell: (one) => <span className="mono">{one.account_id}</span> },
           {
             title: t('State'),
             cell: (one) => (

@@ -25,7 +25,7 @@ export function AuditPage() {
   const times = Object.fromEntries(
     (['since', 'until'] as const).flatMap((name) => (search[name] ? [[name, new Date(search[name]).toISOString()]] : [])),
   )
-  const query = { limit: PAGE, ...(search.type ? { type: search.type } : {}), ...(search.subject ? { subject: search.subject } : {}), ...times }
+  const query = { limit: PAGE, order: 'desc' as const, ...(search.type ? { type: search.type } : {}), ...(search.subject ? { subject: search.subject } : {}), ...times }
   const events = api.useInfiniteQuery(
     'get',
     '/v1/accounts/{oid}/management/events',

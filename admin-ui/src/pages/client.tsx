@@ -12,7 +12,7 @@ import { Page } from '../ui/page'
 import { Scopes } from '../ui/scopes'
 import { SecretOnce } from '../ui/secret-once'
 import { Time } from '../ui/time'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { t } from '../words/words'
 
 /** One client: its secrets, and what hangs on it. */
@@ -28,7 +28,7 @@ export function ClientPage() {
     { enabled: clientId !== '' },
   )
   if (one.isPending) return <Loading />
-  if (one.error) return <Trouble error={one.error} again={() => void one.refetch()} />
+  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
   const found = one.data
   const erase = () =>
     confirm({

@@ -6,14 +6,14 @@ import { Mode } from '../ui/account'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { t } from '../words/words'
 
 /** The accounts that one belongs to. */
 export function HomePage() {
   const user = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
   if (user.isPending) return <Loading />
-  if (user.error) return <Trouble error={user.error} again={() => void user.refetch()} />
+  if (user.error) return <TroublePage error={user.error} again={() => void user.refetch()} />
   const { accounts } = user.data
   return (
     <Page title={t('Your accounts')}>

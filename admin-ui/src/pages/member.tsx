@@ -11,7 +11,7 @@ import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
 import { ScopeMatrix } from '../ui/scopes'
 import { Time } from '../ui/time'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { t } from '../words/words'
 
 /** One user of the account, or somebody to be invited. */
@@ -29,7 +29,7 @@ export function MemberPage() {
     )
   }
   if (member.isPending) return <Loading />
-  if (member.error) return <Trouble error={member.error} again={() => void member.refetch()} />
+  if (member.error) return <TroublePage error={member.error} again={() => void member.refetch()} />
   const name = member.data.name ?? member.data.email
   const remove = () =>
     confirm({
@@ -120,7 +120,7 @@ function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] })
 }
 
 function Activities({ oid, uid }: { oid: string; uid: string }) {
-  const query = { limit: PAGE }
+  const query = { limit: PAGE, order: 'desc' as const }
   const activities = api.useInfiniteQuery(
     'get',
     '/v1/accounts/{oid}/management/users/{uid}/activities',

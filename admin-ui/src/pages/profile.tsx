@@ -10,7 +10,7 @@ import { useSave } from '../forms/use-save'
 import { confirm, tell } from '../ui/confirm'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { LANGUAGES, type Language, language, setLanguage, t } from '../words/words'
 
 /** Oneself: password, second factor, how the console looks. */
@@ -18,7 +18,7 @@ export function ProfilePage() {
   const user = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
   const navigate = useNavigate()
   if (user.isPending) return <Loading />
-  if (user.error) return <Trouble error={user.error} again={() => void user.refetch()} />
+  if (user.error) return <TroublePage error={user.error} again={() => void user.refetch()} />
   const everywhere = () =>
     confirm({
       title: t('Sign out everywhere?'),

@@ -9,7 +9,7 @@ import { confirm, tell } from '../ui/confirm'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { ScopeMatrix, Scopes } from '../ui/scopes'
-import { Trouble } from '../ui/trouble'
+import { Trouble, TroublePage } from '../ui/trouble'
 import { difference } from '../util/scopes'
 import { t } from '../words/words'
 
@@ -27,7 +27,7 @@ export function RolePage() {
     )
   }
   if (role.isPending) return <Loading />
-  if (role.error) return <Trouble error={role.error} again={() => void role.refetch()} />
+  if (role.error) return <TroublePage error={role.error} again={() => void role.refetch()} />
   const name = role.data.name ?? t('Without a name')
   const erase = () =>
     confirm({

@@ -7,7 +7,7 @@ import { Act } from '../ui/allowed'
 import { tell } from '../ui/confirm'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
-import { Trouble } from '../ui/trouble'
+import { TroublePage } from '../ui/trouble'
 import { t } from '../words/words'
 
 const ALGORITHMS: Schema['Algorithm'][] = ['ES256', 'RS256', 'EdDSA']
@@ -17,7 +17,7 @@ export function SettingsPage() {
   const aid = useAccount()
   const settings = api.useQuery('get', '/v1/accounts/{aid}/management/settings', { params: { path: { aid } } })
   if (settings.isPending) return <Loading />
-  if (settings.error) return <Trouble error={settings.error} again={() => void settings.refetch()} />
+  if (settings.error) return <TroublePage error={settings.error} again={() => void settings.refetch()} />
   return (
     <Page title={t('Settings')} about={t('What holds for this account, and what it is called.')}>
       <SettingsForm key={settings.data.updated_at} aid={aid} account={settings.data} />

@@ -5,7 +5,7 @@ import { isLive } from '../util/accounts'
 import { t } from '../words/words'
 import { useToken } from './allowed'
 import { Loading } from './list'
-import { Trouble } from './trouble'
+import { TroublePage } from './trouble'
 
 /** The account in the address. */
 export function useAccount(): string {
@@ -20,7 +20,7 @@ export function AccountFrame() {
   if (token.error) {
     return (
       <Stack>
-        <Trouble error={token.error} again={() => void token.refetch()} />
+        <TroublePage error={token.error} again={() => void token.refetch()} />
         <Group>
           <Button component={Link} to="/" variant="default">
             {t('All accounts')}
@@ -58,11 +58,11 @@ export function AccountFrame() {
 /** Production or test, by colour and by word. */
 export function Mode({ account }: { account: string }) {
   return isLive(account) ? (
-    <Badge color="red" variant="light">
+    <Badge color="red" variant="light" flex="none">
       {t('Production')}
     </Badge>
   ) : (
-    <Badge color="teal" variant="light">
+    <Badge color="teal" variant="light" flex="none">
       {t('Test')}
     </Badge>
   )

@@ -41,7 +41,7 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
     const input = (
       <Checkbox
         aria-label={scope}
-        label={text && <span className="mono">{text}</span>}
+        label={text && <span className="mono wrap">{text}</span>}
         checked={chosen.has(scope)}
         indeterminate={covered}
         disabled={lacking}

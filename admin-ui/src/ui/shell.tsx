@@ -26,14 +26,14 @@ export function Shell() {
         <Group h="100%" justify="space-between" wrap="nowrap" gap="sm">
           <Group gap="sm" wrap="nowrap" miw={0}>
             {account && <Burger opened={opened} onClick={toggle} hiddenFrom="sm" size="sm" aria-label={t('Menu')} />}
-            <UnstyledButton component={Link} to="/" aria-label={t('All accounts')}>
+            <UnstyledButton component={Link} to="/" aria-label={t('All accounts')} {...(account ? { visibleFrom: 'sm' } : {})}>
               <Mark />
             </UnstyledButton>
             <Switcher account={account} />
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Tooltip label={`${t('Go to')} (Ctrl K)`}>
-              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')}>
+              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')} visibleFrom="xs">
                 <IconCommand size={18} />
               </ActionIcon>
             </Tooltip>

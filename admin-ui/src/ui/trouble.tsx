@@ -2,11 +2,12 @@ import { Alert, Button, Stack, Text } from '@mantine/core'
 import { IconAlertTriangle } from '@tabler/icons-react'
 import { Problem } from '../api/session'
 import { t } from '../words/words'
+import { Page } from './page'
 
 /** Something that could not be shown, why, and another try. */
 export function Trouble({ error, again }: { error: unknown; again?: () => void }) {
   return (
-    <Alert color="red" variant="light" icon={<IconAlertTriangle />} title={title(error)} role="alert">
+    <Alert color="red" variant="light" icon={<IconAlertTriangle />} role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{message(error)}</Text>
         {again && (
@@ -16,6 +17,15 @@ export function Trouble({ error, again }: { error: unknown; again?: () => void }
         )}
       </Stack>
     </Alert>
+  )
+}
+
+/** A page that cannot be shown. */
+export function TroublePage(props: { error: unknown; again?: () => void }) {
+  return (
+    <Page title={title(props.error)}>
+      <Trouble {...props} />
+    </Page>
   )
 }
 

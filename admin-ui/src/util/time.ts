@@ -1,8 +1,13 @@
 /** Times in the reader's zone. */
 import { language } from '../words/words'
 
+/** How the reader writes: as the browser says, where that is in the language of the console. */
+function locale(): string {
+  return navigator.languages.find((one) => one.startsWith(language())) ?? language()
+}
+
 export function local(time: string): string {
-  return new Intl.DateTimeFormat(language(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(time))
+  return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short' }).format(new Date(time))
 }
 
 export function utc(time: string): string {
@@ -20,5 +25,5 @@ const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
 export function ago(time: string, now = Date.now()): string {
   const seconds = (new Date(time).getTime() - now) / 1000
   const [unit, size] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1]
-  return new Intl.RelativeTimeFormat(language(), { numeric: 'auto' }).format(Math.round(seconds / size), unit)
+  return new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' }).format(Math.round(seconds / size), unit)
 }

@@ -198,11 +198,12 @@ impl Account {
             })
             .collect();
         let tags: Vec<String> = self.customer_tags(by, id).await?.iter().map(|tag| tag.tag.as_str().to_owned()).collect();
-        let events = EventFilter { subject: Some(id.subject()), limit: EVENTS, ..EventFilter::default() };
+        let events = EventFilter { subject: Some(id.subject()), latest_first: true, limit: EVENTS, ..EventFilter::default() };
         let events: Vec<Value> = self
             .events(&events)
             .await?
             .into_iter()
+            .rev()
             .map(|event| {
                 let content = event.content.as_ref();
                 json!({"type": event.kind, "created_at": event.at, "ip": content.and_then(|content| content.ip.clone()),

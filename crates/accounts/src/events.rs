@@ -134,14 +134,16 @@ pub struct EventFilter {
     pub since: Option<Instant>,
     /// Before this moment.
     pub until: Option<Instant>,
-    /// After this event.
+    /// Beyond this event.
     pub after: Option<EventId>,
+    /// The latest first, else in order of time.
+    pub latest_first: bool,
     /// How many at most.
     pub limit: u64,
 }
 
 impl Account {
-    /// A page of the account's log, in order of time.
+    /// A page of the account's log.
     pub async fn events(&self, filter: &EventFilter) -> Result<Vec<Event>> {
         store::events::page(&self.platform().store, self.id(), filter).await
     }

@@ -23,7 +23,7 @@ async fn list_events(call: Call, Query(filter): Query<EventQuery>) -> Result<Pag
     Ok(Page::new(events.into_iter().map(view).collect(), limit, |event| event.id.to_string()))
 }
 
-/// Which events to list, in order of time.
+/// Which events to list.
 #[derive(Deserialize, ToSchema)]
 struct EventQuery {
     /// Exactly this type, `role.created`.
@@ -37,11 +37,26 @@ struct EventQuery {
     /// Before this time.
     #[schema(format = DateTime)]
     until: Option<String>,
+    /// `desc`: the latest first.
+    #[serde(default)]
+    order: Order,
     /// Page size.
     #[schema(minimum = 1, maximum = 100, default = 10)]
     limit: Option<u32>,
     /// The event that the page before ended with.
     starting_after: Option<String>,
+}
+
+/// In which order events are listed.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = EventOrder, default = "asc")]
+pub(crate) enum Order {
+    /// In order of time.
+    #[default]
+    Asc,
+    /// The latest first.
+    Desc,
 }
 
 impl EventQuery {
@@ -53,6 +68,7 @@ impl EventQuery {
             since: time("since", self.since)?,
             until: time("until", self.until)?,
             after: query::optional("starting_after", self.starting_after.as_deref())?,
+            latest_first: matches!(self.order, Order::Desc),
             limit: query::limit(self.limit)?.into(),
             kind: self.kind,
             subject: self.subject,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::body::Json;
 use crate::call::Call;
 use crate::error::Result;
+use crate::events::Order;
 use crate::query::{self, Id, Query};
 use crate::reply::{Ok200, Page};
 use crate::route::{ACCOUNTS_READ, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post, put};
@@ -72,7 +73,13 @@ async fn remove_member(call: Call, Id(id): Id<AuthUserId>) -> Result<Ok200<Membe
 async fn list_activities(call: Call, Id(id): Id<AuthUserId>, Query(page): Query<ActivityQuery>) -> Result<Page<Activity>> {
     let limit = query::limit(page.limit)?;
     let after = query::optional("starting_after", page.starting_after.as_deref())?;
-    let filter = EventFilter { subject: Some(id.member_subject()), after, limit: limit.into(), ..EventFilter::default() };
+    let filter = EventFilter {
+        subject: Some(id.member_subject()),
+        after,
+        latest_first: matches!(page.order, Order::Desc),
+        limit: limit.into(),
+        ..EventFilter::default()
+    };
     let events = call.account.events(&filter).await?;
     Ok(Page::new(events.into_iter().map(Activity::new).collect(), limit, |activity| activity.id.to_string()))
 }
@@ -218,6 +225,9 @@ impl MemberView {
 /// A page of what a member did.
 #[derive(Deserialize, ToSchema)]
 struct ActivityQuery {
+    /// `desc`: the latest first.
+    #[serde(default)]
+    order: Order,
     /// Page size.
     #[schema(minimum = 1, maximum = 100, default = 10)]
     limit: Option<u32>,

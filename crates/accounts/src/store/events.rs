@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseBackend, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
     Statement, Value,
 };
 use tenantry_domain::{AccountId, EventId, Instant, Result};
@@ -113,7 +113,7 @@ fn chained(account: AccountId) -> Select<Events> {
     Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Expr::cust(CONFIGURATION))
 }
 
-/// Events by id, that is by time, after `filter.after`. Those of a kind or a subject are looked for in two places, at one
+/// Events by id, that is by time, beyond `filter.after`. Those of a kind or a subject are looked for in two places, at one
 /// moment.
 pub(crate) async fn page(store: &Store, account: AccountId, filter: &EventFilter) -> Result<Vec<Event>> {
     let all = Events::find().filter(Column::AccountId.eq(account.as_str()));
@@ -127,6 +127,9 @@ pub(crate) async fn page(store: &Store, account: AccountId, filter: &EventFilter
             if !common {
                 rows.extend(some(snapshot, chained(account), filter).await?);
                 rows.sort_unstable_by_key(|row| row.id);
+                if filter.latest_first {
+                    rows.reverse();
+                }
                 rows.truncate(filter.limit.try_into().unwrap_or(usize::MAX));
             }
             Ok(rows)
@@ -162,9 +165,10 @@ async fn some(db: &impl ConnectionTrait, mut query: Select<Events>, filter: &Eve
         query = query.filter(Column::At.lt(until.micros()));
     }
     if let Some(after) = filter.after {
-        query = query.filter(Column::Id.gt(after.0));
+        query = query.filter(if filter.latest_first { Column::Id.lt(after.0) } else { Column::Id.gt(after.0) });
     }
-    query.order_by_asc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)
+    let order = if filter.latest_first { Order::Desc } else { Order::Asc };
+    query.order_by(Column::Id, order).limit(filter.limit).all(db).await.map_err(storage)
 }
 
 /// Changes of customers in the order in which they came to be seen, after a place.

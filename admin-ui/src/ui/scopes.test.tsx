@@ -1,0 +1,54 @@
+import { MantineProvider } from '@mantine/core'
+import { cleanup, render, screen } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { useState } from 'react'
+import { afterEach, beforeAll, expect, test } from 'vitest'
+import { startWords } from '../words/words'
+import { ScopeMatrix } from './scopes'
+
+beforeAll(() => {
+  startWords()
+  // What Mantine asks of a browser, and jsdom lacks.
+  window.matchMedia = ((query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} })) as never
+  window.ResizeObserver = class {
+    observe() {}
+    unobserve() {}
+    disconnect() {}
+  } as never
+})
+
+afterEach(cleanup)
+
+function Matrix({ start, held }: { start: string[]; held: string[] }) {
+  const [value, setValue] = useState(start)
+  return (
+    <MantineProvider env="test">
+      <ScopeMatrix label="Scopes" value={value} onChange={setValue} held={new Set(held)} />
+      <output>{value.join(' ')}</output>
+    </MantineProvider>
+  )
+}
+
+const box = (name: string) => screen.getByRole<HTMLInputElement>('checkbox', { name })
+
+test('one gives what one holds, and takes what one does not', async () => {
+  const user = userEvent.setup()
+  render(<Matrix start={['admin:customers', 'theirs:thing']} held={['write:accounts']} />)
+  expect(box('admin:accounts').disabled).toBe(true)
+  expect(box('write:accounts').disabled).toBe(false)
+  await user.click(box('write:accounts'))
+  // What it covers is given with it.
+  expect(box('write:accounts:/auth/users').indeterminate).toBe(true)
+  // It stands there already: it can be taken away, and not be given again.
+  await user.click(box('admin:customers'))
+  expect(screen.getByRole('status').textContent).toBe('theirs:thing write:accounts')
+  expect(box('admin:customers').disabled).toBe(true)
+})
+
+test('scopes are found by a part of them', async () => {
+  const user = userEvent.setup()
+  render(<Matrix start={[]} held={['admin:accounts']} />)
+  await user.type(screen.getByLabelText('Search scopes'), 'auth/mfa')
+  expect(screen.getAllByRole('checkbox').map((found) => found.ariaLabel)).toContain('write:accounts:/auth/mfa')
+  expect(screen.queryByRole('checkbox', { name: 'write:accounts:/auth/users' })).toBeNull()
+})
