@@ -14,6 +14,9 @@ const places: Record<string, string> = {
   accounts: 'T00000000/accounts',
   audit: 'T11200001/audit',
   clients: 'T11200001/clients',
+  customers: 'T11200001/customers',
+  installers: 'T00000000/installers',
+  tags: 'T11200001/tags',
   grants: 'T11200001/grants',
   home: '',
   keys: 'T11200001/keys',
@@ -79,6 +82,10 @@ beforeAll(async () => {
   places.role = `T11200001/roles/${role.id}`
   const user = await fill('T11200001', 'management/users', { email: 'kari@example.com', name: 'Kari Nordmann', roles: [{ id: role.id }], scope: ['read:accounts'] })
   places.user = `T11200001/users/${user.id}`
+  await fill('T11200001', 'customers/tags', { tag: 'vip' })
+  await fill('T11200001', 'customers/users', { type: 'customer', customer_id: 'c-1', first_name: 'Ola', last_name: 'Nordmann', email: 'ola@example.com', metadata: { store: 7 } })
+  await fill('T11200001', 'customers/users', { type: 'company', customer_id: 'c-2', company: { bussiness_name: 'A company whose name is long enough to be a nuisance' } })
+  places.customer = 'T11200001/customers/c-1'
   places.account = 'T11200000/accounts/T11200001'
   cookies = await page.context().storageState()
 }, 120_000)

@@ -7,6 +7,8 @@ let world: World
 
 beforeAll(async () => {
   world = await startWorld()
+  // The first sign-in after bootstrap begins with a link.
+  await choosePassword((await visitor(world)).page, world.link)
 })
 
 afterAll(() => world?.stop())
@@ -14,10 +16,10 @@ afterAll(() => world?.stop())
 const heading = (page: Page, name: string) => page.getByRole('heading', { name, level: 1 })
 const go = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
 
-/** Somebody whose browser is signed in, by the link that was sent. */
-async function arrive(email: string, link: string) {
+/** Somebody whose browser is signed in; the first time by the link that was sent. */
+async function arrive(email: string, link?: string) {
   const { page, faults } = await visitor(world)
-  await choosePassword(page, link)
+  if (link) await choosePassword(page, link)
   await page.goto('/console')
   await signIn(page, email)
   await heading(page, 'Your accounts').waitFor()
@@ -50,7 +52,7 @@ async function invite(page: Page, email: string, chosen: { scopes?: string[]; ro
 
 test('a partner enters a sub-account, makes a role, invites somebody, who loses what the role loses at once', async () => {
   // The operator makes a partner and invites whoever runs it.
-  const operator = await arrive('boss@example.com', world.link)
+  const operator = await arrive('boss@example.com')
   await operator.page.goto('/console/T00000000')
   await newAccount(operator.page, 'Northern Partners', 'T11200000')
   await operator.page.getByRole('link', { name: 'Enter' }).click()
@@ -203,5 +205,98 @@ test('names are text, whatever they look like', async () => {
   await go(page, 'Audit log')
   await page.getByRole('button', { name: 'role.created' }).first().click()
   await page.getByRole('dialog').getByText('name', { exact: true }).waitFor()
+  expect(faults).toEqual([])
+})
+
+/** Somebody who may do all there is in an account of its own. */
+async function shopkeeper() {
+  const operator = await visitor(world)
+  await operator.page.goto('/console/T00000000')
+  await signIn(operator.page, 'boss@example.com')
+  await heading(operator.page, 'Overview').waitFor()
+  await newAccount(operator.page, 'Southern Partners', 'T11300000')
+  await operator.page.getByRole('link', { name: 'Enter' }).click()
+  await operator.page.getByRole('alert').filter({ hasText: 'Acting on T11300000' }).waitFor()
+  await invite(operator.page, 'keeper@example.com', { scopes: ['admin:accounts', 'admin:customers', 'admin:installers'] })
+  const keeper = await arrive('keeper@example.com', await world.mailed('keeper@example.com'))
+  await keeper.page.getByRole('link', { name: 'Southern Partners' }).click()
+  await heading(keeper.page, 'Overview').waitFor()
+  return keeper
+}
+
+test('customers are brought in by a file, found, changed, marked and erased; an installer is approved', async () => {
+  const { page, faults } = await shopkeeper()
+  await go(page, 'Customers')
+  const lines = [{ customer_id: 'c-1', first_name: 'Ola', last_name: 'Nordmann', email: 'ola@example.com' }, { customer_id: 'c-2', email: 'no address' }, { customer_id: 'c-3', first_name: 'Eva' }]
+  const file = { name: 'people.ndjson', mimeType: 'application/x-ndjson', buffer: Buffer.from(lines.map((line) => JSON.stringify(line)).join('\n')) }
+  const choosing = page.waitForEvent('filechooser')
+  await page.getByRole('button', { name: 'Import' }).click()
+  await (await choosing).setFiles(file)
+  const told = page.getByRole('status').filter({ hasText: 'people.ndjson is imported.' })
+  await told.getByText('2 created, 0 were there, 1 refused').waitFor()
+  await told.getByText(/Line 2:.*email/).waitFor()
+  await told.getByRole('button', { name: 'Close' }).click()
+
+  await go(page, 'Tags')
+  await page.getByLabel('New tag').fill('vip')
+  await page.getByRole('button', { name: 'Create' }).click()
+  await page.getByRole('cell', { name: 'vip', exact: true }).waitFor()
+
+  await go(page, 'Customers')
+  await page.getByLabel('Search customers').fill('nordm')
+  await page.getByRole('link', { name: 'Eva' }).waitFor({ state: 'detached' })
+  await page.getByRole('link', { name: 'Ola Nordmann' }).click()
+  await page.getByLabel('Last name').fill('Hansen')
+  await page.getByLabel('Metadata').fill('{"store": 7}')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await heading(page, 'Ola Hansen').waitFor()
+  // What the server finds wrong stands beside the field.
+  await page.getByLabel('Phone number').fill('nonsense')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await expect.poll(() => page.getByLabel('Phone number').getAttribute('aria-invalid')).toBe('true')
+  await page.getByLabel('Phone number').fill('')
+  await page.getByRole('combobox', { name: 'Tags' }).click()
+  await page.getByRole('option', { name: 'vip' }).click()
+  await page.keyboard.press('Escape')
+  const saving = page.waitForEvent('download')
+  await page.getByRole('button', { name: 'All that is known' }).click()
+  expect((await saving).suggestedFilename()).toBe('c-1.json')
+
+  await page.goto('/console/T11300000/tags')
+  await page.getByRole('link', { name: 'Who has it' }).click()
+  await page.getByRole('link', { name: 'Ola Hansen' }).click()
+  await page.getByRole('button', { name: 'Erase' }).click()
+  const asked = page.getByRole('dialog')
+  await asked.getByRole('textbox').fill('c-1')
+  await asked.getByRole('button', { name: 'Erase' }).click()
+  await heading(page, 'Customers').waitFor()
+  await page.getByText('No customer matches.').or(page.getByRole('link', { name: 'Eva' })).first().waitFor()
+  await page.getByRole('link', { name: 'Ola Hansen' }).waitFor({ state: 'detached' })
+
+  // An installer signs up as one does over the API, and is approved by somebody who looks at what was handed in.
+  const api = `${world.base}/v1/accounts/T11300000/installer`
+  const call = async (path: string, body: object, token?: string) => {
+    const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) }
+    const answer = await fetch(`${api}/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+    expect(answer.ok, `${path} ${await answer.clone().text()}`).toBe(true)
+    return answer.json()
+  }
+  const person = { email: 'ins@example.com', password: 'Correct horse 7 battery staple' }
+  await call('signup', { ...person, first_name: 'Ine', last_name: 'Installer', phone: '+4799999999', company: 'Wires AS' })
+  const { access_token } = await call('login', person)
+  await call('verify-identity', {
+    document_type: 'passport',
+    document_number: 'N1234567',
+    document_expiry: '2099-01-01',
+    selfie_url: 'https://pictures.example.com/selfie.jpg',
+    document_front_url: 'https://pictures.example.com/front.jpg',
+  }, access_token)
+  await go(page, 'Installers')
+  await page.getByRole('link', { name: 'Ine Installer' }).click()
+  await page.getByText('N1234567').waitFor()
+  await page.getByRole('button', { name: 'Approve' }).click()
+  await page.getByText('Approved', { exact: true }).waitFor()
+  await go(page, 'Audit log')
+  await page.getByRole('button', { name: 'installer.approved' }).waitFor()
   expect(faults).toEqual([])
 })

@@ -10,6 +10,12 @@ export function within(back: unknown): string | undefined {
   return typeof back === 'string' && /^\/(?![/\\])/.test(back) ? back : undefined
 }
 
+/** These of an address's words, where they say something. */
+function words<Name extends string>(search: Record<string, unknown>, ...names: Name[]): { [name in Name]?: string } {
+  const given = names.flatMap((name) => (typeof search[name] === 'string' && search[name] ? [[name, search[name]]] : []))
+  return Object.fromEntries(given)
+}
+
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
@@ -53,11 +59,6 @@ const account = createRoute({
   component: lazyRouteComponent(() => import('./ui/account'), 'AccountFrame'),
 })
 
-/** Words to look for, where a list can be searched. */
-function searched(search: Record<string, unknown>): { search?: string } {
-  return typeof search.search === 'string' && search.search ? { search: search.search } : {}
-}
-
 const overview = createRoute({
   getParentRoute: () => account,
   path: '/',
@@ -66,7 +67,7 @@ const overview = createRoute({
 const accounts = createRoute({
   getParentRoute: () => account,
   path: '/accounts',
-  validateSearch: searched,
+  validateSearch: (search) => words(search, 'search'),
   component: lazyRouteComponent(() => import('./pages/accounts'), 'AccountsPage'),
 })
 const below = createRoute({
@@ -77,7 +78,7 @@ const below = createRoute({
 const clients = createRoute({
   getParentRoute: () => account,
   path: '/clients',
-  validateSearch: searched,
+  validateSearch: (search) => words(search, 'search'),
   component: lazyRouteComponent(() => import('./pages/clients'), 'ClientsPage'),
 })
 const clientPage = createRoute({
@@ -93,7 +94,7 @@ const grants = createRoute({
 const roles = createRoute({
   getParentRoute: () => account,
   path: '/roles',
-  validateSearch: searched,
+  validateSearch: (search) => words(search, 'search'),
   component: lazyRouteComponent(() => import('./pages/roles'), 'RolesPage'),
 })
 const rolePage = createRoute({
@@ -104,7 +105,7 @@ const rolePage = createRoute({
 const members = createRoute({
   getParentRoute: () => account,
   path: '/users',
-  validateSearch: searched,
+  validateSearch: (search) => words(search, 'search'),
   component: lazyRouteComponent(() => import('./pages/members'), 'MembersPage'),
 })
 const memberPage = createRoute({
@@ -118,24 +119,41 @@ const keys = createRoute({
   component: lazyRouteComponent(() => import('./pages/keys'), 'KeysPage'),
 })
 
-export interface AuditSearch {
-  type?: string
-  subject?: string
-  since?: string
-  until?: string
-}
+export type AuditSearch = { [name in 'type' | 'subject' | 'since' | 'until']?: string }
 
 const audit = createRoute({
   getParentRoute: () => account,
   path: '/audit',
-  validateSearch: (search): AuditSearch =>
-    Object.fromEntries(
-      (['type', 'subject', 'since', 'until'] as const).flatMap((name) => {
-        const value = search[name]
-        return typeof value === 'string' && value ? [[name, value]] : []
-      }),
-    ),
+  validateSearch: (search): AuditSearch => words(search, 'type', 'subject', 'since', 'until'),
   component: lazyRouteComponent(() => import('./pages/audit'), 'AuditPage'),
+})
+
+const customers = createRoute({
+  getParentRoute: () => account,
+  path: '/customers',
+  validateSearch: (search) => words(search, 'search', 'type', 'tag'),
+  component: lazyRouteComponent(() => import('./pages/customers'), 'CustomersPage'),
+})
+const customerPage = createRoute({
+  getParentRoute: () => account,
+  path: '/customers/$id',
+  component: lazyRouteComponent(() => import('./pages/customer'), 'CustomerPage'),
+})
+const tags = createRoute({
+  getParentRoute: () => account,
+  path: '/tags',
+  component: lazyRouteComponent(() => import('./pages/tags'), 'TagsPage'),
+})
+const installers = createRoute({
+  getParentRoute: () => account,
+  path: '/installers',
+  validateSearch: (search) => words(search, 'search', 'state'),
+  component: lazyRouteComponent(() => import('./pages/installers'), 'InstallersPage'),
+})
+const installerPage = createRoute({
+  getParentRoute: () => account,
+  path: '/installers/$id',
+  component: lazyRouteComponent(() => import('./pages/installer'), 'InstallerPage'),
 })
 const settings = createRoute({
   getParentRoute: () => account,
@@ -143,7 +161,15 @@ const settings = createRoute({
   component: lazyRouteComponent(() => import('./pages/settings'), 'SettingsPage'),
 })
 
-const pages = [overview, accounts, below, clients, clientPage, grants, roles, rolePage, members, memberPage, keys, audit, settings]
+const pages = [
+  overview,
+  ...[accounts, below],
+  ...[clients, clientPage, grants],
+  ...[roles, rolePage, members, memberPage],
+  ...[customers, customerPage, tags],
+  ...[installers, installerPage],
+  ...[keys, audit, settings],
+]
 
 export const router = createRouter({
   routeTree: root.addChildren([signIn, inside.addChildren([home, profile, account.addChildren(pages)])]),

@@ -1,4 +1,5 @@
 /** Lists that are read page by page: each page ends with what the next one begins after. */
+import { useInfiniteQuery } from '@tanstack/react-query'
 export const PAGE = 50
 
 export function paged<Row extends { id: string }>() {
@@ -28,4 +29,18 @@ export function whole<Row>(query: Query<Row>, wanted: (row: Row) => boolean = ()
     isFetchingNextPage: false,
     fetchNextPage: () => undefined,
   }
+}
+
+/** A list whose answers say in a header where the next page begins. */
+export function usePages<Row>(key: unknown[], read: (after?: string) => Promise<{ data?: Row[] | undefined; response: Response }>) {
+  const query = useInfiniteQuery({
+    queryKey: key,
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam }) => {
+      const { data, response } = await read(pageParam)
+      return { rows: data ?? [], next: response.headers.get('paging-token') ?? undefined }
+    },
+    getNextPageParam: (last) => last.next,
+  })
+  return { ...query, data: query.data && { pages: query.data.pages.map((page) => page.rows) } }
 }

@@ -1,5 +1,6 @@
 /** The pages of an account, in the order in which they are shown. */
 import {
+  IconAddressBook,
   IconBuilding,
   IconHistory,
   IconKey,
@@ -8,6 +9,8 @@ import {
   IconPlugConnected,
   IconSettings,
   IconShield,
+  IconTags,
+  IconTool,
   IconUsers,
 } from '@tabler/icons-react'
 import type { Operation } from '../util/scopes'
@@ -30,6 +33,9 @@ const PLACES = [
   { to: '/$account/grants', title: 'Grants', icon: IconLink, operation: 'listClientGrants' },
   { to: '/$account/roles', title: 'Roles', icon: IconShield, operation: 'listRoles' },
   { to: '/$account/users', title: 'Users', icon: IconUsers, operation: 'listMembers' },
+  { to: '/$account/customers', title: 'Customers', icon: IconAddressBook, operation: 'listCustomers' },
+  { to: '/$account/tags', title: 'Tags', icon: IconTags, operation: 'listTags' },
+  { to: '/$account/installers', title: 'Installers', icon: IconTool, operation: 'listInstallers' },
   { to: '/$account/keys', title: 'Keys', icon: IconKey, operation: 'listKeys' },
   { to: '/$account/audit', title: 'Audit log', icon: IconHistory, operation: 'listEvents' },
   { to: '/$account/settings', title: 'Settings', icon: IconSettings, operation: 'getSettings' },

@@ -8,7 +8,7 @@ import { t } from '../words/words'
 export function Search({ value, label }: { value: string | undefined; label: string }) {
   const navigate = useNavigate()
   const look = useDebouncedCallback((text: string) => {
-    void navigate({ to: '.', search: (text.trim() ? { search: text.trim() } : {}) as never, replace: true })
+    void navigate({ to: '.', search: ((before: object) => ({ ...before, search: text.trim() || undefined })) as never, replace: true })
   }, 250)
   return (
     <TextInput

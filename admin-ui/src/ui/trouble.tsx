@@ -5,9 +5,9 @@ import { t } from '../words/words'
 import { Page } from './page'
 
 /** Something that could not be shown, why, and another try. */
-export function Trouble({ error, again }: { error: unknown; again?: () => void }) {
+export function Trouble({ error, again, untitled = false }: { error: unknown; again?: () => void; untitled?: boolean }) {
   return (
-    <Alert color="red" variant="light" icon={<IconAlertTriangle />} role="alert">
+    <Alert color="red" variant="light" icon={<IconAlertTriangle />} title={untitled ? undefined : title(error)} role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{message(error)}</Text>
         {again && (
@@ -24,7 +24,7 @@ export function Trouble({ error, again }: { error: unknown; again?: () => void }
 export function TroublePage(props: { error: unknown; again?: () => void }) {
   return (
     <Page title={title(props.error)}>
-      <Trouble {...props} />
+      <Trouble {...props} untitled />
     </Page>
   )
 }
