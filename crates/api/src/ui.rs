@@ -17,7 +17,7 @@ use tenantry_domain::Error;
 
 /// The console as it was built; nothing where only the server was.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../admin-ui/dist"]
+#[folder = "../../admin-ui/dist"]
 #[allow_missing = true]
 struct Console;
 
