@@ -120,6 +120,32 @@ test('a partner enters a sub-account, makes a role, invites somebody, who loses 
   expect([...operator.faults, ...partner.faults, ...kari.faults]).toEqual([])
 })
 
+test('a session that was ended elsewhere leads to the sign-in and back; whoever else signs in sees nothing of it', async () => {
+  const [here, there] = [await arrive('boss@example.com'), await arrive('boss@example.com')]
+  await here.page.goto('/console/T00000000/roles')
+  await heading(here.page, 'Roles').waitFor()
+  await there.page.goto('/console/profile')
+  await there.page.getByRole('button', { name: 'Sign out everywhere' }).click()
+  await there.page.getByRole('dialog').getByRole('button', { name: 'Sign out everywhere' }).click()
+  await heading(there.page, 'Sign in').waitFor()
+  await go(here.page, 'Clients')
+  await heading(here.page, 'Sign in').waitFor()
+  await signIn(here.page, 'boss@example.com')
+  await heading(here.page, 'Clients').waitFor()
+  // In another tab of the same browser somebody else signs in.
+  const tab = await here.page.context().newPage()
+  await tab.goto('/console')
+  await tab.getByRole('button', { name: 'You' }).click()
+  await tab.getByRole('menuitem', { name: 'Sign out' }).click()
+  await signIn(tab, 'kari@example.com')
+  await heading(tab, 'Your accounts').waitFor()
+  await go(here.page, 'Grants')
+  await heading(here.page, 'Your accounts').waitFor()
+  await here.page.getByRole('link', { name: 'Shop by the Sea' }).waitFor()
+  expect(await here.page.getByRole('link', { name: 'Operator' }).count()).toBe(0)
+  expect([...here.faults, ...there.faults]).toEqual([])
+})
+
 test("a client's secret is shown once, and replaced with an overlap", async () => {
   const { page, faults } = await visitor(world)
   await page.goto('/console/T00000000/clients')

@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 import createQueries from 'openapi-react-query'
 import type { components, paths } from './schema'
-import { bearer, enter, forget, problem, whoAmI } from './session'
+import { bearer, enter, problem, takeOthers, whoAmI } from './session'
 
 export type Schema = components['schemas']
 
@@ -22,7 +22,7 @@ async function fetchAsOneself(request: Request): Promise<Response> {
   const answer = await send(request)
   if (answer.status !== 401) return answer
   // It may have ended early: a session that was renewed, a key that was withdrawn.
-  forget(account)
+  takeOthers()
   return send(again)
 }
 

@@ -1,6 +1,6 @@
 /** What was asked is asked again in the background; what failed for want of a right is not. */
-import { MutationCache, QueryClient } from '@tanstack/react-query'
-import { Problem, SignedOut } from './session'
+import { QueryCache, QueryClient } from '@tanstack/react-query'
+import { Problem, SignedOut, toSignIn } from './session'
 
 export const queries: QueryClient = new QueryClient({
   defaultOptions: {
@@ -9,6 +9,5 @@ export const queries: QueryClient = new QueryClient({
       retry: (failures, error) => failures < 2 && !(error instanceof SignedOut) && !(error instanceof Problem && error.status < 500),
     },
   },
-  // Whatever was changed, all that is shown may be old.
-  mutationCache: new MutationCache({ onSuccess: () => queries.invalidateQueries() }),
+  queryCache: new QueryCache({ onError: (error) => error instanceof SignedOut && toSignIn() }),
 })

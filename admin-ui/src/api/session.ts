@@ -30,56 +30,78 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 const EARLY = 30_000
 
 let identity: Promise<Token> | undefined
+let subject: string | undefined
 let own: Promise<OwnUser> | undefined
 const entered = new Map<string, Promise<Token>>()
 
-function kept(answer: components['schemas']['AccessToken'], through?: string): Token {
+function tokenOf(answer: components['schemas']['AccessToken'], through?: string): Token {
   const scopes = new Set(answer.scope.split(' ').filter(Boolean))
   const token = { text: answer.access_token, scopes, until: Date.now() + answer.expires_in * 1000 - EARLY }
   return through === undefined ? token : { ...token, through }
 }
 
-/** The token if it is good still, else another. What fails is not kept. */
-async function renewed(old: Promise<Token> | undefined, keep: (token?: Promise<Token>) => void, make: () => Promise<Token>) {
-  const known = await old?.catch(() => undefined)
-  if (old && known && known.until > Date.now()) return known
-  const made = make()
-  keep(made)
-  made.catch(() => keep(undefined))
-  return made
+/** The token if it is good still, else another: one for all who ask meanwhile. What fails is not kept. */
+function renewed(kept: () => Promise<Token> | undefined, keep: (token?: Promise<Token>) => void, make: () => Promise<Token>): Promise<Token> {
+  const start = () => {
+    const made = make()
+    keep(made)
+    made.catch(() => kept() === made && keep(undefined))
+    return made
+  }
+  const old = kept()
+  if (!old) return start()
+  const another = () => (kept() === old ? start() : renewed(kept, keep, make))
+  return old.then((token) => (token.until > Date.now() ? token : another()), another)
 }
 
 /** Says who one is. */
 export function whoAmI(): Promise<Token> {
   return renewed(
-    identity,
+    () => identity,
     (token) => (identity = token),
     async () => {
       const { data, response } = await open.POST('/v1/account/session')
-      if (data) return kept(data)
       if (response.status === 401) throw new SignedOut()
-      throw await problem(response)
+      if (!data) throw await problem(response)
+      // Somebody else has signed in beside this page: what it shows is not for those eyes.
+      if (subject && subject !== subjectOf(data.access_token)) location.assign('/console')
+      subject = subjectOf(data.access_token)
+      return tokenOf(data)
     },
   )
+}
+
+/** Whom a token of ours speaks of (RFC 7519, section 4.1.2). */
+function subjectOf(token: string): string {
+  const claims = token.split('.')[1] ?? ''
+  return JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub
 }
 
 /** After a sign-in. */
 export function signedIn(answer: components['schemas']['AccessToken']) {
   forgetAll()
-  identity = Promise.resolve(kept(answer))
+  subject = subjectOf(answer.access_token)
+  identity = Promise.resolve(tokenOf(answer))
 }
 
 /** Forgets everything that was kept. */
 export function forgetAll() {
   identity = undefined
+  subject = undefined
   own = undefined
   entered.clear()
 }
 
-/** Forgets a token that was refused: of this account, or of oneself. */
-export function forget(account?: string) {
-  if (account) entered.delete(account)
-  else identity = undefined
+/** Takes another token for everything: one was refused, and those that it came from may be worth nothing, either. */
+export function takeOthers() {
+  identity = undefined
+  entered.clear()
+}
+
+/** Leads to the sign-in, and from there back to where one is. What was kept goes with the page. */
+export function toSignIn() {
+  const back = location.pathname.replace(/^\/console/, '') + location.search
+  location.assign(`/console/sign-in?back=${encodeURIComponent(back || '/')}`)
 }
 
 /** Who one is, and where one is a member. */
@@ -97,7 +119,7 @@ export function ownUser(again = false): Promise<OwnUser> {
 /** A token for this account: as a member of it, or of the account above by exchange. */
 export function enter(account: string): Promise<Token> {
   return renewed(
-    entered.get(account),
+    () => entered.get(account),
     (token) => (token ? entered.set(account, token) : entered.delete(account)),
     async () => {
       const member = (await ownUser()).accounts.some((one) => one.account_id === account)
@@ -117,7 +139,7 @@ type TokenRequest = NonNullable<paths['/v1/accounts/{oid}/auth/token']['post']['
 async function ask(oid: string, body: TokenRequest, by?: Token, through?: string): Promise<Token> {
   const headers = by ? bearer(by) : {}
   const { data, response } = await open.POST('/v1/accounts/{oid}/auth/token', { params: { path: { oid } }, body, headers })
-  if (data) return kept(data, through)
+  if (data) return tokenOf(data, through)
   throw await problem(response)
 }
 

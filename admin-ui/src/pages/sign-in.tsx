@@ -2,6 +2,7 @@ import { Anchor, Button, Card, Center, Group, PasswordInput, Stack, Text, TextIn
 import { useForm } from '@mantine/form'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type ReactNode, useEffect, useState } from 'react'
+import { queries } from '../api/queries'
 import { open, signedIn } from '../api/session'
 import { type SecondFactor, SecondFactorForm } from '../forms/second-factor'
 import { told } from '../forms/told'
@@ -17,6 +18,8 @@ export function SignInPage() {
   const navigate = useNavigate()
   const done = (token: Parameters<typeof signedIn>[0]) => {
     signedIn(token)
+    // Nothing of whoever was here before.
+    queries.clear()
     void navigate({ href: back ?? '/', replace: true })
   }
   useEffect(() => {

@@ -2,6 +2,7 @@ import { Stack, Text, TextInput } from '@mantine/core'
 import { modals } from '@mantine/modals'
 import { notifications } from '@mantine/notifications'
 import { type ReactNode, useState } from 'react'
+import { SignedOut, toSignIn } from '../api/session'
 import { t } from '../words/words'
 import { message } from './trouble'
 
@@ -64,5 +65,6 @@ export function tell(text: string) {
 
 /** Says that something failed, and why. */
 export function failed(error: unknown) {
+  if (error instanceof SignedOut) return toSignIn()
   notifications.show({ title: t('That did not work'), message: message(error), color: 'red', autoClose: 10_000 })
 }
