@@ -33,8 +33,8 @@ isolation:
 
 # More kills and faults under load than `make test` has.
 soak:
-	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load
-	TENANTRY_TEST_FAULTS=10 scripts/test nodes:: clocks::
+	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load --no-capture
+	TENANTRY_TEST_FAULTS=10 scripts/test nodes:: clocks:: --no-capture
 
 # How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores, PostgreSQL installed.
 bench:

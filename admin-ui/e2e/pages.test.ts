@@ -135,6 +135,8 @@ for (const [width, colorScheme, always] of [
           await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
         }
         faults.push(...(await look(page, name)))
+        if (name === 'not-allowed') await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
+        if (name === 'not-there') await page.getByRole('heading', { name: 'Not found' }).waitFor()
       }
       cookies = await page.context().storageState()
       expect([...faults, ...out.faults]).toEqual([])

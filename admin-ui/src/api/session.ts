@@ -60,9 +60,9 @@ export function whoAmI(): Promise<Token> {
     () => identity,
     (token) => (identity = token),
     async () => {
-      const { data, response } = await open.POST('/v1/account/session')
+      const { data, error, response } = await open.POST('/v1/account/session')
       if (response.status === 401) throw new SignedOut()
-      if (!data) throw await problem(response)
+      if (!data) throw await problem(response, error)
       // Somebody else has signed in beside this page: what it shows is not for those eyes.
       if (subject && subject !== subjectOf(data.access_token)) location.assign('/console')
       subject = subjectOf(data.access_token)
@@ -108,9 +108,9 @@ export function toSignIn() {
 export function ownUser(again = false): Promise<OwnUser> {
   if (own && !again) return own
   own = whoAmI().then(async (token) => {
-    const { data, response } = await open.GET('/v1/account/user', { headers: bearer(token) })
+    const { data, error, response } = await open.GET('/v1/account/user', { headers: bearer(token) })
     if (data) return data
-    throw await problem(response)
+    throw await problem(response, error)
   })
   own.catch(() => (own = undefined))
   return own
@@ -138,9 +138,9 @@ type TokenRequest = NonNullable<paths['/v1/accounts/{oid}/auth/token']['post']['
 
 async function ask(oid: string, body: TokenRequest, by?: Token, through?: string): Promise<Token> {
   const headers = by ? bearer(by) : {}
-  const { data, response } = await open.POST('/v1/accounts/{oid}/auth/token', { params: { path: { oid } }, body, headers })
+  const { data, error, response } = await open.POST('/v1/accounts/{oid}/auth/token', { params: { path: { oid } }, body, headers })
   if (data) return tokenOf(data, through)
-  throw await problem(response)
+  throw await problem(response, error)
 }
 
 export function bearer(token: Token) {
