@@ -1,4 +1,5 @@
-"""A mail server for tests, on a free port. An argument is how many messages it refuses before it takes any."""
+"""A mail server for tests, on a free port. An argument is how many messages it refuses before it takes any. It
+knows of no mailbox `nobody`; one that is called `full` is emptied after the first message that was refused."""
 
 import asyncio
 import json
@@ -10,6 +11,17 @@ from aiosmtpd.smtp import SMTP
 
 class Sink:
     refuse = int(sys.argv[1]) if len(sys.argv) > 1 else 0
+
+    full = set()
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address.startswith("nobody@"):
+            return "550 5.1.1 no such mailbox"
+        if address.startswith("full@") and address not in self.full:
+            self.full.add(address)
+            return "552 5.2.2 the mailbox is full"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 known"
 
     async def handle_DATA(self, server, session, envelope):
         if self.refuse > 0:

@@ -18,6 +18,7 @@ pub struct Model {
     pub created_at: i64,
     pub next_at: i64,
     pub expires_at: i64,
+    pub failure: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -39,6 +39,7 @@ mod m0028_customer_walks;
 mod m0029_installers;
 mod m0030_nodes;
 mod m0031_children;
+mod m0032_failures;
 
 /// All steps in order.
 pub struct Migrator;
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_installers::Migration),
             Box::new(m0030_nodes::Migration),
             Box::new(m0031_children::Migration),
+            Box::new(m0032_failures::Migration),
         ]
     }
 }

@@ -8,7 +8,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tenantry_delivery::{Sms, Smtp, Ways};
 use tenantry_domain::Secret;
-use tenantry_tests::{AppClient, PASSWORD, TestApp};
+use tenantry_tests::{AppClient, PASSWORD, Tenant, TestApp};
 
 /// A real mail server, aiosmtpd.
 pub(crate) struct MailServer {
@@ -118,6 +118,67 @@ async fn two_who_deliver_at_once_send_a_message_once() {
     send(&client, &mfa_token, "email").await;
     let (one, other) = futures_util::future::join(app.deliver(server.ways()), app.deliver(server.ways())).await;
     assert_eq!(one + other, 1);
+}
+
+/// How many events of a kind an account's log has.
+async fn told(tenant: &Tenant<'_>, kind: &str) -> usize {
+    tenant.events().await.iter().filter(|event| event["type"] == kind).count()
+}
+
+#[actix_web::test]
+async fn what_is_refused_for_good_waits_for_somebody_who_tries_it_again() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "full@example.com").await;
+    let shop = app.operator().await.enter("T11200000").await;
+    let mut server = MailServer::start(0);
+    send(&client, &mfa_token, "email").await;
+    let waiting = shop.get("management/messages").await.ok();
+    assert_eq!(
+        (&waiting[0]["state"], &waiting[0]["template"], &waiting[0]["tries"]),
+        (&json!("waiting"), &json!("code"), &json!(0))
+    );
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    let failed = shop.get("management/messages?state=failed").await.ok();
+    let message = &failed[0];
+    assert_eq!(message["target"], "full@example.com");
+    assert_eq!(message["failure"], "the mail server: answered 552");
+    assert_eq!((message.get("next_at"), &message["tries"]), (None, &json!(1)));
+    assert_eq!(shop.get("management/messages?state=waiting").await.ok(), json!([]));
+    app.pass(120);
+    assert_eq!(app.deliver(server.ways()).await, 0, "not by itself");
+    let path = format!("management/messages/{}", message["id"].as_str().unwrap());
+    let retried = shop.post_empty(&format!("{path}/retry")).await.ok();
+    assert_eq!(retried["state"], "waiting");
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    assert_eq!(server.message()["to"], json!(["full@example.com"]));
+    assert_eq!(shop.get("management/messages").await.ok(), json!([]));
+    shop.post_empty(&format!("{path}/retry")).await.refused(404, "not_found");
+    assert_eq!(told(&shop, "message.retried").await, 1);
+}
+
+#[actix_web::test]
+async fn what_came_too_late_is_told_and_not_sent() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "nobody@example.com").await;
+    let shop = app.operator().await.enter("T11200000").await;
+    let server = MailServer::start(0);
+    let ways = server.ways();
+    send(&client, &mfa_token, "email").await;
+    send(&client, &mfa_token, "email").await;
+    assert_eq!(app.deliver(ways.clone()).await, 2);
+    app.pass(601);
+    let first = shop.get("management/messages?limit=1").await;
+    let (second, first) = (first.header("paging-token").to_owned(), first.ok());
+    assert_eq!((first.as_array().unwrap().len(), &first[0]["state"]), (1, &json!("failed")));
+    let second = shop.get(&format!("management/messages?limit=1&starting_after={second}")).await.ok();
+    assert!(second[0]["id"].as_str().unwrap() < first[0]["id"].as_str().unwrap(), "the latest first");
+    let path = format!("management/messages/{}", first[0]["id"].as_str().unwrap());
+    shop.post_empty(&format!("{path}/retry")).await.refused(400, "invalid_request").names("id");
+    assert_eq!(app.deliver(ways).await, 0);
+    assert_eq!(shop.delete(&path).await.status, 204);
+    shop.delete(&path).await.refused(404, "not_found");
+    assert_eq!(shop.get("management/messages").await.ok().as_array().unwrap().len(), 1);
+    assert_eq!(told(&shop, "message.withdrawn").await, 1);
 }
 
 /// What the gateway was sent: path, credentials, form.

@@ -356,7 +356,9 @@ async fn a_foreign_id_is_an_unknown_id() {
     let installer = theirs(&app, VICTIM).member("jane@example.com").await;
     assert_eq!(installer.post("verify-identity", license()).await.status, 202);
     let installer = text(&installer.get("profile").await.ok()["installer_id"]);
+    let message = first(&victim.get("management/messages").await.ok(), "id");
     let records = BTreeMap::from([
+        ("messages", message),
         ("clients", first(&victim.get("auth/clients").await.ok(), "id")),
         ("client-grants", first(&victim.get("auth/client-grants").await.ok(), "id")),
         ("roles", first(&victim.get("auth/roles").await.ok(), "id")),

@@ -3,11 +3,21 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use tenantry_tests::{PUBLIC, TestApp};
+use tenantry_tests::{PUBLIC, Tenant, TestApp};
 
 fn kid(token: &str) -> String {
     let header: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap()).unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
+}
+
+/// The state of each key, the oldest first, and whether an end is known.
+async fn states(tenant: &Tenant<'_>) -> Vec<(&'static str, bool)> {
+    let keys = tenant.get("management/keys").await.ok();
+    let state = |key: &Value| {
+        let state = ["next", "signing", "retired"].into_iter().find(|state| key["state"] == *state).expect("a state");
+        (state, key.get("honoured_until").is_some())
+    };
+    keys.as_array().unwrap().iter().map(state).collect()
 }
 
 #[actix_web::test]
@@ -25,7 +35,9 @@ async fn after_a_rotation_old_tokens_verify_and_new_ones_use_the_new_key_once_it
     assert_eq!(published["keys"].as_array().unwrap().len(), 2, "the next key is published before it signs");
     assert_eq!(before.get("auth/keys").await.ok(), published["keys"]);
     assert_ne!(kid(&app.login("T112", &id, &secret).await.token), new, "not yet");
+    assert_eq!(states(&before).await, [("signing", true), ("next", false)]);
     app.pass(60);
+    assert_eq!(states(&before).await, [("retired", true), ("signing", false)]);
     let after = app.holder("T11200000", &app.login("T112", &id, &secret).await.token);
     assert_eq!(kid(&after.token), new);
     before.get("auth/roles").await.ok();

@@ -65,6 +65,7 @@ async fn every_route_honours_its_policy() {
     other.client(&["admin:customers"]).await.customer(json!({"customer_id": "their-customer"})).await;
     let member = json!({"email": "theirs@example.com"});
     let foreign_member = other.post("management/users", member).await.ok()["id"].as_str().unwrap().to_owned();
+    let foreign_message = other.get("management/messages").await.ok()[0]["id"].as_str().unwrap().to_owned();
     let foreign_account = other.sub_account("theirs").await;
     let theirs = Installers { base: "/v1/accounts/T11300000/installer".to_owned(), ..Installers::of(&app) };
     let foreign_installer = theirs.post("signup", signup("theirs@example.com")).await.json()["installer_id"].clone();
@@ -124,6 +125,7 @@ async fn every_route_honours_its_policy() {
             "tags" => &foreign_tag,
             "terms" => &foreign_terms,
             "installers" => &foreign_installer,
+            "messages" => &foreign_message,
             "clients" => &foreign_client,
             "client-grants" => &foreign_grant,
             "users" if route.path.contains("customers") => "their-customer",
@@ -144,6 +146,7 @@ async fn every_route_honours_its_policy() {
                 "/reject",
                 "/suspend",
                 "/reinstate",
+                "/retry",
             ]
             .iter()
             .any(|end| route.path.ends_with(end));

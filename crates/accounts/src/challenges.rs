@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
-use tenantry_domain::{AuthUser, Channel, ClientKey, Error, GrantType, Instant, Link, Realm, Result, Seconds, Secret, Username};
+use tenantry_domain::{
+    AuthUser, Channel, ClientKey, Error, GrantType, Instant, Link, MessageId, Realm, Result, Seconds, Secret, Username,
+};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -397,7 +399,7 @@ impl Account {
     pub(crate) fn letter(&self, challenge: &Challenge, channel: Channel, target: Option<String>) -> Letter {
         Letter {
             account: self.id(),
-            id: self.platform().source.id(self.now()),
+            id: MessageId(self.platform().source.id(self.now())),
             template: challenge.kind.template(),
             about: challenge.id,
             number: challenge.code,

@@ -99,7 +99,7 @@ impl Directory {
     }
 
     /// The key of this purpose that signs now: the latest that has become active.
-    pub(crate) fn signing_key(&self, purpose: KeyPurpose, now: Instant) -> Option<&Arc<SigningKey>> {
+    pub fn signing_key(&self, purpose: KeyPurpose, now: Instant) -> Option<&Arc<SigningKey>> {
         self.keys
             .values()
             .filter(|key| key.purpose == purpose && key.active_from <= now)
@@ -108,12 +108,14 @@ impl Directory {
 
     /// The keys whose tokens may still be alive: all but those replaced longer ago than a token can live.
     pub fn live_keys(&self, now: Instant) -> impl Iterator<Item = &Arc<SigningKey>> {
-        self.keys.values().filter(move |key| {
-            let after = |other: &&Arc<SigningKey>| {
-                other.purpose == key.purpose && (other.active_from, other.id) > (key.active_from, key.id)
-            };
-            let replaced = self.keys.values().filter(after).map(|other| other.active_from).min();
-            replaced.is_none_or(|at| now < at.plus(Self::LONGEST_TOKEN + 60))
-        })
+        self.keys.values().filter(move |key| self.honoured_until(key).is_none_or(|until| now < until))
+    }
+
+    /// Until when tokens of a key may be alive; `None` while no other follows it.
+    pub fn honoured_until(&self, key: &SigningKey) -> Option<Instant> {
+        let after =
+            |other: &&Arc<SigningKey>| other.purpose == key.purpose && (other.active_from, other.id) > (key.active_from, key.id);
+        let replaced = self.keys.values().filter(after).map(|other| other.active_from).min();
+        replaced.map(|at| at.plus(Self::LONGEST_TOKEN + 60))
     }
 }

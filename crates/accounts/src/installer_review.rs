@@ -1,6 +1,8 @@
 //! The check of who installers are: they hand in a document (contract no. 69), and somebody of the account decides.
 
-use tenantry_domain::{Channel, Document, Error, Installer, InstallerId, Result, Seconds, Secret, Text, Verification, masked};
+use tenantry_domain::{
+    Channel, Document, Error, Installer, InstallerId, MessageId, Result, Seconds, Secret, Text, Verification, masked,
+};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -158,7 +160,7 @@ impl Account {
     fn letter_to(&self, installer: &Installer, template: Template) -> Letter {
         Letter {
             account: self.id(),
-            id: self.platform().source.id(self.now()),
+            id: MessageId(self.platform().source.id(self.now())),
             template,
             about: installer.id.0,
             number: 0,

@@ -102,7 +102,7 @@ pub use limits::{Left, Quotas};
 pub use login::PasswordLogin;
 pub use members::MemberFilter;
 pub use nouns::Nouns;
-pub use outbox::{Message, Template};
+pub use outbox::{Letter, Message, OutboxFilter, Template, Waiting};
 pub use passwordless::{CodeRequest, Ident, Link};
 pub use permits::{Lane, PERMITS};
 pub use platform::{Choices, Platform};

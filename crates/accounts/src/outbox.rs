@@ -2,10 +2,11 @@
 //! there after the commit. A row names a template and what it is about; a code is derived when it is sent, never stored.
 
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Channel, InstallerId, Instant, Result, Seconds, Secret};
+use tenantry_domain::{AccountId, Channel, Error, InstallerId, Instant, MessageId, Result, Seconds, Secret};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::caller::Caller;
 use crate::installer_links::InstallerLink;
 use crate::platform::Platform;
 use crate::registry::Registry;
@@ -40,18 +41,55 @@ pub enum Template {
 
 /// A message as it waits.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Letter {
+pub struct Letter {
     pub(crate) account: AccountId,
-    pub(crate) id: Uuid,
-    pub(crate) template: Template,
+    /// Its own id.
+    pub id: MessageId,
+    /// What it says.
+    pub template: Template,
     /// The record that it is about, and the number of its code.
     pub(crate) about: Uuid,
     pub(crate) number: u32,
-    pub(crate) channel: Channel,
+    /// How it is sent.
+    pub channel: Channel,
     /// Where it goes; `None`: nowhere. Somebody asked in the name of nobody, and must not see a difference.
-    pub(crate) target: Option<String>,
-    pub(crate) tries: u32,
-    pub(crate) expires_at: Instant,
+    pub target: Option<String>,
+    /// How often it was tried.
+    pub tries: u32,
+    /// From then on it would come too late.
+    pub expires_at: Instant,
+}
+
+/// A message that was not handed on yet, as whoever administers the account sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Waiting {
+    /// The message.
+    pub letter: Letter,
+    /// When it was put out.
+    pub created_at: Instant,
+    /// When it is tried next, if that is before it comes too late.
+    pub next_at: Instant,
+    /// Why it was not taken the last time.
+    pub failure: Option<String>,
+}
+
+impl Waiting {
+    /// Whether it is tried no more by itself: it was refused for good, or would come too late.
+    #[must_use]
+    pub fn has_failed(&self, now: Instant) -> bool {
+        self.letter.expires_at <= now.max(self.next_at)
+    }
+}
+
+/// Which messages to list; all conditions must hold.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutboxFilter {
+    /// Only those that are tried no more, or only those that are.
+    pub failed: Option<bool>,
+    /// After this message.
+    pub after: Option<MessageId>,
+    /// How many at most.
+    pub limit: u64,
 }
 
 /// A message to deliver.
@@ -59,7 +97,7 @@ pub struct Message {
     /// The account in whose name it is sent.
     pub account: AccountId,
     /// Its own id, the same at every try.
-    pub id: Uuid,
+    pub id: MessageId,
     /// How it is sent.
     pub channel: Channel,
     /// Where to: a mail address, or a telephone number.
@@ -82,6 +120,44 @@ impl Account {
     /// Puts a message out, in the transaction that has something to tell.
     pub(crate) async fn put_out(&self, tx: &Tx<'_>, letter: &Letter) -> Result<()> {
         store::outbox::insert(tx, letter, self.now()).await
+    }
+
+    /// Messages of this account that were not handed on, the latest first.
+    pub async fn outbox(&self, filter: &OutboxFilter) -> Result<Vec<Waiting>> {
+        store::outbox::page(&self.platform().store.read, self.id(), filter, self.now()).await
+    }
+
+    /// Has a message tried again now, also one that was refused for good.
+    ///
+    /// Errors: `NotFound`, `Invalid` for one that would come too late.
+    pub async fn retry_message(&self, by: Caller, id: MessageId) -> Result<Waiting> {
+        let (account, now, caller) = (self.clone(), self.now(), by.clone());
+        let waiting = self.write_rows(&by, async move |tx| {
+            let waiting = store::outbox::lock(tx, account.id(), id).await?;
+            if waiting.letter.expires_at <= now {
+                return Err(Error::invalid("id", "is of a message that would come too late: have another one sent"));
+            }
+            store::outbox::hasten(tx, account.id(), id, now).await?;
+            account.tell(tx, &account.activity("message.retried", &caller, id));
+            Ok(Waiting { next_at: now, ..waiting })
+        });
+        let waiting = waiting.await?;
+        self.platform().mail.notify_one();
+        Ok(waiting)
+    }
+
+    /// Takes a message back: it is not tried again.
+    ///
+    /// Errors: `NotFound`.
+    pub async fn withdraw_message(&self, by: Caller, id: MessageId) -> Result<()> {
+        let (account, caller) = (self.clone(), by.clone());
+        self.write_rows(&by, async move |tx| {
+            store::outbox::lock(tx, account.id(), id).await?;
+            store::outbox::remove(tx, account.id(), id).await?;
+            account.tell(tx, &account.activity("message.withdrawn", &caller, id));
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -140,14 +216,16 @@ impl Platform {
     }
 
     /// A message was taken over by whoever carries it on.
-    pub async fn delivered(&self, account: AccountId, id: Uuid) -> Result<()> {
+    pub async fn delivered(&self, account: AccountId, id: MessageId) -> Result<()> {
         self.store.turns.take(async move |tx| store::outbox::remove(tx, account, id).await).await
     }
 
-    /// A message could not be delivered now; it is tried again, later each time, until it would come too late.
-    pub async fn not_delivered(&self, account: AccountId, id: Uuid, tries: u32) -> Result<()> {
+    /// A message was not taken, and why. It is tried again, later each time, until it would come too late; not by itself where it
+    /// was refused `for_good`.
+    pub async fn not_delivered(&self, message: &Message, failure: String, for_good: bool) -> Result<()> {
+        let (of, tries) = ((message.account, message.id), message.tries);
         let pause = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(LONGEST_PAUSE);
-        let until = self.source.now().plus(pause);
-        self.store.turns.take(async move |tx| store::outbox::delay(tx, account, id, until).await).await
+        let until = (!for_good).then(|| self.source.now().plus(pause));
+        self.store.turns.take(async move |tx| store::outbox::delay(tx, of, until, &failure).await).await
     }
 }

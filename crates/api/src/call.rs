@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::{AUTHORIZATION, USER_AGENT};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use tenantry_accounts::{Account, Caller, Origin, Registry};
-use tenantry_domain::{AccountId, Error, PublicUrl};
+use tenantry_domain::{AccountId, Error, Instant, PublicUrl};
 
 use crate::error::{ApiError, Result};
 use crate::forwarded;
@@ -25,6 +25,11 @@ impl Call {
     /// The account as it has to be known now: for whatever lasts longer than a request may, and must end when the right to it does.
     pub(crate) async fn account_now(&self) -> Result<Account> {
         Ok(self.registry.get(self.account.id()).await?)
+    }
+
+    /// The moment it is about.
+    pub(crate) fn now(&self) -> Instant {
+        self.registry.platform().source().now()
     }
 
     /// Where the world reaches this service.

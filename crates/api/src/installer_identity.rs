@@ -23,7 +23,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn get_installer_verification(call: Call) -> Result<Ok200<OwnVerification>> {
     let installer = call.account.own_installer(&call.caller).await?;
-    let now = call.registry.platform().source().now();
+    let now = call.now();
     Ok(Ok200(OwnVerification {
         installer_id: installer.id.to_string(),
         identity_verified: installer.is_verified(&now.day()),
@@ -34,7 +34,7 @@ async fn get_installer_verification(call: Call) -> Result<Ok200<OwnVerification>
 }
 
 async fn submit_installer_identity(call: Call, Json(body): Json<IdentityInput>) -> Result<Accepted202<IdentityAccepted>> {
-    let now = call.registry.platform().source().now();
+    let now = call.now();
     let installer = call.account.submit_identity(call.caller, body.parse(now)?).await?;
     Ok(Accepted202(IdentityAccepted {
         message: "Identity verification submitted. Review typically takes 1–2 business days.",

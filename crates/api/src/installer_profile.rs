@@ -26,11 +26,11 @@ pub(crate) fn routes() -> Vec<Route> {
 
 async fn get_installer_profile(call: Call) -> Result<Ok200<Profile>> {
     let installer = call.account.own_installer(&call.caller).await?;
-    Ok(Ok200(Profile::new(&installer, call.registry.platform().source().now())))
+    Ok(Ok200(Profile::new(&installer, call.now())))
 }
 
 async fn update_installer_profile(call: Call, Json(body): Json<ProfileUpdate>) -> Result<Ok200<Profile>> {
-    let now = call.registry.platform().source().now();
+    let now = call.now();
     let installer = call.account.update_own_installer(call.caller, body.parse()?).await?;
     Ok(Ok200(Profile::new(&installer, now)))
 }

@@ -68,7 +68,7 @@ async fn list_installers(call: Call, Query(filter): Query<InstallersQuery>) -> R
     let installers = call.account.installers(&filter.parse()?).await?;
     let view = |installer: &Installer| {
         let number = call.account.masked_document_number(installer)?;
-        Ok(InstallerRecord::new(installer, number, call.registry.platform().source().now()))
+        Ok(InstallerRecord::new(installer, number, call.now()))
     };
     let views = installers.iter().map(view).collect::<Result<_>>()?;
     Ok(Page::new(views, limit, |installer: &InstallerRecord| installer.account.id().to_owned()))
@@ -77,7 +77,7 @@ async fn list_installers(call: Call, Query(filter): Query<InstallersQuery>) -> R
 async fn get_installer(call: Call, Id(id): Id<InstallerId>) -> Result<Ok200<InstallerRecord>> {
     let (installer, number) = call.account.installer(&call.caller, id).await?;
     let number = number.map(|number| number.reveal().to_owned());
-    Ok(Ok200(InstallerRecord::new(&installer, number, call.registry.platform().source().now())))
+    Ok(Ok200(InstallerRecord::new(&installer, number, call.now())))
 }
 
 async fn erase_installer(call: Call, Id(id): Id<InstallerId>) -> Result<NoContent204> {
@@ -105,9 +105,9 @@ async fn reinstate_installer(call: Call, Id(id): Id<InstallerId>) -> Result<Ok20
 }
 
 async fn decide(call: Call, id: InstallerId, decision: Decision) -> Result<Ok200<InstallerRecord>> {
-    let installer = call.account.decide(call.caller, id, decision).await?;
+    let installer = call.account.decide(call.caller.clone(), id, decision).await?;
     let number = call.account.masked_document_number(&installer)?;
-    Ok(Ok200(InstallerRecord::new(&installer, number, call.registry.platform().source().now())))
+    Ok(Ok200(InstallerRecord::new(&installer, number, call.now())))
 }
 
 /// Which installers to list, in order of creation.

@@ -1,8 +1,10 @@
 //! Signing keys (contract no. 23, and rotation of section 9).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use tenantry_accounts::SigningKey;
-use tenantry_domain::{Algorithm, Instant, Rotation};
+use tenantry_domain::{Algorithm, Instant, KeyPurpose, Rotation};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -18,12 +20,38 @@ const LONGEST_WAIT: i64 = 86_400;
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         get("/v1/accounts/{oid}/auth/keys", ACCOUNTS_INSPECT, list_keys, "Public signing keys for checking tokens"),
+        get(
+            "/v1/accounts/{oid}/management/keys",
+            ACCOUNTS_INSPECT,
+            list_key_states,
+            "Signing keys: which one signs, since when, until when",
+        ),
         post("/v1/accounts/{oid}/auth/keys/rotate", ACCOUNTS_REPAIR, rotate_keys, "Publish a new signing key"),
     ]
 }
 
 async fn list_keys(call: Call) -> Result<List<Jwk>> {
     Ok(List(call.account.public_keys().iter().map(|key| Jwk::new(key)).collect()))
+}
+
+async fn list_key_states(call: Call) -> Result<List<KeyView>> {
+    let (directory, now) = (call.account.directory(), call.now());
+    let view = |key: &Arc<SigningKey>| KeyView {
+        kid: key.id.0,
+        alg: Algorithm::as_str(key.algorithm),
+        purpose: match key.purpose {
+            KeyPurpose::Account => Whose::Account,
+            KeyPurpose::Installers => Whose::Installers,
+        },
+        state: match directory.signing_key(key.purpose, now) {
+            _ if key.active_from > now => KeyState::Next,
+            Some(signing) if signing.id == key.id => KeyState::Signing,
+            _ => KeyState::Retired,
+        },
+        active_from: key.active_from,
+        honoured_until: directory.honoured_until(key),
+    };
+    Ok(List(directory.live_keys(now).map(view).collect()))
 }
 
 async fn rotate_keys(call: Call, MaybeJson(body): MaybeJson<RotationInput>) -> Result<Ok200<RotatedKey>> {
@@ -128,4 +156,50 @@ struct RotatedKey {
     /// From when on it signs.
     #[schema(value_type = String, format = DateTime)]
     active_from: Instant,
+}
+
+/// What a signing key is now.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SigningKey)]
+struct KeyView {
+    /// Its name in a token's header.
+    kid: Uuid,
+    /// What it signs with.
+    #[schema(example = "ES256")]
+    alg: &'static str,
+    /// Whose tokens it signs.
+    purpose: Whose,
+    /// What it is now.
+    state: KeyState,
+    /// From when on it signs.
+    #[schema(value_type = String, format = DateTime)]
+    active_from: Instant,
+    /// Until when its tokens are honoured; absent while no other key follows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    honoured_until: Option<Instant>,
+}
+
+/// Whose tokens a key signs.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SigningKeyPurpose)]
+enum Whose {
+    /// All of the account but its installers'.
+    Account,
+    /// Installers'.
+    Installers,
+}
+
+/// What a key is now.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = SigningKeyState)]
+enum KeyState {
+    /// It is published, and signs later.
+    Next,
+    /// It signs.
+    Signing,
+    /// It signs no more; its tokens may be alive.
+    Retired,
 }

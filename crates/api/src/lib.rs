@@ -32,6 +32,7 @@ mod keys;
 mod limits;
 mod management;
 mod members;
+mod messages;
 mod metrics;
 mod mfa;
 mod oauth;

@@ -180,6 +180,7 @@ pub fn routes() -> Vec<Route> {
         crate::grants::routes(),
         crate::roles::routes(),
         crate::keys::routes(),
+        crate::messages::routes(),
         crate::management::routes(),
         crate::members::routes(),
         crate::usage::routes(),

@@ -4,13 +4,13 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use tenantry_domain::MessageId;
 use tokio::io::AsyncWriteExt;
-use uuid::Uuid;
 
 use crate::{Failure, Letter};
 
 /// Writes a letter to `{directory}/{id}.json`, for the owner's eyes only. It appears there whole.
-pub(crate) async fn write(directory: &Path, letter: &Letter, id: Uuid) -> Result<(), Failure> {
+pub(crate) async fn write(directory: &Path, letter: &Letter, id: MessageId) -> Result<(), Failure> {
     match std::fs::DirBuilder::new().mode(0o700).recursive(true).create(directory) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
         _ => {}

@@ -80,13 +80,28 @@ pub enum Failure {
     Letter(String),
     /// The mail server did not take it.
     #[error("the mail server: {0}")]
-    Mail(String),
+    Mail(String, Again),
     /// The gateway did not take it.
     #[error("the SMS gateway: {0}")]
-    Sms(String),
+    Sms(String, Again),
     /// The file could not be written.
     #[error("the file: {0}")]
     File(#[from] std::io::Error),
+}
+
+/// Whether what failed may work another time without anybody's doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    /// It may.
+    Later,
+    /// This message was refused for good: there is no such address, or nothing goes there.
+    Never,
+}
+
+impl Failure {
+    const fn is_for_good(&self) -> bool {
+        matches!(self, Self::Letter(_) | Self::Mail(_, Again::Never) | Self::Sms(_, Again::Never))
+    }
 }
 
 /// Hands messages on.
@@ -159,17 +174,17 @@ impl Delivery {
 
     async fn hand_on(&self, message: Message) -> Result<(), Error> {
         let platform = self.registry.platform();
-        let Message { account, id, channel, tries, .. } = message;
-        let [sent, failed] = &self.counters[usize::from(channel == Channel::Sms)];
+        let Message { account, id, channel, tries, .. } = &message;
+        let [sent, failed] = &self.counters[usize::from(*channel == Channel::Sms)];
         match self.send(&message).await {
             Ok(()) => {
                 sent.inc();
-                platform.delivered(account, id).await
+                platform.delivered(*account, *id).await
             }
             Err(failure) => {
                 failed.inc();
                 tracing::warn!(%failure, message = %id, tries, "a message was not taken");
-                platform.not_delivered(account, id, tries).await
+                platform.not_delivered(&message, failure.to_string(), failure.is_for_good()).await
             }
         }
     }

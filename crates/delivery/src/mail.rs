@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use lettre::message::{Mailbox, MultiPart};
+use lettre::transport::smtp::response::{Category, Severity};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
-use uuid::Uuid;
+use tenantry_domain::MessageId;
 
-use crate::{Failure, Letter, Smtp};
+use crate::{Again, Failure, Letter, Smtp};
 
 /// How long the server may take for one command.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,7 +27,7 @@ impl Server {
         Ok(Self { transport: transport.timeout(Some(PATIENCE)).build(), from })
     }
 
-    pub(crate) async fn send(&self, letter: &Letter, id: Uuid) -> Result<(), Failure> {
+    pub(crate) async fn send(&self, letter: &Letter, id: MessageId) -> Result<(), Failure> {
         let to = letter.to.parse().map_err(|_| Failure::Letter("the address is none".to_owned()))?;
         let domain = self.from.email.domain();
         let message = Message::builder()
@@ -37,7 +38,7 @@ impl Server {
             .subject(&letter.subject)
             .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
             .map_err(|error| Failure::Letter(error.to_string()))?;
-        self.transport.send(message).await.map_err(|error| Failure::Mail(told(&error)))?;
+        self.transport.send(message).await.map_err(|error| Failure::Mail(told(&error), again(&error)))?;
         Ok(())
     }
 }
@@ -49,5 +50,16 @@ fn told(error: &lettre::transport::smtp::Error) -> String {
         None if error.is_timeout() => "did not answer in time".to_owned(),
         None if error.is_tls() => "TLS failed".to_owned(),
         None => "cannot be reached".to_owned(),
+    }
+}
+
+/// A mailbox that is not there, or takes nothing (RFC 5321 section 4.2.1: 55x). What else is refused may be a fault of our settings,
+/// which somebody will mend.
+fn again(error: &lettre::transport::smtp::Error) -> Again {
+    match error.status() {
+        Some(code) if code.severity == Severity::PermanentNegativeCompletion && code.category == Category::MailSystem => {
+            Again::Never
+        }
+        _ => Again::Later,
     }
 }

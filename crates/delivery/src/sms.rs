@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
 use reqwest::redirect::Policy;
 use url::Url;
 
-use crate::{Failure, Letter, Sms};
+use crate::{Again, Failure, Letter, Sms};
 
 /// How long the gateway may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -33,7 +34,12 @@ impl Gateway {
         let form = [("To", letter.to.as_str()), ("From", self.sms.from.as_str()), ("Body", letter.text.as_str())];
         let request = self.http.post(self.url.clone()).basic_auth(&self.sms.account, Some(self.sms.token.reveal())).form(&form);
         let failed = |error: reqwest::Error| if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
-        let answer = request.send().await.map_err(|error| Failure::Sms(failed(error).to_owned()))?;
-        if answer.status().is_success() { Ok(()) } else { Err(Failure::Sms(format!("answered {}", answer.status().as_u16()))) }
+        let answer = request.send().await.map_err(|error| Failure::Sms(failed(error).to_owned(), Again::Later))?;
+        // What the gateway says of a number that is none.
+        let again = if answer.status() == StatusCode::BAD_REQUEST { Again::Never } else { Again::Later };
+        match answer.status() {
+            status if status.is_success() => Ok(()),
+            status => Err(Failure::Sms(format!("answered {}", status.as_u16()), again)),
+        }
     }
 }

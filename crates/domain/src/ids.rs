@@ -252,6 +252,8 @@ uuid_id! {
     CustomerKey
     /// A session: what a person's tokens live by.
     SessionId
+    /// A message to somebody; the same at every try.
+    MessageId
 }
 
 impl AuthUserId {

@@ -44,8 +44,8 @@ pub use email::{Email, Phone, domain_to_ascii};
 pub use error::{Checks, Error, Fault, Result};
 pub use grants::{Grant, GrantInput, GrantType, Oidc, OidcInput};
 pub use ids::{
-    AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, Mode, RoleId, SessionId, TagId, TermsId,
-    TokenKey, TokenPairId,
+    AccountId, AuthUserId, ClientId, ClientKey, CustomerKey, EventId, GrantId, KeyId, MessageId, Mode, RoleId, SessionId, TagId,
+    TermsId, TokenKey, TokenPairId,
 };
 pub use installers::{
     Document, DocumentType, Installer, InstallerChange, InstallerConsent, InstallerId, InstallerProfile, InstallerSignup,

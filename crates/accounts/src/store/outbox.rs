@@ -1,19 +1,19 @@
 //! Rows of `outbox`: messages that are to be sent.
 
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
-use tenantry_domain::{AccountId, Channel, Instant, Result};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
+use tenantry_domain::{AccountId, Channel, Error, Instant, MessageId, Result};
 use tenantry_entity::outbox::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
 use super::{corrupt, json, storage, to_json};
-use crate::outbox::{Letter, Template};
+use crate::outbox::{Letter, OutboxFilter, Template, Waiting};
 
 /// Puts a message out.
 pub(crate) async fn insert(db: &impl ConnectionTrait, letter: &Letter, now: Instant) -> Result<()> {
     let row = ActiveModel {
         account_id: Set(letter.account.into()),
-        id: Set(letter.id),
+        id: Set(letter.id.0),
         template: Set(to_json(&letter.template)),
         about: Set(letter.about),
         number: Set(letter.number.into()),
@@ -24,6 +24,7 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, letter: &Letter, now: Inst
         // What goes nowhere is never due.
         next_at: Set(if letter.target.is_some() { now.micros() } else { letter.expires_at.micros() }),
         expires_at: Set(letter.expires_at.micros()),
+        failure: Set(None),
     };
     Entity::insert(row).exec_without_returning(db).await.map_err(storage)?;
     Ok(())
@@ -42,26 +43,76 @@ pub(crate) async fn due(db: &impl ConnectionTrait, now: Instant, limit: u64) -> 
 pub(crate) async fn take(db: &impl ConnectionTrait, letter: &Letter, now: Instant, until: Instant) -> Result<bool> {
     let taken = Entity::update_many()
         .filter(Column::AccountId.eq(letter.account.as_str()))
-        .filter(Column::Id.eq(letter.id))
+        .filter(Column::Id.eq(letter.id.0))
         .filter(Column::NextAt.lte(now.micros()))
         .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
         .col_expr(Column::NextAt, until.micros().into());
     Ok(!taken.exec_with_returning(db).await.map_err(storage)?.is_empty())
 }
 
-/// Puts the next try of a message off.
-pub(crate) async fn delay(db: &impl ConnectionTrait, account: AccountId, id: Uuid, until: Instant) -> Result<()> {
+/// Puts the next try of a message off, and says why; for ever, if there is no time for it.
+pub(crate) async fn delay(
+    db: &impl ConnectionTrait,
+    (account, id): (AccountId, MessageId),
+    until: Option<Instant>,
+    failure: &str,
+) -> Result<()> {
+    // What is due when it would come too late is due no more.
+    let next_at = until.map_or_else(|| Expr::col(Column::ExpiresAt), |until| Expr::value(until.micros()));
     let delayed = Entity::update_many()
         .filter(Column::AccountId.eq(account.as_str()))
-        .filter(Column::Id.eq(id))
-        .col_expr(Column::NextAt, until.micros().into());
+        .filter(Column::Id.eq(id.0))
+        .col_expr(Column::NextAt, next_at)
+        .col_expr(Column::Failure, failure.into());
     delayed.exec(db).await.map_err(storage)?;
     Ok(())
 }
 
+/// The messages of an account that go somewhere, the latest first.
+pub(crate) async fn page(
+    db: &impl ConnectionTrait,
+    account: AccountId,
+    filter: &OutboxFilter,
+    now: Instant,
+) -> Result<Vec<Waiting>> {
+    let mut rows = of(account);
+    if let Some(failed) = filter.failed {
+        let over = Condition::any()
+            .add(Column::ExpiresAt.lte(now.micros()))
+            .add(Expr::col(Column::NextAt).gte(Expr::col(Column::ExpiresAt)));
+        rows = rows.filter(if failed { over } else { over.not() });
+    }
+    if let Some(after) = filter.after {
+        rows = rows.filter(Column::Id.lt(after.0));
+    }
+    let rows = rows.order_by_desc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
+    rows.into_iter().map(waiting).collect()
+}
+
+/// One of them, which nobody else changes before the end of the transaction.
+pub(crate) async fn lock(db: &impl ConnectionTrait, account: AccountId, id: MessageId) -> Result<Waiting> {
+    let row = of(account).filter(Column::Id.eq(id.0)).lock_exclusive().one(db).await.map_err(storage)?;
+    row.map(waiting).transpose()?.ok_or(Error::NotFound)
+}
+
+/// Has it tried again now.
+pub(crate) async fn hasten(db: &impl ConnectionTrait, account: AccountId, id: MessageId, now: Instant) -> Result<()> {
+    let hastened = Entity::update_many()
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Id.eq(id.0))
+        .col_expr(Column::NextAt, now.micros().into());
+    hastened.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// What goes somewhere.
+fn of(account: AccountId) -> Select<Entity> {
+    Entity::find().filter(Column::AccountId.eq(account.as_str())).filter(Column::Target.is_not_null())
+}
+
 /// A message was sent: nothing is left of it.
-pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: Uuid) -> Result<()> {
-    let gone = Entity::delete_many().filter(Column::AccountId.eq(account.as_str())).filter(Column::Id.eq(id));
+pub(crate) async fn remove(db: &impl ConnectionTrait, account: AccountId, id: MessageId) -> Result<()> {
+    let gone = Entity::delete_many().filter(Column::AccountId.eq(account.as_str())).filter(Column::Id.eq(id.0));
     gone.exec(db).await.map_err(storage)?;
     Ok(())
 }
@@ -77,10 +128,16 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, record
     Ok(())
 }
 
+fn waiting(row: Model) -> Result<Waiting> {
+    let (created_at, next_at) = (Instant::from_micros(row.created_at), Instant::from_micros(row.next_at));
+    let failure = row.failure.clone();
+    Ok(Waiting { letter: record(row)?, created_at, next_at, failure })
+}
+
 fn record(row: Model) -> Result<Letter> {
     Ok(Letter {
         account: row.account_id.parse().map_err(corrupt)?,
-        id: row.id,
+        id: MessageId(row.id),
         template: json::<Template>(&row.template)?,
         about: row.about,
         number: u32::try_from(row.number).map_err(corrupt)?,
