@@ -128,16 +128,46 @@ const audit = createRoute({
   component: lazyRouteComponent(() => import('./pages/audit'), 'AuditPage'),
 })
 
+const CUSTOMER_SEARCH = ['search', 'type', 'tag', 'email', 'phone', 'token_type', 'token_value', 'attribute', 'value', 'deleted'] as const
+export type CustomerSearch = { [name in (typeof CUSTOMER_SEARCH)[number]]?: string }
+
 const customers = createRoute({
   getParentRoute: () => account,
   path: '/customers',
-  validateSearch: (search) => words(search, 'search', 'type', 'tag'),
+  validateSearch: (search): CustomerSearch => words(search, ...CUSTOMER_SEARCH),
   component: lazyRouteComponent(() => import('./pages/customers'), 'CustomersPage'),
 })
 const customerPage = createRoute({
   getParentRoute: () => account,
   path: '/customers/$id',
   component: lazyRouteComponent(() => import('./pages/customer'), 'CustomerPage'),
+})
+const authUsers = createRoute({
+  getParentRoute: () => account,
+  path: '/auth-users',
+  validateSearch: (search) => words(search, 'search'),
+  component: lazyRouteComponent(() => import('./pages/auth-users'), 'AuthUsersPage'),
+})
+const authUserPage = createRoute({
+  getParentRoute: () => account,
+  path: '/auth-users/$name',
+  component: lazyRouteComponent(() => import('./pages/auth-user'), 'AuthUserPage'),
+})
+const terms = createRoute({
+  getParentRoute: () => account,
+  path: '/terms',
+  component: lazyRouteComponent(() => import('./pages/terms'), 'TermsPage'),
+})
+const customerSettings = createRoute({
+  getParentRoute: () => account,
+  path: '/customer-settings',
+  component: lazyRouteComponent(() => import('./pages/customer-settings'), 'CustomerSettingsPage'),
+})
+const messages = createRoute({
+  getParentRoute: () => account,
+  path: '/messages',
+  validateSearch: ({ state }): { state?: 'waiting' | 'failed' } => (state === 'waiting' || state === 'failed' ? { state } : {}),
+  component: lazyRouteComponent(() => import('./pages/messages'), 'MessagesPage'),
 })
 const tags = createRoute({
   getParentRoute: () => account,
@@ -166,8 +196,10 @@ const pages = [
   ...[accounts, below],
   ...[clients, clientPage, grants],
   ...[roles, rolePage, members, memberPage],
-  ...[customers, customerPage, tags],
+  ...[authUsers, authUserPage],
+  ...[customers, customerPage, tags, terms, customerSettings],
   ...[installers, installerPage],
+  ...[messages],
   ...[keys, audit, settings],
 ]
 

@@ -64,23 +64,28 @@ export function whoAmI(): Promise<Token> {
       if (response.status === 401) throw new SignedOut()
       if (!data) throw await problem(response, error)
       // Somebody else has signed in beside this page: what it shows is not for those eyes.
-      if (subject && subject !== subjectOf(data.access_token)) location.assign('/console')
-      subject = subjectOf(data.access_token)
+      if (subject && subject !== claims(data.access_token).sub) location.assign('/console')
+      subject = claims(data.access_token).sub
       return tokenOf(data)
     },
   )
 }
 
-/** Whom a token of ours speaks of (RFC 7519, section 4.1.2). */
-function subjectOf(token: string): string {
-  const claims = token.split('.')[1] ?? ''
-  return JSON.parse(atob(claims.replaceAll('-', '+').replaceAll('_', '/'))).sub
+/** What a token of ours says of itself (RFC 7519, section 4.1). */
+function claims(token: string): { sub: string; iss: string } {
+  const text = token.split('.')[1] ?? ''
+  return JSON.parse(atob(text.replaceAll('-', '+').replaceAll('_', '/')))
+}
+
+/** The address of the account that a token is for, as the world knows it. */
+export function addressOf(token: Token): string {
+  return claims(token.text).iss
 }
 
 /** After a sign-in. */
 export function signedIn(answer: components['schemas']['AccessToken']) {
   forgetAll()
-  subject = subjectOf(answer.access_token)
+  subject = claims(answer.access_token).sub
   identity = Promise.resolve(tokenOf(answer))
 }
 

@@ -1,8 +1,10 @@
-import { Button, Group, Modal, Stack, TextInput } from '@mantine/core'
+import { Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
+import { End } from './end'
 import { useSave } from './use-save'
 
 interface Props {
@@ -13,9 +15,9 @@ interface Props {
 
 export function NewAccount(props: Props) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={t('New account')} closeButtonProps={{ 'aria-label': t('Close') }}>
+    <Dialog opened={props.opened} onClose={props.onClose} title={t('New account')}>
       <NewAccountForm {...props} />
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -38,14 +40,7 @@ function NewAccountForm({ account: oid, onClose }: Props) {
       <Stack>
         <TextInput label={t('Name')} required data-autofocus {...form.getInputProps('display_name')} />
         <TextInput label={t('Number')} description={t('The next free one if left out.')} {...form.getInputProps('account_id')} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {t('Cancel')}
-          </Button>
-          <Button type="submit" loading={saving}>
-            {t('Create')}
-          </Button>
-        </Group>
+        <End account={oid} operation="createAccount" saving={saving} act={t('Create')} onCancel={onClose} />
       </Stack>
     </form>
   )

@@ -1,9 +1,11 @@
-import { Button, Group, Modal, Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
+import { Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { client, type Schema } from '../api/client'
 import { SecretOnce } from '../ui/secret-once'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
+import { End } from './end'
 import { useSave } from './use-save'
 
 interface Props {
@@ -20,17 +22,16 @@ export function NewClient({ account, opened, onClose }: Props) {
     onClose()
   }
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={close}
       title={made ? t('The secret of {{client}}', { client: made.client_id }) : t('New client')}
       // A secret that is shown once does not go away by a stray click.
       closeOnClickOutside={!made}
       closeOnEscape={!made}
-      closeButtonProps={{ 'aria-label': t('Close') }}
     >
       {made ? <SecretOnce made={made} onDone={close} /> : <NewClientForm account={account} onMade={setMade} onClose={close} />}
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -57,14 +58,7 @@ function NewClientForm({ account: oid, onMade, onClose }: FormProps) {
         <TextInput label={t('Client ID')} description={t('Made by the server if left out; never given to another.')} {...form.getInputProps('client_id')} />
         <Textarea label={t('What it is for')} autosize minRows={2} {...form.getInputProps('description')} />
         <TagsInput label={t('Callbacks')} description={t('Addresses that people may be sent back to. Enter adds one.')} {...form.getInputProps('callbacks')} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {t('Cancel')}
-          </Button>
-          <Button type="submit" loading={saving}>
-            {t('Create')}
-          </Button>
-        </Group>
+        <End account={oid} operation="createClient" saving={saving} act={t('Create')} onCancel={onClose} />
       </Stack>
     </form>
   )

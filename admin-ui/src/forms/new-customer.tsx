@@ -1,9 +1,11 @@
-import { Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Group, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client, type Schema } from '../api/client'
 import { KINDS } from '../pages/customers'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
+import { End } from './end'
 import { useSave } from './use-save'
 
 interface Props {
@@ -14,9 +16,9 @@ interface Props {
 
 export function NewCustomer(props: Props) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={t('New customer')} closeButtonProps={{ 'aria-label': t('Close') }}>
+    <Dialog opened={props.opened} onClose={props.onClose} title={t('New customer')}>
       <NewCustomerForm {...props} />
-    </Modal>
+    </Dialog>
   )
 }
 
@@ -52,14 +54,7 @@ function NewCustomerForm({ account: aid, onClose }: Props) {
         )}
         <TextInput label={t('E-mail')} type="email" {...form.getInputProps('email')} />
         <TextInput label={t('Phone number')} type="tel" placeholder="+47…" {...form.getInputProps('phone_number')} />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {t('Cancel')}
-          </Button>
-          <Button type="submit" loading={saving}>
-            {t('Create')}
-          </Button>
-        </Group>
+        <End account={aid} operation="createCustomer" saving={saving} act={t('Create')} onCancel={onClose} />
       </Stack>
     </form>
   )

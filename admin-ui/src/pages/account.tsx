@@ -1,13 +1,14 @@
-import { Button, Card, Group, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core'
+import { Card, Group, NumberInput, SimpleGrid, Stack, Switch, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
-import { IconLogin2 } from '@tabler/icons-react'
-import { Link, useNavigate, useParams } from '@tanstack/react-router'
+import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
+import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Mode } from '../ui/account'
 import { Act } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
 import { Copy } from '../ui/copy'
+import { Enter } from '../ui/enter'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
@@ -45,9 +46,7 @@ export function BelowPage() {
         </Group>
       }
       action={
-        <Button component={Link} to="/$account" params={{ account: aid } as never} leftSection={<IconLogin2 size={16} />}>
-          {t('Enter')}
-        </Button>
+        <Enter from={oid} to={aid} name={account.display_name} />
       }
     >
       <AccountForm key={account.updated_at} oid={oid} account={account} />
@@ -145,11 +144,7 @@ function AccountForm({ oid, account }: { oid: string; account: Schema['Account']
               {...form.getInputProps('weight')}
             />
           </SimpleGrid>
-          <Group justify="flex-end">
-            <Act account={oid} operation="updateAccount" type="submit" loading={saving}>
-              {t('Save')}
-            </Act>
-          </Group>
+          <End account={oid} operation="updateAccount" saving={saving} />
         </Stack>
       </Card>
     </form>

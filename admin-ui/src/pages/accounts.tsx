@@ -6,6 +6,7 @@ import { api } from '../api/client'
 import { NewAccount } from '../forms/new-account'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
+import { Enter } from '../ui/enter'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
@@ -59,11 +60,7 @@ export function AccountsPage() {
           { title: t('Made'), wide: true, cell: (one) => <Time at={one.created_at} relative /> },
           {
             title: t('Go in'),
-            cell: (one) => (
-              <Link to="/$account" params={{ account: one.account_id }} className="row-link" aria-label={t('Enter {{name}}', { name: one.display_name })}>
-                {t('Enter')}
-              </Link>
-            ),
+            cell: (one) => <Enter from={oid} to={one.account_id} name={one.display_name} size="compact-sm" variant="default" />,
           },
         ]}
       />

@@ -5,6 +5,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
 import { enter } from '../api/session'
+import { CustomerFilters } from '../forms/customer-filters'
 import { type Exchange, ImportProgress, importCustomers, save } from '../forms/customers-file'
 import { NewCustomer } from '../forms/new-customer'
 import { useAccount } from '../ui/account'
@@ -31,6 +32,12 @@ export function CustomersPage() {
     ...(search.search ? { search: search.search } : {}),
     ...(search.type ? { type: search.type as Schema['CustomerType'] } : {}),
     ...(search.tag ? { tag_id: search.tag } : {}),
+    ...(search.email ? { email: search.email } : {}),
+    ...(search.phone ? { phone_number: search.phone } : {}),
+    ...(search.token_type ? { token_type: search.token_type } : {}),
+    ...(search.token_value ? { token_value: search.token_value } : {}),
+    ...(search.attribute ? { attributes_keys: [search.attribute], attributes_values: [search.value ?? ''] } : {}),
+    ...(search.deleted ? { include_deleted: true } : {}),
   }
   const customers = usePages(['customers', aid, filters], (after) => {
     const query = { limit: PAGE, ...filters, ...(after ? { starting_after: after } : {}) }
@@ -74,6 +81,7 @@ export function CustomersPage() {
           value={search.tag ?? null}
           onChange={(value) => void put('tag', value)}
         />
+        <CustomerFilters search={search} />
       </Group>
       {exchange && <ImportProgress exchange={exchange} onClose={() => setExchange(undefined)} />}
       <List

@@ -1,10 +1,12 @@
-import { Badge, Button, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Badge, Group, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
+import { addressOf } from '../api/session'
+import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { useAccount } from '../ui/account'
 import { Act, useToken } from '../ui/allowed'
@@ -13,6 +15,7 @@ import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
 import { ScopeMatrix, Scopes } from '../ui/scopes'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** What clients may ask for, and for whom. */
@@ -74,9 +77,9 @@ export function GrantsPage() {
           },
         ]}
       />
-      <Modal opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')} closeButtonProps={{ 'aria-label': t('Close') }}>
+      <Dialog opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')}>
         <GrantForm account={oid} grant={changed} onClose={close} />
-      </Modal>
+      </Dialog>
     </Page>
   )
 }
@@ -89,7 +92,7 @@ function GrantForm({ account: oid, grant, onClose }: { account: string; grant: S
   const form = useForm({
     initialValues: {
       client_id: grant?.client_id ?? '',
-      audience: grant?.audience ?? `${location.origin}/v1/accounts/${oid}`,
+      audience: grant?.audience ?? (token ? addressOf(token) : ''),
       type: grant?.type ?? ('any' as Schema['GrantType']),
       scope: grant?.scope ?? [],
     },
@@ -128,14 +131,7 @@ function GrantForm({ account: oid, grant, onClose }: { account: string; grant: S
           held={token?.scopes ?? new Set()}
           error={form.errors.scope}
         />
-        <Group justify="flex-end">
-          <Button variant="default" onClick={onClose}>
-            {t('Cancel')}
-          </Button>
-          <Button type="submit" loading={saving}>
-            {t('Save')}
-          </Button>
-        </Group>
+        <End account={oid} operation={grant ? 'updateClientGrant' : 'createClientGrant'} saving={saving} onCancel={onClose} />
       </Stack>
     </form>
   )

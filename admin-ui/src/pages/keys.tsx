@@ -1,8 +1,8 @@
-import { Badge, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core'
+import { Badge, Group, NumberInput, Stack, Switch, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconRefresh } from '@tabler/icons-react'
 import { useState } from 'react'
-import { api, client } from '../api/client'
+import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
@@ -11,13 +11,15 @@ import { Copy } from '../ui/copy'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
+import { Dialog } from '../ui/dialog'
+import { Time } from '../ui/time'
 import { t } from '../words/words'
 
 /** Keys that sign the account's tokens. */
 export function KeysPage() {
   const oid = useAccount()
   const [asking, ask] = useDisclosure(false)
-  const keys = api.useQuery('get', '/v1/accounts/{oid}/auth/keys', { params: { path: { oid } } })
+  const keys = api.useQuery('get', '/v1/accounts/{oid}/management/keys', { params: { path: { oid } } })
   return (
     <Page
       title={t('Keys')}
@@ -36,13 +38,26 @@ export function KeysPage() {
         columns={[
           { title: t('Key'), cell: (key) => <Copy value={key.kid} /> },
           { title: t('Algorithm'), cell: (key) => <Badge variant="default">{key.alg}</Badge> },
-          { title: t('Type'), wide: true, cell: (key) => key.kty },
+          { title: t('State'), cell: (key) => <State state={key.state} /> },
+          { title: t('Signs since'), wide: true, sort: (key) => key.active_from, cell: (key) => <Time at={key.active_from} /> },
+          { title: t('Honoured until'), wide: true, cell: (key) => (key.honoured_until ? <Time at={key.honoured_until} /> : t('Until another one follows')) },
+          { title: t('For'), wide: true, cell: (key) => (key.purpose === 'installers' ? t('Installers') : t('The account')) },
         ]}
       />
-      <Modal opened={asking} onClose={ask.close} title={t('Rotate keys')} closeButtonProps={{ 'aria-label': t('Close') }}>
+      <Dialog opened={asking} onClose={ask.close} title={t('Rotate keys')}>
         <Rotation account={oid} onClose={ask.close} />
-      </Modal>
+      </Dialog>
     </Page>
+  )
+}
+
+function State({ state }: { state: Schema['SigningKeyState'] }) {
+  const all = { next: ['blue', t('Next')], signing: ['teal', t('Signs')], retired: ['gray', t('Retired')] } as const
+  const [color, name] = all[state]
+  return (
+    <Badge color={color} variant="light">
+      {name}
+    </Badge>
   )
 }
 

@@ -1,8 +1,9 @@
-import { Card, Group, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
+import { Card, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
+import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
@@ -108,11 +109,7 @@ function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] })
             held={token?.scopes ?? new Set()}
             error={form.errors.scope}
           />
-          <Group justify="flex-end">
-            <Act account={oid} operation={member ? 'updateMember' : 'inviteMember'} type="submit" loading={saving}>
-              {member ? t('Save') : t('Invite')}
-            </Act>
-          </Group>
+          <End account={oid} operation={member ? 'updateMember' : 'inviteMember'} saving={saving} act={member ? t('Save') : t('Invite')} />
         </Stack>
       </Card>
     </form>

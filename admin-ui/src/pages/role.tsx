@@ -3,6 +3,7 @@ import { useForm } from '@mantine/form'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
+import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
@@ -93,11 +94,7 @@ function RoleForm({ oid, role }: { oid: string; role?: Schema['Role'] }) {
             error={form.errors.scope}
           />
           {role && <Preview before={role.scope} after={form.values.scope} />}
-          <Group justify="flex-end">
-            <Act account={oid} operation={role ? 'updateRole' : 'createRole'} type="submit" loading={saving}>
-              {role ? t('Save') : t('Create')}
-            </Act>
-          </Group>
+          <End account={oid} operation={role ? 'updateRole' : 'createRole'} saving={saving} act={role ? t('Save') : t('Create')} />
         </Stack>
       </Card>
     </form>

@@ -1,9 +1,9 @@
-import { Card, Group, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/core'
+import { Card, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { api, client, type Schema } from '../api/client'
+import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { useAccount } from '../ui/account'
-import { Act } from '../ui/allowed'
 import { tell } from '../ui/confirm'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
@@ -71,11 +71,7 @@ function SettingsForm({ aid, account }: { aid: string; account: Schema['Account'
             description={t('Off ends the tokens that it has here.')}
             {...form.getInputProps('partner_access', { type: 'checkbox' })}
           />
-          <Group justify="flex-end">
-            <Act account={aid} operation="updateSettings" type="submit" loading={saving}>
-              {t('Save')}
-            </Act>
-          </Group>
+          <End account={aid} operation="updateSettings" saving={saving} />
         </Stack>
       </Card>
     </form>

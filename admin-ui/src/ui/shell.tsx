@@ -9,6 +9,7 @@ import { t } from '../words/words'
 import { Mark } from './mark'
 import { Navigation } from './navigation'
 import { Palette, showPalette } from './palette'
+import { Shortcuts } from './shortcuts'
 import { Switcher } from './switcher'
 import { ThemeToggle } from './theme-toggle'
 
@@ -49,6 +50,7 @@ export function Shell() {
         </Box>
       </AppShell.Main>
       <Palette account={account} />
+      <Shortcuts />
     </AppShell>
   )
 }

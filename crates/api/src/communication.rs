@@ -101,22 +101,25 @@ struct CommunicationView {
     #[serde(flatten)]
     entity: Entity,
     /// Over which channels.
-    #[schema(inline, required = false)]
+    #[schema(required = false)]
     communication: Channels,
 }
 
+/// Over which channels somebody is reached.
 #[derive(Serialize, ToSchema)]
+#[schema(as = CommunicationChannels)]
 struct Channels {
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     email: Option<Reached>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     phone_number: Option<Reached>,
 }
 
 /// An address that a customer has.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ReachedAddress)]
 struct Reached {
     /// When a code proved the address.
     #[serde(skip_serializing_if = "Option::is_none")]

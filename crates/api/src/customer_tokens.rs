@@ -313,12 +313,13 @@ impl TokenEventsLookup {
 struct TokenEventsDelete {
     token: TokenTypeValue,
     /// Reason; stored with status DELETED.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     event: Option<ReasonBody>,
 }
 
 /// Why a pair is taken from its events.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = TokenEventsReason)]
 struct ReasonBody {
     /// What happened.
     #[schema(nullable = false)]

@@ -59,10 +59,10 @@ struct SettingsBody {
 #[schema(as = CustomersUsersSettings)]
 struct UsersBody {
     /// Opens the existence check.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     head: Option<HeadBody>,
     /// Shared numbers rule out login codes by sms.
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     phone_number_validation: Option<PhoneBody>,
     /// What a `customer_id` that nobody chose looks like: `sequence` is one more than the highest number there ever was.
     #[serde(default)]
@@ -70,22 +70,26 @@ struct UsersBody {
     customer_id_format: CustomerIdFormat,
     /// The second factor of customers.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     mfa: Option<MfaBody>,
     /// What has to be proven.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(inline, nullable = false)]
+    #[schema(nullable = false)]
     verifications: Option<VerificationsBody>,
 }
 
+/// The existence check.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = CustomersHead)]
 struct HeadBody {
     #[serde(default)]
     #[schema(required = false, default = false)]
     enabled: bool,
 }
 
+/// What holds of telephone numbers.
 #[derive(Default, Serialize, Deserialize, ToSchema)]
+#[schema(as = CustomersPhoneValidation)]
 struct PhoneBody {
     #[serde(default)]
     #[schema(required = false, default = false)]
@@ -104,19 +108,20 @@ enum CustomerIdFormat {
 
 /// The second factor of customers.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CustomersMfa)]
 struct MfaBody {
     /// Whether customers must use the login with a second factor.
     #[schema(default = false)]
     enabled: bool,
     /// Where the code goes.
-    #[schema(inline)]
     login: FactorBody,
     /// Where the first code goes when the password is lost: another channel.
-    #[schema(inline)]
     login_recovery: FactorBody,
 }
 
+/// Where a code goes.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CustomersMfaFactor)]
 struct FactorBody {
     challenge_type: ChallengeType,
     oob_channel: OobChannel,
@@ -124,6 +129,7 @@ struct FactorBody {
 
 /// What has to be proven.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = CustomersVerifications)]
 struct VerificationsBody {
     /// A changed number takes effect once a code has proven it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +186,7 @@ struct AutoTokenHmac {
     kind: Hmac,
     /// The key of the digest. Never answered; may be left out to keep the one there is.
     #[serde(default, skip_serializing_if = "hidden", serialize_with = "never", deserialize_with = "secret")]
-    #[schema(value_type = String, required, write_only, min_length = 1)]
+    #[schema(value_type = String, required = false, write_only, min_length = 1)]
     secret: Option<Secret>,
 }
 
@@ -208,11 +214,13 @@ enum Hmac {
 struct TokensBody {
     /// How long events of a status count.
     #[serde(default)]
-    #[schema(inline, required = false)]
+    #[schema(required = false)]
     event_expiry: Vec<ExpiryBody>,
 }
 
+/// How long events of a status count.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = TokenEventExpiry)]
 struct ExpiryBody {
     /// The status.
     status: String,

@@ -52,7 +52,6 @@ async fn withdraw_message(call: Call, Id(id): Id<MessageId>) -> Result<NoContent
 #[derive(Deserialize, ToSchema)]
 struct MessageQuery {
     /// Only those that wait, or only those that failed.
-    #[schema(inline = false)]
     state: Option<MessageState>,
     /// Page size.
     #[schema(minimum = 1, maximum = 100, default = 10)]
