@@ -6,7 +6,7 @@ import AxeBuilder from '@axe-core/playwright'
 import { mkdirSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type World, choosePassword, signIn, startWorld, visitor } from './world'
+import { PASSWORD, type World, choosePassword, signIn, startWorld, visitor } from './world'
 
 let world: World
 /** Where each page stands, once there is something to show. */
@@ -15,6 +15,13 @@ const places: Record<string, string> = {
   audit: 'T11200001/audit',
   clients: 'T11200001/clients',
   customers: 'T11200001/customers',
+  'customers-filtered': 'T11200001/customers?email=ola&attribute=size&value=42',
+  'customer-settings': 'T11200001/customer-settings',
+  'auth-users': 'T11200001/auth-users',
+  'auth-user': 'T11200001/auth-users/ola',
+  terms: 'T11200001/terms',
+  messages: 'T11200001/messages',
+  'messages-empty': 'T11200000/messages?state=failed',
   installers: 'T00000000/installers',
   tags: 'T11200001/tags',
   grants: 'T11200001/grants',
@@ -82,9 +89,15 @@ beforeAll(async () => {
   places.role = `T11200001/roles/${role.id}`
   const user = await fill('T11200001', 'management/users', { email: 'kari@example.com', name: 'Kari Nordmann', roles: [{ id: role.id }], scope: ['read:accounts'] })
   places.user = `T11200001/users/${user.id}`
+  const links = [{ rel: 'email', href: 'mailto:nobody@example.com' }]
+  const mfa = { challenge_type: 'oob', oob_channels: ['email'] }
+  await fill('T11200001', 'auth/users', { username: 'ola', password: PASSWORD, links, mfa })
+  await fill('T11200001', 'management/users', { email: 'nobody@example.com', scope: ['read:accounts'] })
+  await fill('T11200001', 'customers/terms', { terms: 'You agree to what stands here.\n\n'.repeat(20) })
   await fill('T11200001', 'customers/tags', { tag: 'vip' })
   await fill('T11200001', 'customers/users', { type: 'customer', customer_id: 'c-1', first_name: 'Ola', last_name: 'Nordmann', email: 'ola@example.com', metadata: { store: 7 } })
   await fill('T11200001', 'customers/users', { type: 'company', customer_id: 'c-2', company: { bussiness_name: 'A company whose name is long enough to be a nuisance' } })
+  await fill('T11200001', 'customers/users/c-1/tokens', { type: 'card', value: '5413330089604111' })
   places.customer = 'T11200001/customers/c-1'
   places.account = 'T11200000/accounts/T11200001'
   cookies = await page.context().storageState()

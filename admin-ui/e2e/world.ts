@@ -23,6 +23,8 @@ export interface World {
   browser: Browser
   /** The link of the last message to somebody, once it has come. */
   mailed: (to: string) => Promise<string>
+  /** The text of the last message to somebody, once one has come. */
+  said: (to: string) => Promise<string>
   stop: () => Promise<void>
 }
 
@@ -68,19 +70,24 @@ export async function startWorld(): Promise<World> {
     server.on('exit', (code) => failed(new Error(`the server ended with ${code}`)))
   })
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: QUIET })
+  const said = async (to: string) => {
+    for (let tries = 0; tries < 400; tries++) {
+      const mail = mails.findLast((mail) => mail.to.includes(to))
+      if (mail) return mail.text
+      await new Promise((done) => setTimeout(done, 50))
+    }
+    throw new Error(`no message to ${to}`)
+  }
   const ended = (child: ChildProcess) => new Promise((done) => (child.exitCode === null ? child.once('exit', done).kill() : done(0)))
   return {
     base,
     link: made.admin_link,
     browser,
+    said,
     mailed: async (to) => {
-      for (let tries = 0; tries < 400; tries++) {
-        const mail = mails.findLast((mail) => mail.to.includes(to))
-        const link = mail && /https?:\/\/\S+/.exec(mail.text)?.[0]
-        if (link) return link
-        await new Promise((done) => setTimeout(done, 50))
-      }
-      throw new Error(`no message to ${to}`)
+      const link = /https?:\/\/\S+/.exec(await said(to))?.[0]
+      if (!link) throw new Error(`no link in the message to ${to}`)
+      return link
     },
     stop: async () => {
       await browser.close()

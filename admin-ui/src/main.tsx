@@ -8,7 +8,7 @@ import { Notifications } from '@mantine/notifications'
 import { setNonce } from 'get-nonce'
 import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
-import { StrictMode, useSyncExternalStore } from 'react'
+import { StrictMode, useMemo, useSyncExternalStore } from 'react'
 import { createRoot } from 'react-dom/client'
 import { queries } from './api/queries'
 import { router } from './router'
@@ -22,11 +22,12 @@ setNonce(nonce)
 function App() {
   // Everything is shown anew in another language.
   const shown = useSyncExternalStore(onLanguage, language)
+  const shownTheme = useMemo(theme, [shown])
   return (
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
+    <MantineProvider theme={shownTheme} defaultColorScheme="auto" getStyleNonce={() => nonce}>
       <QueryClientProvider client={queries}>
         <ModalsProvider key={shown}>
-          <Notifications position="bottom-right" />
+          <Notifications position="top-center" />
           <RouterProvider router={router} />
         </ModalsProvider>
       </QueryClientProvider>

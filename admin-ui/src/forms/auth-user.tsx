@@ -1,4 +1,4 @@
-import { Card, MultiSelect, PasswordInput, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
+import { Card, Checkbox, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
 import { type UseFormReturnType, useForm } from '@mantine/form'
 import { client, type Schema } from '../api/client'
 import { addressOf } from '../api/session'
@@ -99,15 +99,16 @@ function Fields({ form, password }: { form: UseFormReturnType<Values>; password:
         <TextInput label={t('Phone number')} type="tel" placeholder="+47…" autoComplete="off" {...form.getInputProps('phone_number')} error={form.errors.phone_number ?? links} />
       </SimpleGrid>
       <TextInput label={t('Customer ID')} description={t('The customer that this is, if any.')} {...form.getInputProps('customer_id')} error={form.errors.customer_id ?? links} />
-      <MultiSelect
+      <Checkbox.Group
         label={t('Second factor')}
         description={t('Where a code goes after the password; none: the password is enough.')}
-        data={[
-          { value: 'sms', label: t('Text message') },
-          { value: 'email', label: t('E-mail') },
-        ]}
         {...form.getInputProps('channels')}
-      />
+      >
+        <Group mt="xs">
+          <Checkbox value="sms" label={t('Text message')} />
+          <Checkbox value="email" label={t('E-mail')} />
+        </Group>
+      </Checkbox.Group>
     </>
   )
 }

@@ -3,19 +3,10 @@ import { cleanup, render, screen } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import { useState } from 'react'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import { startWords } from '../words/words'
+import { startPage } from '../testing'
 import { ScopeMatrix } from './scopes'
 
-beforeAll(() => {
-  startWords()
-  // What Mantine asks of a browser, and jsdom lacks.
-  window.matchMedia = ((query: string) => ({ matches: false, media: query, addEventListener() {}, removeEventListener() {} })) as never
-  window.ResizeObserver = class {
-    observe() {}
-    unobserve() {}
-    disconnect() {}
-  } as never
-})
+beforeAll(startPage)
 
 afterEach(cleanup)
 

@@ -43,7 +43,9 @@ export function Shell() {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="sm" aria-label={t('Pages')}>{account && <Navigation account={account} onGo={close} />}</AppShell.Navbar>
+      <AppShell.Navbar p="sm" aria-label={t('Pages')} style={{ overflowY: 'auto' }}>
+        {account && <Navigation account={account} onGo={close} />}
+      </AppShell.Navbar>
       <AppShell.Main>
         <Box maw={1160} mx="auto">
           <Outlet />

@@ -37,7 +37,10 @@ function title(error: unknown): string {
 
 /** What went wrong, for people. */
 export function message(error: unknown): string {
-  if (error instanceof Problem) return error.message
+  if (error instanceof Problem) {
+    // What is wrong with the words of an address stands beside no field.
+    return [error.message, ...error.fields.map(({ field, message }) => `${field} ${message}.`)].join(' ')
+  }
   if (error instanceof TypeError) return t('The server cannot be reached.')
   return error instanceof Error ? error.message : String(error)
 }

@@ -487,4 +487,8 @@ export const nb: Record<string, string> = {
   '{{name}} may log in.': '{{name}} kan logge inn.',
   '{{target}} does not get it.': '{{target}} får den ikke.',
   '{{value}} stands for this customer no more.': '{{value}} står ikke lenger for denne kunden.',
+  Access: 'Tilgang',
+  People: 'Personer',
+  'This account': 'Denne kontoen',
+  'Show or hide what is typed': 'Vis eller skjul det som skrives',
 }

@@ -9,7 +9,7 @@ function said(): Set<string> {
   const all = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file) && !file.includes('.test.'))
   const texts = all.map((file) => [file, readFileSync(join(src, file), 'utf8')] as const)
   const found = texts.flatMap(([, text]) => [...text.matchAll(/\bt\(\s*'((?:[^'\\]|\\.)*)'/g)].map((match) => match[1]!))
-  const places = texts.filter(([file]) => file.endsWith('places.ts')).flatMap(([, text]) => [...text.matchAll(/title: '([^']*)'/g)].map((match) => match[1]!))
+  const places = texts.filter(([file]) => file.endsWith('places.ts')).flatMap(([, text]) => [...text.matchAll(/(?:title|group): '([^']*)'/g)].map((match) => match[1]!))
   return new Set([...found, ...places])
 }
 

@@ -1,0 +1,172 @@
+import { cleanup, screen, waitFor } from '@testing-library/react'
+import userEvent from '@testing-library/user-event'
+import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import type { Schema } from '../api/client'
+import { queries } from '../api/queries'
+import { refused, serve, show, startPage } from '../testing'
+import { fromSettings, toSettings } from '../util/customer-settings'
+import { linksOf, toLinks } from '../util/links'
+import { EditAuthUser, NewAuthUser } from './auth-user'
+import { CustomerForm } from './customer'
+import { NewCustomer } from './new-customer'
+
+const ADDRESS = 'https://id.example.com/v1/accounts/T11200001'
+const ALL = new Set(['admin:accounts', 'admin:customers'])
+
+vi.mock('../api/session', async (original) => {
+  const token = `.${btoa(JSON.stringify({ iss: 'https://id.example.com/v1/accounts/T11200001', sub: 'user:1' }))}.`
+  const enter = async () => ({ text: token, scopes: ALL, until: Infinity })
+  return { ...(await original<object>()), enter, whoAmI: enter }
+})
+
+beforeAll(startPage)
+beforeEach(() => queries.clear())
+afterEach(cleanup)
+
+const customer = {
+  id: '1',
+  customer_id: 'c-1',
+  type: 'customer',
+  first_name: 'Ola',
+  last_name: 'Nordmann',
+  email: 'ola@example.com',
+  metadata: { store: 7, since: 2020 },
+} as unknown as Schema['Customer']
+
+const button = (name: string) => screen.findByRole<HTMLButtonElement>('button', { name })
+
+test('only what was changed is sent: what is emptied is cleared, a key that is gone from the metadata is taken away', async () => {
+  const user = userEvent.setup()
+  const sent = serve(() => ({ body: customer }))
+  await show(<CustomerForm aid="T11200001" customer={customer} />)
+  await user.clear(await screen.findByLabelText('Last name'))
+  const metadata = screen.getByLabelText('Metadata')
+  await user.clear(metadata)
+  await user.click(metadata)
+  await user.paste('{"store": 8}')
+  await user.click(await button('Save'))
+  await waitFor(() => expect(sent).toHaveLength(1))
+  expect(sent[0]).toEqual({
+    method: 'PUT',
+    path: '/v1/accounts/T11200001/customers/users/c-1',
+    body: { last_name: null, metadata: { store: 8, since: null } },
+  })
+})
+
+test('what is no JSON object is not sent', async () => {
+  const user = userEvent.setup()
+  const sent = serve(() => ({ body: customer }))
+  await show(<CustomerForm aid="T11200001" customer={customer} />)
+  const metadata = await screen.findByLabelText('Metadata')
+  await user.clear(metadata)
+  await user.click(metadata)
+  await user.paste('["store"]')
+  await user.click(await button('Save'))
+  await screen.findByText('This is no JSON object.')
+  expect(sent).toEqual([])
+})
+
+test('what the server finds wrong stands beside the field, and nothing that was typed is lost', async () => {
+  const user = userEvent.setup()
+  const sent = serve(() => refused('company.bussiness_name', 'must not be blank'))
+  await show(<NewCustomer account="T11200001" opened onClose={() => undefined} />)
+  await user.click(await screen.findByRole('combobox', { name: 'Kind' }))
+  await user.click(await screen.findByRole('option', { name: 'company' }))
+  const company = await screen.findByLabelText(/Company/)
+  await user.type(company, 'Wires')
+  await user.click(await button('Create'))
+  await screen.findByText('must not be blank')
+  expect(company.getAttribute('aria-invalid')).toBe('true')
+  expect((company as HTMLInputElement).value).toBe('Wires')
+  expect(sent[0]?.body).toEqual({ type: 'company', company: { bussiness_name: 'Wires' } })
+})
+
+test('what is wrong with nothing in the form is told all the same', async () => {
+  const user = userEvent.setup()
+  serve(() => refused('elsewhere', 'is wrong'))
+  await show(<NewCustomer account="T11200001" opened onClose={() => undefined} />)
+  await user.click(await button('Create'))
+  await screen.findByText('The request is not valid. elsewhere is wrong.')
+})
+
+test('a form that is being saved is not saved twice', async () => {
+  const user = userEvent.setup()
+  let answer = () => undefined as void
+  const answered = new Promise<void>((done) => (answer = done))
+  let count = 0
+  vi.stubGlobal('fetch', async (request: Request) => {
+    if (request.method === 'POST') count += 1
+    await answered
+    return new Response(JSON.stringify(customer), { headers: { 'Content-Type': 'application/json' } })
+  })
+  await show(<NewCustomer account="T11200001" opened onClose={() => undefined} />)
+  const name = await screen.findByLabelText('First name')
+  await user.type(name, 'Eva')
+  const create = await button('Create')
+  await user.click(create)
+  await user.click(create)
+  await user.type(name, '{Enter}')
+  expect(count).toBe(1)
+  answer()
+})
+
+test('an auth user is made with links of the account as the world knows it', async () => {
+  const user = userEvent.setup()
+  const sent = serve(() => ({ body: { username: 'ola' } }))
+  const made = vi.fn()
+  await show(<NewAuthUser account="T11200001" onClose={() => undefined} onMade={made} />)
+  await user.type(await screen.findByLabelText(/Username/), 'ola')
+  await user.type(screen.getByLabelText(/^Password/), 'correct horse battery')
+  await user.type(screen.getByRole('textbox', { name: 'E-mail' }), 'ola@example.com')
+  await user.type(screen.getByLabelText('Customer ID'), 'c/1')
+  await user.click(await button('Create'))
+  await waitFor(() => expect(made).toHaveBeenCalledWith('ola'))
+  expect(sent[0]?.body).toEqual({
+    username: 'ola',
+    password: 'correct horse battery',
+    links: [
+      { rel: 'email', href: 'mailto:ola@example.com' },
+      { rel: 'customers_user', href: `${ADDRESS}/customers/users/c%2F1` },
+    ],
+  })
+})
+
+test('a code that has nowhere to go is refused before it is sent; a second factor that is taken out is turned off', async () => {
+  const user = userEvent.setup()
+  const sent = serve(() => ({ body: {} }))
+  const links = [{ rel: 'phone_number' as const, href: 'tel:+4799999999' }]
+  const mfa = { challenge_type: 'oob' as const, oob_channels: ['sms' as const] }
+  const ola = { id: '1', username: 'ola', links, mfa, totp: false, enabled: true } as unknown as Schema['AuthUser']
+  await show(<EditAuthUser account="T11200001" user={ola} onSaved={() => undefined} />)
+  await user.type(await screen.findByLabelText(/Another password/), 'correct horse battery')
+  await user.clear(screen.getByLabelText('Phone number'))
+  await user.click(await button('Save'))
+  await screen.findByText('A code needs somewhere to go: an e-mail or a phone number.')
+  expect(sent).toEqual([])
+  await user.click(screen.getByLabelText('Text message'))
+  await user.click(await button('Save'))
+  await waitFor(() => expect(sent).toHaveLength(1))
+  expect(sent[0]?.body).toEqual({ password: 'correct horse battery', links: [], mfa: null })
+})
+
+test('links and settings come back as they went', () => {
+  const links = { email: 'a@b.no', phone_number: '+4799999999', customer_id: 'c/1 å' }
+  expect(linksOf({ links: toLinks(links, ADDRESS) } as Schema['AuthUser'])).toEqual(links)
+  const settings = {
+    users: {
+      customer_id_format: 'sequence',
+      head: { enabled: true },
+      phone_number_validation: { allow_duplicates: false },
+      verifications: { phone_number: 'sms' },
+      mfa: {
+        enabled: true,
+        login: { challenge_type: 'oob', oob_channel: 'email' },
+        login_recovery: { challenge_type: 'oob', oob_channel: 'sms' },
+      },
+    },
+    attributes: [{ name: 'size', type: 'real', multiple_values: false, private: true }],
+    auto_tokens: { email: [{ type: 'SHA256' }, { type: 'HMAC-SHA256' }], phone_number: [] },
+    tokens: { event_expiry: [{ status: 'LOST', time_to_live: 60 }] },
+  } as const
+  expect(toSettings(fromSettings(settings as unknown as Schema['CustomersSettings']))).toEqual(settings)
+})
