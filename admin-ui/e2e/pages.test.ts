@@ -4,7 +4,7 @@
  */
 import AxeBuilder from '@axe-core/playwright'
 import { mkdirSync } from 'node:fs'
-import type { Page } from 'playwright-core'
+import type { BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { PASSWORD, type World, choosePassword, signIn, startWorld, visitor } from './world'
 
@@ -66,6 +66,8 @@ async function ask(page: Page, account: string, path: string, body: object): Pro
   return call(`/v1/accounts/${account}/${path}`, await tokenOf(account, await tokenOf(above)), body)
 }
 
+/** Where somebody who was invited chooses a password. */
+let link = ''
 let cookies: Awaited<ReturnType<ReturnType<Page['context']>['storageState']>>
 
 beforeAll(async () => {
@@ -100,6 +102,7 @@ beforeAll(async () => {
   await fill('T11200001', 'customers/users/c-1/tokens', { type: 'card', value: '5413330089604111' })
   places.customer = 'T11200001/customers/c-1'
   places.account = 'T11200000/accounts/T11200001'
+  link = await world.mailed('kari@example.com')
   cookies = await page.context().storageState()
 }, 120_000)
 
@@ -114,6 +117,17 @@ async function invite(page: Page) {
 
 afterAll(() => world?.stop())
 
+/** A page of whoever is signed in; the next one goes on with the session. What it complains of is looked at in the end. */
+async function lookAround(options: BrowserContextOptions, look: (page: Page, faults: string[]) => Promise<void>) {
+  const { page, faults } = await visitor(world, { ...options, storageState: cookies })
+  try {
+    await look(page, faults)
+  } finally {
+    cookies = await page.context().storageState()
+  }
+  expect(faults).toEqual([])
+}
+
 async function settled(page: Page) {
   await page.getByRole('heading', { level: 1 }).or(page.getByRole('alert')).first().waitFor()
   await page.waitForLoadState('networkidle')
@@ -121,10 +135,14 @@ async function settled(page: Page) {
 
 /** What is wrong with a page. */
 async function look(page: Page, name: string): Promise<string[]> {
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
   const found = await new AxeBuilder({ page }).analyze()
   const told = found.violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes.map((node) => `${node.target} ${node.failureSummary}`).join('; ')}`)
-  return wide > 0 ? [`${name}: ${wide} px wider than the screen`, ...told] : told
+  return [...(await wider(page, name)), ...told]
+}
+
+async function wider(page: Page, name: string): Promise<string[]> {
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  return wide > 0 ? [`${name}: ${wide} px wider than the screen`] : []
 }
 
 for (const [width, colorScheme, always] of [
@@ -136,23 +154,84 @@ for (const [width, colorScheme, always] of [
   if (always || process.env.SCREENSHOTS) {
     test(`every page, ${width} wide, ${colorScheme}`, { timeout: 300_000 }, async () => {
       const options = { colorScheme, reducedMotion: 'reduce', viewport: { width, height: 900 } } as const
-      const { page, faults } = await visitor(world, { ...options, storageState: cookies })
       const out = await visitor(world, options)
       await out.page.goto('/console')
-      const all = [[out.page, 'sign-in', 'sign-in'] as const, ...Object.entries(places).map(([name, place]) => [page, name, place] as const)]
-      for (const [page, name, place] of all) {
-        await page.goto(`/console/${place}`)
-        await settled(page)
-        if (process.env.SCREENSHOTS) {
-          mkdirSync('screenshots', { recursive: true })
-          await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
+      await lookAround(options, async (page, faults) => {
+        const all = [
+          [out.page, 'sign-in', '/console/sign-in'] as const,
+          [out.page, 'choose-password', link] as const,
+          ...Object.entries(places).map(([name, place]) => [page, name, `/console/${place}`] as const),
+        ]
+        for (const [page, name, place] of all) {
+          await page.goto(place)
+          await settled(page)
+          if (process.env.SCREENSHOTS) {
+            mkdirSync('screenshots', { recursive: true })
+            await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
+          }
+          faults.push(...(await look(page, name)))
+          if (name === 'not-allowed') await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
+          if (name === 'not-there') await page.getByRole('heading', { name: 'Not found' }).waitFor()
         }
-        faults.push(...(await look(page, name)))
-        if (name === 'not-allowed') await page.getByRole('heading', { name: 'Not allowed' }).waitFor()
-        if (name === 'not-there') await page.getByRole('heading', { name: 'Not found' }).waitFor()
-      }
-      cookies = await page.context().storageState()
-      expect([...faults, ...out.faults]).toEqual([])
+      })
+      expect(out.faults).toEqual([])
     })
   }
 }
+
+/** What is opened over a page, and by which button of it. */
+const DIALOGS = [
+  ['T00000000/accounts', 'New account'],
+  ['T11200001/clients', 'New client'],
+  ['T11200001/grants', 'New grant'],
+  ['T11200001/grants', 'Withdraw'],
+  ['T11200001/keys', 'Rotate keys'],
+  ['T11200001/auth-users', 'New auth user'],
+  ['T11200001/customers', 'New customer'],
+  ['T11200001/customers', 'More filters'],
+  ['T11200001/customers/c-1', 'Change the customer ID'],
+  ['T11200001/customers/c-1', 'New token'],
+  ['T11200001/customers/c-1', 'Events'],
+  ['T11200001/customers/c-1', 'Erase'],
+  ['T11200001/terms', 'New terms'],
+  ['T11200001/terms', 'Read'],
+  ['T11200001/messages', 'Take it back'],
+  ['T11200001/audit', 'role.created'],
+  ['T11200001', 'Go to'],
+] as const
+
+for (const [width, colorScheme] of [
+  [400, 'dark'],
+  [1440, 'light'],
+] as const) {
+  test(`everything that opens over a page, ${width} wide, ${colorScheme}`, { timeout: 300_000 }, async () => {
+    await lookAround({ colorScheme, reducedMotion: 'reduce', viewport: { width, height: 900 } }, async (page, faults) => {
+      for (const [place, button] of DIALOGS) {
+        if (button === 'Go to' && width < 576) continue
+        await page.goto(`/console/${place}`)
+        await page.getByRole('button', { name: button }).first().click()
+        const dialog = page.getByRole('dialog')
+        await dialog.waitFor()
+        await page.waitForLoadState('networkidle')
+        faults.push(...(await look(page, `${place} ${button}`)))
+        // One leaves it by the keyboard, and stands where one was.
+        await page.keyboard.press('Escape')
+        await dialog.waitFor({ state: 'detached' })
+        const at = await page.evaluate(() => document.activeElement?.textContent || document.activeElement?.ariaLabel)
+        if (!at?.includes(button)) faults.push(`${place} ${button}: afterwards one stands at ${at}`)
+      }
+    })
+  })
+}
+
+test('every page fits a phone in Norwegian, too', { timeout: 300_000 }, async () => {
+  await lookAround({ locale: 'nb-NO', viewport: { width: 360, height: 800 } }, async (page, faults) => {
+    for (const [name, place] of Object.entries(places)) {
+      await page.goto(`/console/${place}`)
+      await settled(page)
+      faults.push(...(await wider(page, name)))
+    }
+    await page.goto('/console/T11200001/roles')
+    await page.getByRole('heading', { name: 'Roller' }).waitFor()
+  })
+})

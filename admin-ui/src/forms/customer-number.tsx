@@ -1,10 +1,9 @@
-import { Stack, TextInput } from '@mantine/core'
+import { Modal, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
 import { Act } from '../ui/allowed'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -22,9 +21,9 @@ export function CustomerNumber(props: Props) {
       <Act account={props.aid} operation="changeCustomerId" variant="default" onClick={open}>
         {t('Change the customer ID')}
       </Act>
-      <Dialog opened={asking} onClose={close} title={t('Change the customer ID')}>
+      <Modal opened={asking} onClose={close} title={t('Change the customer ID')}>
         <NumberForm {...props} onClose={close} />
-      </Dialog>
+      </Modal>
     </>
   )
 }

@@ -1,8 +1,7 @@
-import { Stack, TextInput } from '@mantine/core'
+import { Modal, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -15,9 +14,9 @@ interface Props {
 
 export function NewAccount(props: Props) {
   return (
-    <Dialog opened={props.opened} onClose={props.onClose} title={t('New account')}>
+    <Modal opened={props.opened} onClose={props.onClose} title={t('New account')}>
       <NewAccountForm {...props} />
-    </Dialog>
+    </Modal>
   )
 }
 

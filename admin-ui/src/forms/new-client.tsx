@@ -1,9 +1,8 @@
-import { Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
+import { Modal, Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { client, type Schema } from '../api/client'
 import { SecretOnce } from '../ui/secret-once'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -22,7 +21,7 @@ export function NewClient({ account, opened, onClose }: Props) {
     onClose()
   }
   return (
-    <Dialog
+    <Modal
       opened={opened}
       onClose={close}
       title={made ? t('The secret of {{client}}', { client: made.client_id }) : t('New client')}
@@ -31,7 +30,7 @@ export function NewClient({ account, opened, onClose }: Props) {
       closeOnEscape={!made}
     >
       {made ? <SecretOnce made={made} onDone={close} /> : <NewClientForm account={account} onMade={setMade} onClose={close} />}
-    </Dialog>
+    </Modal>
   )
 }
 

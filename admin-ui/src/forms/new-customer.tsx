@@ -1,9 +1,8 @@
-import { Group, Select, Stack, TextInput } from '@mantine/core'
+import { Group, Modal, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client, type Schema } from '../api/client'
 import { KINDS } from '../pages/customers'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -16,9 +15,9 @@ interface Props {
 
 export function NewCustomer(props: Props) {
   return (
-    <Dialog opened={props.opened} onClose={props.onClose} title={t('New customer')}>
+    <Modal opened={props.opened} onClose={props.onClose} title={t('New customer')}>
       <NewCustomerForm {...props} />
-    </Dialog>
+    </Modal>
   )
 }
 

@@ -1,11 +1,10 @@
-import { Badge, Button, Card, Group, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Badge, Button, Card, Group, Modal, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import type { OwnUser } from '../api/session'
 import { Copy } from '../ui/copy'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { show } from './told'
 
@@ -44,9 +43,9 @@ export function SecondFactors({ user }: { user: OwnUser }) {
           </Group>
         )}
       </Stack>
-      <Dialog opened={!!step} onClose={() => setStep(undefined)} title={t('Second factor')} closeOnClickOutside={false}>
+      <Modal opened={!!step} onClose={() => setStep(undefined)} title={t('Second factor')} closeOnClickOutside={false}>
         {step && <StepForm step={step} onDone={() => setStep(undefined)} />}
-      </Dialog>
+      </Modal>
     </Card>
   )
 }

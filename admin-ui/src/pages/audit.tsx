@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Code, Group, Stack, Switch, Table, Text, TextInput } from '@mantine/core'
+import { Badge, Button, Card, Code, Group, Modal, Stack, Switch, Table, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -11,7 +11,6 @@ import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
 import { Time } from '../ui/time'
 import { changes } from '../util/changes'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** How often it is looked again while one follows, in milliseconds. */
@@ -59,9 +58,9 @@ export function AuditPage() {
           { title: t('To what'), wide: true, cell: (event) => <span className="mono wrap">{event.target ?? ''}</span> },
         ]}
       />
-      <Dialog opened={!!shown} onClose={() => show(undefined)} size="xl" title={shown?.type}>
+      <Modal opened={!!shown} onClose={() => show(undefined)} size="xl" title={shown?.type}>
         {shown && <Details event={shown} />}
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

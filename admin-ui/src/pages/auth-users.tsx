@@ -1,4 +1,4 @@
-import { Badge } from '@mantine/core'
+import { Badge, Modal } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -6,7 +6,6 @@ import { api, type Schema } from '../api/client'
 import { NewAuthUser } from '../forms/auth-user'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
-import { Dialog } from '../ui/dialog'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
@@ -53,13 +52,13 @@ export function AuthUsersPage() {
           { title: t('Made'), wide: true, sort: (user) => user.created_at ?? '', cell: (user) => <Time at={user.created_at} relative /> },
         ]}
       />
-      <Dialog opened={making} onClose={close} title={t('New auth user')} size="lg">
+      <Modal opened={making} onClose={close} title={t('New auth user')} size="lg">
         <NewAuthUser
           account={aid}
           onClose={close}
           onMade={(name) => void navigate({ to: '/$account/auth-users/$name', params: { account: aid, name } })}
         />
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

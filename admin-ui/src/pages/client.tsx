@@ -1,4 +1,4 @@
-import { Card, Group, List as Items, NumberInput, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import { Card, Group, List as Items, Modal, NumberInput, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -13,7 +13,6 @@ import { Scopes } from '../ui/scopes'
 import { SecretOnce } from '../ui/secret-once'
 import { Time } from '../ui/time'
 import { TroublePage } from '../ui/trouble'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** One client: its secrets, and what hangs on it. */
@@ -168,7 +167,7 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
           {t('One secret is alive.')}
         </Text>
       )}
-      <Dialog
+      <Modal
         opened={asking}
         onClose={close}
         title={t('Rotate the secret')}
@@ -195,7 +194,7 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
             </Group>
           </Stack>
         )}
-      </Dialog>
+      </Modal>
     </Card>
   )
 }

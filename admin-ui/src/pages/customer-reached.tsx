@@ -1,4 +1,4 @@
-import { Badge, Card, Group, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Badge, Card, Group, Modal, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { api, client } from '../api/client'
@@ -6,7 +6,6 @@ import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { failed, tell } from '../ui/confirm'
-import { Dialog } from '../ui/dialog'
 import { Time } from '../ui/time'
 import { t } from '../words/words'
 
@@ -59,9 +58,9 @@ export function Reached({ aid, customer_id }: Props) {
           </Group>
         ))}
       </Stack>
-      <Dialog opened={!!asked} onClose={() => ask(undefined)} title={t('A code was sent')}>
+      <Modal opened={!!asked} onClose={() => ask(undefined)} title={t('A code was sent')}>
         {asked && <CodeForm aid={aid} customer_id={customer_id} field={asked} onClose={() => ask(undefined)} />}
-      </Dialog>
+      </Modal>
     </Card>
   )
 }

@@ -1,4 +1,4 @@
-import { Badge, Card, Group, Stack, Text, TextInput, Timeline, Title } from '@mantine/core'
+import { Badge, Card, Group, Modal, Stack, Text, TextInput, Timeline, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
@@ -11,7 +11,6 @@ import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { confirm } from '../ui/confirm'
 import { Copy } from '../ui/copy'
-import { Dialog } from '../ui/dialog'
 import { List, Loading } from '../ui/list'
 import { whole } from '../ui/pages'
 import { Time } from '../ui/time'
@@ -77,12 +76,12 @@ export function Tokens({ aid, customer_id }: Props) {
           },
         ]}
       />
-      <Dialog opened={adding} onClose={close} title={t('New token')}>
+      <Modal opened={adding} onClose={close} title={t('New token')}>
         <NewToken {...path} onClose={close} />
-      </Dialog>
-      <Dialog opened={!!followed} onClose={() => follow(undefined)} title={t('What became of it')}>
+      </Modal>
+      <Modal opened={!!followed} onClose={() => follow(undefined)} title={t('What became of it')}>
         {followed && <Events aid={aid} token={followed} />}
-      </Dialog>
+      </Modal>
     </Card>
   )
 }

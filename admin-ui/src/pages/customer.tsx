@@ -1,4 +1,5 @@
 import { Badge, Card, Group, MultiSelect } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client } from '../api/client'
 import { queries } from '../api/queries'
@@ -73,9 +74,14 @@ export function CustomerPage() {
 function Tags({ aid, customer_id }: { aid: string; customer_id: string }) {
   const path = { aid, customer_id }
   const all = api.useQuery('get', '/v1/accounts/{aid}/customers/tags', { params: { path: { aid } } })
-  const own = api.useQuery('get', '/v1/accounts/{aid}/customers/users/{customer_id}/tags', { params: { path } })
+  const options = api.queryOptions('get', '/v1/accounts/{aid}/customers/users/{customer_id}/tags', { params: { path } })
+  const own = useQuery(options)
   const before = own.data?.map((tag) => tag.id) ?? []
-  const put = (ids: string[]) => client.PUT('/v1/accounts/{aid}/customers/users/{customer_id}/tags', { params: { path }, body: ids })
+  const put = (ids: string[]) => {
+    // Shown at once; whatever comes of it is asked again.
+    queries.setQueryData(options.queryKey, () => (all.data ?? []).filter((tag) => ids.includes(tag.id)))
+    return client.PUT('/v1/accounts/{aid}/customers/users/{customer_id}/tags', { params: { path }, body: ids })
+  }
   return (
     <Card withBorder>
       <MultiSelect

@@ -1,4 +1,4 @@
-import { Badge, Group, Select, Stack, TextInput } from '@mantine/core'
+import { Badge, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
@@ -15,7 +15,6 @@ import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
 import { ScopeMatrix, Scopes } from '../ui/scopes'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** What clients may ask for, and for whom. */
@@ -77,9 +76,9 @@ export function GrantsPage() {
           },
         ]}
       />
-      <Dialog opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')}>
+      <Modal opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')}>
         <GrantForm account={oid} grant={changed} onClose={close} />
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

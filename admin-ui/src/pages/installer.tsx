@@ -1,4 +1,4 @@
-import { Anchor, Button, Card, Group, SimpleGrid, Stack, Text, Textarea, Title } from '@mantine/core'
+import { Anchor, Button, Card, Group, Modal, SimpleGrid, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate, useParams } from '@tanstack/react-router'
@@ -11,7 +11,6 @@ import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
 import { TroublePage } from '../ui/trouble'
-import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { Verification } from './installers'
 
@@ -102,9 +101,9 @@ export function InstallerPage() {
           {found.document ? <Document document={found.document} /> : <Text c="dimmed">{t('No document was handed in yet.')}</Text>}
         </Stack>
       </Card>
-      <Dialog opened={rejecting} onClose={reject.close} title={t('Reject')}>
+      <Modal opened={rejecting} onClose={reject.close} title={t('Reject')}>
         <Rejection path={path} onDone={reject.close} />
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

@@ -1,4 +1,4 @@
-import { Badge, Group, NumberInput, Stack, Switch, Text } from '@mantine/core'
+import { Badge, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconRefresh } from '@tabler/icons-react'
 import { useState } from 'react'
@@ -11,7 +11,6 @@ import { Copy } from '../ui/copy'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
-import { Dialog } from '../ui/dialog'
 import { Time } from '../ui/time'
 import { t } from '../words/words'
 
@@ -44,9 +43,9 @@ export function KeysPage() {
           { title: t('For'), wide: true, cell: (key) => (key.purpose === 'installers' ? t('Installers') : t('The account')) },
         ]}
       />
-      <Dialog opened={asking} onClose={ask.close} title={t('Rotate keys')}>
+      <Modal opened={asking} onClose={ask.close} title={t('Rotate keys')}>
         <Rotation account={oid} onClose={ask.close} />
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

@@ -1,4 +1,4 @@
-import { Stack, Text, Textarea } from '@mantine/core'
+import { Modal, Stack, Text, Textarea } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
@@ -11,7 +11,6 @@ import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
 import { confirm } from '../ui/confirm'
 import { Copy } from '../ui/copy'
-import { Dialog } from '../ui/dialog'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
@@ -76,14 +75,14 @@ export function TermsPage() {
           },
         ]}
       />
-      <Dialog opened={making} onClose={close} title={t('New terms')} size="lg">
+      <Modal opened={making} onClose={close} title={t('New terms')} size="lg">
         <NewTerms aid={aid} onClose={close} />
-      </Dialog>
-      <Dialog opened={!!read} onClose={() => setRead(undefined)} title={t('Terms')} size="lg">
+      </Modal>
+      <Modal opened={!!read} onClose={() => setRead(undefined)} title={t('Terms')} size="lg">
         <Text className="wrap" style={{ whiteSpace: 'pre-wrap' }}>
           {read?.terms}
         </Text>
-      </Dialog>
+      </Modal>
     </Page>
   )
 }

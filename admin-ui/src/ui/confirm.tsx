@@ -21,7 +21,7 @@ interface Asked {
 
 /** Asks before something that cannot be undone. */
 export function confirm({ title, ...asked }: Asked) {
-  const id = modals.open({ title, closeButtonProps: { 'aria-label': t('Close') }, children: <Question {...asked} close={() => modals.close(id)} /> })
+  const id = modals.open({ title, children: <Question {...asked} close={() => modals.close(id)} /> })
 }
 
 function Question({ consequence, act, typed, run, done, close }: Omit<Asked, 'title'> & { close: () => void }) {
@@ -77,7 +77,7 @@ export function tell(text: string) {
 
 /** Does something at once, and offers to undo it. */
 export function done(doing: Promise<unknown>, text: string, undo?: () => Promise<unknown>) {
-  const settle = (doing: Promise<unknown>, then: () => void) => void doing.then(() => queries.invalidateQueries()).then(then, failed)
+  const settle = (doing: Promise<unknown>, then: () => void) => void doing.finally(() => queries.invalidateQueries()).then(then, failed)
   settle(doing, () => {
     if (!undo) return tell(text)
     const id = notifications.show({

@@ -21,6 +21,9 @@ export function Palette({ account }: { account: string | undefined }) {
   return (
     <Spotlight
       shortcut={['mod + K', '/']}
+      attributes={{ content: { 'aria-label': t('Go to') } }}
+      scrollable
+      scrollAreaProps={{ viewportProps: { tabIndex: 0, role: 'group', 'aria-label': t('Pages') } }}
       nothingFound={t('No page has this name.')}
       searchProps={{ leftSection: <IconSearch size={18} />, placeholder: t('Go to'), 'aria-label': t('Go to') }}
       actions={[

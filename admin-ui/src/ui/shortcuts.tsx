@@ -1,7 +1,6 @@
-import { Kbd, Table } from '@mantine/core'
+import { Kbd, Modal, Table } from '@mantine/core'
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
 import { t } from '../words/words'
-import { Dialog } from './dialog'
 
 /** Saves the form that one is in, or the first of the page. */
 function saveForm() {
@@ -23,7 +22,7 @@ export function Shortcuts() {
     { keys: ['?'], does: t('Show this list') },
   ]
   return (
-    <Dialog opened={shown} onClose={close} title={t('Keyboard')}>
+    <Modal opened={shown} onClose={close} title={t('Keyboard')}>
       <Table>
         <Table.Tbody>
           {all.map(({ keys, does }) => (
@@ -40,6 +39,6 @@ export function Shortcuts() {
           ))}
         </Table.Tbody>
       </Table>
-    </Dialog>
+    </Modal>
   )
 }

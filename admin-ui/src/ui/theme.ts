@@ -1,4 +1,4 @@
-import { PasswordInput, createTheme } from '@mantine/core'
+import { Modal, PasswordInput, createTheme } from '@mantine/core'
 import { t } from '../words/words'
 
 /** How everything looks, and what its parts are called in the reader's language. */
@@ -11,6 +11,8 @@ export const theme = () =>
     fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif',
     headings: { fontWeight: '650' },
     components: {
+      // Its head is no landmark of the page.
+      Modal: Modal.extend({ defaultProps: { closeButtonProps: { 'aria-label': t('Close') }, attributes: { header: { role: 'none' } } } }),
       PasswordInput: PasswordInput.extend({ defaultProps: { visibilityToggleButtonProps: { 'aria-label': t('Show or hide what is typed') } } }),
     },
   })
