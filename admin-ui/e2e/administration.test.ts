@@ -1,7 +1,7 @@
 /** Everyday administration: whoever logs in, what they agree to, what was not delivered, keys that leaked, limits. */
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { PASSWORD, type World, choosePassword, signIn, startWorld, visitor } from './world'
+import { PASSWORD, type World, choosePassword, go, heading, signIn, startWorld, visitor } from './world'
 
 let world: World
 
@@ -11,9 +11,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => world?.stop())
-
-const heading = (page: Page, name: string) => page.getByRole('heading', { name, level: 1 })
-const go = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
 
 /** The operator's page at this place. */
 async function boss(place: string) {

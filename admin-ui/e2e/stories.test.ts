@@ -1,7 +1,7 @@
 /** What people do in the console, from the first sign-in on, against the real server. */
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type World, choosePassword, signIn, startWorld, visitor } from './world'
+import { type World, choosePassword, go, heading, signIn, startWorld, visitor } from './world'
 
 let world: World
 
@@ -12,9 +12,6 @@ beforeAll(async () => {
 })
 
 afterAll(() => world?.stop())
-
-const heading = (page: Page, name: string) => page.getByRole('heading', { name, level: 1 })
-const go = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click()
 
 /** Somebody whose browser is signed in; the first time by the link that was sent. */
 async function arrive(email: string, link?: string) {

@@ -127,3 +127,8 @@ export async function signIn(page: Page, email: string) {
   await page.getByLabel(/^Password/).fill(PASSWORD)
   await page.getByRole('button', { name: 'Sign in' }).click()
 }
+
+export const heading = (page: Page, name: string) => page.getByRole('heading', { name, level: 1 })
+
+/** To another page of the account. */
+export const go = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true }).click()

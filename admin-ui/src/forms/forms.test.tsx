@@ -1,5 +1,6 @@
 import { cleanup, screen, waitFor } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
+import { useState } from 'react'
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import type { Schema } from '../api/client'
 import { queries } from '../api/queries'
@@ -8,6 +9,7 @@ import { fromSettings, toSettings } from '../util/customer-settings'
 import { linksOf, toLinks } from '../util/links'
 import { EditAuthUser, NewAuthUser } from './auth-user'
 import { CustomerForm } from './customer'
+import { Fresh } from './fresh'
 import { NewCustomer } from './new-customer'
 
 const ADDRESS = 'https://id.example.com/v1/accounts/T11200001'
@@ -147,6 +149,33 @@ test('a code that has nowhere to go is refused before it is sent; a second facto
   await user.click(await button('Save'))
   await waitFor(() => expect(sent).toHaveLength(1))
   expect(sent[0]?.body).toEqual({ password: 'correct horse battery', links: [], mfa: null })
+})
+
+test('what somebody else has changed does not go over what one types; it is told, and can be had', async () => {
+  const user = userEvent.setup()
+  serve(() => ({ body: customer }))
+  function Page() {
+    const [data, change] = useState({ ...customer, updated_at: '1' })
+    return (
+      <>
+        <button onClick={() => change({ ...data, first_name: 'Theirs', updated_at: data.updated_at + '1' })}>change</button>
+        <Fresh data={data} version={data.updated_at}>
+          {(customer) => <CustomerForm aid="T11200001" customer={customer} />}
+        </Fresh>
+      </>
+    )
+  }
+  await show(<Page />)
+  const first = async () => (await screen.findByLabelText<HTMLInputElement>('First name')).value
+  await user.click(await button('change'))
+  expect(await first()).toBe('Theirs')
+  await user.type(screen.getByLabelText('Last name'), 'x')
+  await user.type(screen.getByLabelText('First name'), ' or mine')
+  await user.click(await button('change'))
+  expect(await first()).toBe('Theirs or mine')
+  await user.click(await button('Drop mine, show theirs'))
+  expect(await first()).toBe('Theirs')
+  expect(screen.queryByRole('alert')).toBeNull()
 })
 
 test('links and settings come back as they went', () => {

@@ -3,6 +3,7 @@ import { useBlocker } from '@tanstack/react-router'
 import { useRef, useState } from 'react'
 import { queries } from '../api/queries'
 import { t } from '../words/words'
+import { useDirty } from './fresh'
 import { show } from './told'
 
 /**
@@ -16,6 +17,7 @@ export function useSave<V extends object, R>(form: UseFormReturnType<V>, save: (
     shouldBlockFn: () => !saved.current && form.isDirty() && !window.confirm(t('Leave without saving?')),
     enableBeforeUnload: () => !saved.current && form.isDirty(),
   })
+  useDirty(form.isDirty())
   const submit = form.onSubmit(async (values) => {
     setSaving(true)
     try {

@@ -3,17 +3,17 @@ import { useForm } from '@mantine/form'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { End } from '../forms/end'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Mode } from '../ui/account'
 import { Act } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
 import { Copy } from '../ui/copy'
 import { Enter } from '../ui/enter'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
-import { TroublePage } from '../ui/trouble'
 import { isPartner } from '../util/accounts'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 /** One account below: what it is called, whether it is open, how much it may ask. */
@@ -21,8 +21,7 @@ export function BelowPage() {
   const { account: oid, below: aid } = useParams({ from: '/inside/$account/accounts/$below' })
   const navigate = useNavigate()
   const one = api.useQuery('get', '/v1/accounts/{oid}/management/accounts/{aid}', { params: { path: { oid, aid } } })
-  if (one.isPending) return <Loading />
-  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
+  if (!one.data) return <NotYet query={one} />
   const account = one.data
   const erase = () =>
     confirm({
@@ -49,7 +48,9 @@ export function BelowPage() {
         <Enter from={oid} to={aid} name={account.display_name} />
       }
     >
-      <AccountForm key={account.updated_at} oid={oid} account={account} />
+      <Fresh data={account} version={account.updated_at}>
+        {(account) => <AccountForm oid={oid} account={account} />}
+      </Fresh>
       <Card withBorder>
         <Group justify="space-between">
           <Text size="sm" c="dimmed" component="div">

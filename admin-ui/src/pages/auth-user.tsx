@@ -5,11 +5,12 @@ import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import { EditAuthUser } from '../forms/auth-user'
 import { End } from '../forms/end'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { confirm, done, tell } from '../ui/confirm'
 import { Page } from '../ui/page'
-import { Shown } from '../ui/shown'
+import { NotYet } from '../ui/not-yet'
 import { linksOf } from '../util/links'
 import { t } from '../words/words'
 import { Enabled, factors } from './auth-users'
@@ -32,31 +33,31 @@ export function AuthUserPage() {
       },
       done: t('{{name}} is deleted.', { name: username }),
     })
+  if (!one.data) return <NotYet query={one} />
+  const user = one.data
   return (
-    <Shown query={one}>
-      {(user) => (
-        <Page
-          title={user.username}
-          up={{ title: t('Auth users'), to: '/$account/auth-users', params: { account: aid } as never }}
-          about={
-            <Group gap="xs" component="span">
-              <Enabled user={user} /> {t('Second factor')}: {factors(user) || t('None')} <Customer aid={aid} user={user} />
-            </Group>
-          }
-          action={
-            <>
-              <Shut aid={aid} user={user} />
-              <Act account={aid} operation="deleteUser" color="red" variant="outline" onClick={erase}>
-                {t('Delete')}
-              </Act>
-            </>
-          }
-        >
-          <EditAuthUser key={user.updated_at} account={aid} user={user} onSaved={() => tell(t('Saved.'))} />
-          <Rename key={user.username} aid={aid} username={user.username} />
-        </Page>
-      )}
-    </Shown>
+    <Page
+      title={user.username}
+      up={{ title: t('Auth users'), to: '/$account/auth-users', params: { account: aid } as never }}
+      about={
+        <Group gap="xs" component="span">
+          <Enabled user={user} /> {t('Second factor')}: {factors(user) || t('None')} <Customer aid={aid} user={user} />
+        </Group>
+      }
+      action={
+        <>
+          <Shut aid={aid} user={user} />
+          <Act account={aid} operation="deleteUser" color="red" variant="outline" onClick={erase}>
+            {t('Delete')}
+          </Act>
+        </>
+      }
+    >
+      <Fresh data={user} version={user.updated_at ?? ''}>
+        {(user) => <EditAuthUser account={aid} user={user} onSaved={() => tell(t('Saved.'))} />}
+      </Fresh>
+      <Rename key={user.username} aid={aid} username={user.username} />
+    </Page>
   )
 }
 

@@ -7,12 +7,11 @@ import { queries } from '../api/queries'
 import { Act } from '../ui/allowed'
 import { confirm, failed } from '../ui/confirm'
 import { Copy } from '../ui/copy'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Scopes } from '../ui/scopes'
 import { SecretOnce } from '../ui/secret-once'
 import { Time } from '../ui/time'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 /** One client: its secrets, and what hangs on it. */
@@ -27,8 +26,7 @@ export function ClientPage() {
     { params: { path: { oid }, query: { client_id: clientId } } },
     { enabled: clientId !== '' },
   )
-  if (one.isPending) return <Loading />
-  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
+  if (!one.data) return <NotYet query={one} />
   const found = one.data
   const erase = () =>
     confirm({

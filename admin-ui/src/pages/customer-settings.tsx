@@ -5,10 +5,11 @@ import { api, client, type Schema } from '../api/client'
 import { AutoTokens } from '../forms/auto-tokens'
 import { End } from '../forms/end'
 import { Entries } from '../forms/entries'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { tell } from '../ui/confirm'
 import { Page } from '../ui/page'
-import { Shown } from '../ui/shown'
+import { NotYet } from '../ui/not-yet'
 import { fromSettings, toSettings } from '../util/customer-settings'
 import { t } from '../words/words'
 
@@ -18,14 +19,13 @@ const TYPES: Schema['AttributeType'][] = ['string', 'integer', 'real', 'boolean'
 export function CustomerSettingsPage() {
   const { account: aid } = useParams({ from: '/inside/$account' })
   const settings = api.useQuery('get', '/v1/accounts/{aid}/customers/settings', { params: { path: { aid } } })
+  if (!settings.data) return <NotYet query={settings} />
   return (
-    <Shown query={settings}>
-      {(data) => (
-        <Page title={t('Customer settings')} about={t('What is known of customers, how they log in, and what is proven.')}>
-          <SettingsForm key={settings.dataUpdatedAt === 0 ? '' : JSON.stringify(data)} aid={aid} settings={data} />
-        </Page>
-      )}
-    </Shown>
+    <Page title={t('Customer settings')} about={t('What is known of customers, how they log in, and what is proven.')}>
+      <Fresh data={settings.data} version={JSON.stringify(settings.data)}>
+        {(data) => <SettingsForm aid={aid} settings={data} />}
+      </Fresh>
+    </Page>
   )
 }
 

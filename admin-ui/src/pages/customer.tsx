@@ -6,13 +6,13 @@ import { queries } from '../api/queries'
 import { enter } from '../api/session'
 import { CustomerForm } from '../forms/customer'
 import { save } from '../forms/customers-file'
+import { Fresh } from '../forms/fresh'
 import { CustomerNumber } from '../forms/customer-number'
 import { Act } from '../ui/allowed'
 import { confirm, done, failed } from '../ui/confirm'
 import { Copy } from '../ui/copy'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 import { Reached } from './customer-reached'
 import { Tokens } from './customer-tokens'
@@ -24,8 +24,7 @@ export function CustomerPage() {
   const path = { aid, customer_id }
   const navigate = useNavigate()
   const one = api.useQuery('get', '/v1/accounts/{aid}/customers/users/{customer_id}', { params: { path } })
-  if (one.isPending) return <Loading />
-  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
+  if (!one.data) return <NotYet query={one} />
   const name = nameOf(one.data)
   const erase = () =>
     confirm({
@@ -63,7 +62,9 @@ export function CustomerPage() {
         </>
       }
     >
-      <CustomerForm key={one.data.updated_at} aid={aid} customer={one.data} />
+      <Fresh data={one.data} version={one.data.updated_at}>
+        {(customer) => <CustomerForm aid={aid} customer={customer} />}
+      </Fresh>
       <Tags aid={aid} customer_id={customer_id} />
       <Reached aid={aid} customer_id={customer_id} />
       <Tokens aid={aid} customer_id={customer_id} />

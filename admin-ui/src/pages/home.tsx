@@ -3,17 +3,15 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { ownUser } from '../api/session'
 import { Mode } from '../ui/account'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 /** The accounts that one belongs to. */
 export function HomePage() {
   const user = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
-  if (user.isPending) return <Loading />
-  if (user.error) return <TroublePage error={user.error} again={() => void user.refetch()} />
+  if (!user.data) return <NotYet query={user} />
   const { accounts } = user.data
   return (
     <Page title={t('Your accounts')}>

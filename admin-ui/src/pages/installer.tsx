@@ -7,10 +7,9 @@ import { queries } from '../api/queries'
 import { show } from '../forms/told'
 import { Act } from '../ui/allowed'
 import { confirm, failed, tell } from '../ui/confirm'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 import { Verification } from './installers'
 
@@ -21,8 +20,7 @@ export function InstallerPage() {
   const navigate = useNavigate()
   const [rejecting, reject] = useDisclosure(false)
   const one = api.useQuery('get', '/v1/accounts/{aid}/management/installers/{installer_id}', { params: { path } })
-  if (one.isPending) return <Loading />
-  if (one.error) return <TroublePage error={one.error} again={() => void one.refetch()} />
+  if (!one.data) return <NotYet query={one} />
   const found = one.data
   const name = `${found.first_name} ${found.last_name}`
   const done = async (run: Promise<unknown>, told: string) => {

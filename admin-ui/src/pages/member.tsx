@@ -4,15 +4,16 @@ import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import { End } from '../forms/end'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
-import { List, Loading } from '../ui/list'
+import { List} from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
 import { ScopeMatrix } from '../ui/scopes'
 import { Time } from '../ui/time'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 /** One user of the account, or somebody to be invited. */
@@ -29,8 +30,7 @@ export function MemberPage() {
       </Page>
     )
   }
-  if (member.isPending) return <Loading />
-  if (member.error) return <TroublePage error={member.error} again={() => void member.refetch()} />
+  if (!member.data) return <NotYet query={member} />
   const name = member.data.name ?? member.data.email
   const remove = () =>
     confirm({
@@ -55,7 +55,9 @@ export function MemberPage() {
         </Act>
       }
     >
-      <MemberForm key={member.data.updated_at} oid={oid} member={member.data} />
+      <Fresh data={member.data} version={member.data.updated_at}>
+        {(member) => <MemberForm oid={oid} member={member} />}
+      </Fresh>
       <Activities oid={oid} uid={id} />
     </Page>
   )

@@ -5,7 +5,7 @@ import { api, type Schema } from '../api/client'
 import { useAccount } from '../ui/account'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 const Rates = lazy(() => import('../ui/rates'))
@@ -25,8 +25,7 @@ export function OverviewPage() {
   const oid = useAccount()
   const usage = api.useQuery('get', '/v1/accounts/{oid}/management/usage', { params: { path: { oid } } }, { refetchInterval: EVERY })
   const moments = useMoments(usage.data)
-  if (usage.isPending) return <Loading />
-  if (usage.error) return <TroublePage error={usage.error} again={() => void usage.refetch()} />
+  if (!usage.data) return <NotYet query={usage} />
   const { usage: own, rate, tree, permits } = usage.data
   return (
     <Page title={t('Overview')} about={t('The last {{seconds}} seconds, on the server that answers you.', { seconds: Math.round(usage.data.seconds) })}>

@@ -8,17 +8,15 @@ import { forgetAll, ownUser } from '../api/session'
 import { SecondFactors } from '../forms/second-factors'
 import { useSave } from '../forms/use-save'
 import { confirm, tell } from '../ui/confirm'
-import { Loading } from '../ui/list'
+import { NotYet } from '../ui/not-yet'
 import { Page } from '../ui/page'
-import { TroublePage } from '../ui/trouble'
 import { LANGUAGES, type Language, language, setLanguage, t } from '../words/words'
 
 /** Oneself: password, second factor, how the console looks. */
 export function ProfilePage() {
   const user = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
   const navigate = useNavigate()
-  if (user.isPending) return <Loading />
-  if (user.error) return <TroublePage error={user.error} again={() => void user.refetch()} />
+  if (!user.data) return <NotYet query={user} />
   const everywhere = () =>
     confirm({
       title: t('Sign out everywhere?'),

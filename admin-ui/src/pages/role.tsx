@@ -4,14 +4,16 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import { End } from '../forms/end'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { ScopeMatrix, Scopes } from '../ui/scopes'
-import { Trouble, TroublePage } from '../ui/trouble'
+import { Trouble} from '../ui/trouble'
 import { difference } from '../util/scopes'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 /** One role, or a new one. */
@@ -27,8 +29,7 @@ export function RolePage() {
       </Page>
     )
   }
-  if (role.isPending) return <Loading />
-  if (role.error) return <TroublePage error={role.error} again={() => void role.refetch()} />
+  if (!role.data) return <NotYet query={role} />
   const name = role.data.name ?? t('Without a name')
   const erase = () =>
     confirm({
@@ -52,7 +53,9 @@ export function RolePage() {
         </Act>
       }
     >
-      <RoleForm key={role.data.updated_at} oid={oid} role={role.data} />
+      <Fresh data={role.data} version={role.data.updated_at}>
+        {(role) => <RoleForm oid={oid} role={role} />}
+      </Fresh>
       <Holders oid={oid} id={id} />
     </Page>
   )

@@ -2,12 +2,12 @@ import { Card, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/co
 import { useForm } from '@mantine/form'
 import { api, client, type Schema } from '../api/client'
 import { End } from '../forms/end'
+import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { useAccount } from '../ui/account'
 import { tell } from '../ui/confirm'
-import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
-import { TroublePage } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
 
 const ALGORITHMS: Schema['Algorithm'][] = ['ES256', 'RS256', 'EdDSA']
@@ -16,11 +16,12 @@ const ALGORITHMS: Schema['Algorithm'][] = ['ES256', 'RS256', 'EdDSA']
 export function SettingsPage() {
   const aid = useAccount()
   const settings = api.useQuery('get', '/v1/accounts/{aid}/management/settings', { params: { path: { aid } } })
-  if (settings.isPending) return <Loading />
-  if (settings.error) return <TroublePage error={settings.error} again={() => void settings.refetch()} />
+  if (!settings.data) return <NotYet query={settings} />
   return (
     <Page title={t('Settings')} about={t('What holds for this account, and what it is called.')}>
-      <SettingsForm key={settings.data.updated_at} aid={aid} account={settings.data} />
+      <Fresh data={settings.data} version={settings.data.updated_at}>
+        {(account) => <SettingsForm aid={aid} account={account} />}
+      </Fresh>
     </Page>
   )
 }

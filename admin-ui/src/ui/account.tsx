@@ -4,8 +4,7 @@ import { Link, Outlet, useParams } from '@tanstack/react-router'
 import { isLive } from '../util/accounts'
 import { t } from '../words/words'
 import { useToken } from './allowed'
-import { Loading } from './list'
-import { TroublePage } from './trouble'
+import { NotYet } from './not-yet'
 
 /** The account in the address. */
 export function useAccount(): string {
@@ -16,16 +15,17 @@ export function useAccount(): string {
 export function AccountFrame() {
   const account = useAccount()
   const token = useToken(account)
-  if (token.isPending) return <Loading />
-  if (token.error) {
+  if (!token.data) {
     return (
       <Stack>
-        <TroublePage error={token.error} again={() => void token.refetch()} />
-        <Group>
-          <Button component={Link} to="/" variant="default">
-            {t('All accounts')}
-          </Button>
-        </Group>
+        <NotYet query={token} />
+        {token.error && (
+          <Group>
+            <Button component={Link} to="/" variant="default">
+              {t('All accounts')}
+            </Button>
+          </Group>
+        )}
       </Stack>
     )
   }

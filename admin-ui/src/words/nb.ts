@@ -491,4 +491,7 @@ export const nb: Record<string, string> = {
   People: 'Personer',
   'This account': 'Denne kontoen',
   'Show or hide what is typed': 'Vis eller skjul det som skrives',
+  'Somebody has changed this meanwhile. Saving puts what you typed in its place.':
+    'Noen har endret dette i mellomtiden. Lagrer du, kommer det du har skrevet, i stedet.',
+  'Drop mine, show theirs': 'Forkast mitt, vis deres',
 }
