@@ -175,7 +175,7 @@ test('what somebody else has changed does not go over what one types; it is told
   expect(await first()).toBe('Theirs or mine')
   await user.click(await button('Drop mine, show theirs'))
   expect(await first()).toBe('Theirs')
-  expect(screen.queryByRole('alert')).toBeNull()
+  expect(screen.queryByText(/Somebody has changed this/)).toBeNull()
 })
 
 test('links and settings come back as they went', () => {
