@@ -25,7 +25,7 @@ export function AutoTokens({ form }: { form: UseFormReturnType<CustomerSettings>
               autoComplete="off"
               w={280}
               {...form.getInputProps(`auto_tokens.${field}.secret`)}
-              error={form.errors.auto_tokens}
+              error={form.errors[`auto_tokens.${field}`]}
             />
           )}
         </Group>

@@ -1,6 +1,7 @@
 import { Button, CloseButton, Fieldset, Group, NumberInput, Select, Stack, Switch, Text, TextInput } from '@mantine/core'
 import type { UseFormReturnType } from '@mantine/form'
 import { IconPlus } from '@tabler/icons-react'
+import type { ReactNode } from 'react'
 import { t } from '../words/words'
 
 interface Column {
@@ -20,7 +21,7 @@ interface EntriesProps<V extends object, Entry> {
   columns: Column[]
 }
 
-/** A list in a form, whose entries come and go. What the server finds wrong with one is told of the list. */
+/** A list in a form, whose entries come and go. */
 export function Entries<V extends object, Entry>({ form, name, legend, about, blank, add, columns }: EntriesProps<V, Entry>) {
   const entries = (form.values as Record<string, Entry[]>)[name] ?? []
   return (
@@ -38,14 +39,11 @@ export function Entries<V extends object, Entry>({ form, name, legend, about, bl
               if (kind === 'text') return <TextInput key={field} aria-label={label} placeholder={label} w={180} required {...form.getInputProps(path)} />
               return <Select key={field} aria-label={label} data={kind} allowDeselect={false} w={140} {...form.getInputProps(path)} />
             })}
+            <Wrong>{form.errors[`${name}.${at}`]}</Wrong>
             <CloseButton aria-label={t('Remove {{name}}', { name: `${legend} ${at + 1}` })} onClick={() => form.removeListItem(name, at)} />
           </Group>
         ))}
-        {form.errors[name] && (
-          <Text size="sm" c="red" role="alert">
-            {form.errors[name]}
-          </Text>
-        )}
+        <Wrong>{form.errors[name]}</Wrong>
         <Group>
           <Button variant="default" size="compact-sm" leftSection={<IconPlus size={14} />} onClick={() => form.insertListItem(name, blank as never)}>
             {add}
@@ -54,4 +52,12 @@ export function Entries<V extends object, Entry>({ form, name, legend, about, bl
       </Stack>
     </Fieldset>
   )
+}
+
+function Wrong({ children }: { children: ReactNode }) {
+  return children ? (
+    <Text size="sm" c="red" role="alert">
+      {children}
+    </Text>
+  ) : null
 }

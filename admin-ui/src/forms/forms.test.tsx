@@ -11,6 +11,7 @@ import { EditAuthUser, NewAuthUser } from './auth-user'
 import { CustomerForm } from './customer'
 import { Fresh } from './fresh'
 import { NewCustomer } from './new-customer'
+import { inputOf } from './told'
 
 const ADDRESS = 'https://id.example.com/v1/accounts/T11200001'
 const ALL = new Set(['admin:accounts', 'admin:customers'])
@@ -81,6 +82,22 @@ test('what the server finds wrong stands beside the field, and nothing that was 
   expect(company.getAttribute('aria-invalid')).toBe('true')
   expect((company as HTMLInputElement).value).toBe('Wires')
   expect(sent[0]?.body).toEqual({ type: 'company', company: { bussiness_name: 'Wires' } })
+})
+
+test('what is wrong is told at the input that it belongs to', () => {
+  const values = { scope: ['a', 'b'], company: '', attributes: [{ name: '' }], oidc: { authority: '' }, limits: ['', ''] }
+  for (const [field, input] of [
+    ['scope[1]', 'scope'],
+    ['company.bussiness_name', 'company'],
+    ['attributes[0].name', 'attributes.0.name'],
+    ['attributes[7]', 'attributes'],
+    ['oidc.authority', 'oidc.authority'],
+    ['limits.burst', 'limits'],
+    ['elsewhere', undefined],
+    ['constructor', undefined],
+  ] as const) {
+    expect(inputOf(values, field), field).toBe(input)
+  }
 })
 
 test('what is wrong with nothing in the form is told all the same', async () => {

@@ -1,20 +1,17 @@
-import { Badge, Group, Modal, Select, Stack, TextInput } from '@mantine/core'
-import { useForm } from '@mantine/form'
+import { Badge, Group, Modal, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
-import { addressOf } from '../api/session'
-import { End } from '../forms/end'
-import { useSave } from '../forms/use-save'
+import { GrantForm } from '../forms/grant'
 import { useAccount } from '../ui/account'
-import { Act, useToken } from '../ui/allowed'
+import { Act } from '../ui/allowed'
 import { confirm } from '../ui/confirm'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
-import { ScopeMatrix, Scopes } from '../ui/scopes'
+import { Scopes } from '../ui/scopes'
 import { t } from '../words/words'
 
 /** What clients may ask for, and for whom. */
@@ -59,7 +56,7 @@ export function GrantsPage() {
         columns={[
           { title: t('Client'), cell: (grant) => <span className="mono wrap">{grant.client_id}</span> },
           { title: t('Audience'), wide: true, cell: (grant) => <span className="wrap">{grant.audience}</span> },
-          { title: t('Type'), wide: true, cell: (grant) => <Badge variant="default">{grant.type}</Badge> },
+          { title: t('Type'), wide: true, cell: (grant) => <Type grant={grant} /> },
           { title: t('Scopes'), cell: (grant) => <Scopes all={grant.scope} /> },
           {
             title: t('Change'),
@@ -83,55 +80,16 @@ export function GrantsPage() {
   )
 }
 
-const TYPES: Schema['GrantType'][] = ['any', 'client_credentials', 'password', 'authorization_code']
-
-function GrantForm({ account: oid, grant, onClose }: { account: string; grant: Schema['Grant'] | undefined; onClose: () => void }) {
-  const { data: token } = useToken(oid)
-  const clients = api.useQuery('get', '/v1/accounts/{oid}/auth/clients', { params: { path: { oid } } })
-  const form = useForm({
-    initialValues: {
-      client_id: grant?.client_id ?? '',
-      audience: grant?.audience ?? (token ? addressOf(token) : ''),
-      type: grant?.type ?? ('any' as Schema['GrantType']),
-      scope: grant?.scope ?? [],
-    },
-  })
-  const { submit, saving } = useSave(
-    form,
-    async (body) =>
-      grant
-        ? client.PATCH('/v1/accounts/{oid}/auth/client-grants/{id}', { params: { path: { oid, id: grant.id } }, body: { scope: body.scope } })
-        : client.POST('/v1/accounts/{oid}/auth/client-grants', { params: { path: { oid } }, body }),
-    onClose,
-  )
+/** Which requests may use it, and who vouches for people there. */
+function Type({ grant }: { grant: Schema['Grant'] }) {
   return (
-    <form onSubmit={submit}>
-      <Stack>
-        <Select
-          label={t('Client')}
-          required
-          searchable
-          disabled={!!grant}
-          data={(clients.data ?? []).map((one) => ({ value: one.client_id, label: one.name ? `${one.name} (${one.client_id})` : one.client_id }))}
-          {...form.getInputProps('client_id')}
-        />
-        <TextInput
-          label={t('Audience')}
-          description={t('This account, one directly below it, or a service of yours elsewhere.')}
-          required
-          disabled={!!grant}
-          {...form.getInputProps('audience')}
-        />
-        <Select label={t('Type')} description={t('Which request for a token may use it.')} allowDeselect={false} disabled={!!grant} data={TYPES} {...form.getInputProps('type')} />
-        <ScopeMatrix
-          label={t('Scopes')}
-          value={form.values.scope}
-          onChange={(scope) => form.setFieldValue('scope', scope)}
-          held={token?.scopes ?? new Set()}
-          error={form.errors.scope}
-        />
-        <End account={oid} operation={grant ? 'updateClientGrant' : 'createClientGrant'} saving={saving} onCancel={onClose} />
-      </Stack>
-    </form>
+    <Stack gap={2} align="flex-start">
+      <Badge variant="default">{grant.type}</Badge>
+      {grant.oidc && (
+        <Text size="xs" c="dimmed" className="wrap">
+          {grant.oidc.authority}
+        </Text>
+      )}
+    </Stack>
   )
 }

@@ -494,4 +494,10 @@ export const nb: Record<string, string> = {
   'Somebody has changed this meanwhile. Saving puts what you typed in its place.':
     'Noen har endret dette i mellomtiden. Lagrer du, kommer det du har skrevet, i stedet.',
   'Drop mine, show theirs': 'Forkast mitt, vis deres',
+  'Identity provider': 'Identitetsleverandør',
+  Issuer: 'Utsteder',
+  'An address that begins with https://; left out: people log in here.': 'En adresse som begynner med https://; tom: folk logger inn her.',
+  'Our client ID there': 'Vår klient-ID der',
+  'Our secret there': 'Vår hemmelighet der',
+  'Sealed, and never shown again.': 'Forseglet, og vises aldri igjen.',
 }
