@@ -41,12 +41,30 @@ async fn the_session_stands_in_a_cookie_and_renews_the_token() {
     let next = Person::new(&app, &renewed);
     assert_ne!(next.cookie, kari.cookie);
     own(&next).await.ok();
+    app.pass(600);
+    // An answer that was lost does not sign anybody out, whenever it is missed.
     Person::new(&app, &kari.with_cookie("/v1/account/session").await);
-    app.pass(11);
+    Person::new(&app, &next.with_cookie("/v1/account/session").await);
     kari.with_cookie("/v1/account/session").await.refused(401, "unauthorized");
     next.with_cookie("/v1/account/session").await.refused(401, "unauthorized");
     own(&next).await.refused(401, "unauthorized");
     inside.get("auth/roles").await.refused(401, "unauthorized");
+}
+
+/// Somebody else who signs in at the same browser does not leave the first one's session alive behind the cookie.
+#[actix_web::test]
+async fn a_sign_in_ends_the_session_that_the_cookie_held() {
+    let app = TestApp::start().await;
+    let one = app.partner("T11200000").await;
+    let (kari, ola) = (one.person("kari@example.com", &[], &[]).await, one.person("ola@example.com", &[], &[]).await);
+    let body = json!({"email": "ola@example.com", "password": "wrong"});
+    let sign_in =
+        |body: &Value| app.send(app.request(Method::POST, "/v1/account/login").header("cookie", &kari.cookie).json(body));
+    sign_in(&body).await.refused(401, "invalid_credentials");
+    own(&kari).await.ok();
+    Person::new(&app, &sign_in(&json!({"email": "ola@example.com", "password": PASSWORD})).await);
+    own(&kari).await.refused(401, "unauthorized");
+    own(&ola).await.ok();
 }
 
 #[actix_web::test]

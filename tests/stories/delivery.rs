@@ -8,7 +8,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use serde_json::{Value, json};
 use tenantry_delivery::{Sms, Smtp, Ways};
 use tenantry_domain::Secret;
-use tenantry_tests::{AppClient, PASSWORD, Tenant, TestApp};
+use tenantry_tests::{AppClient, PASSWORD, SHOP, Tenant, TestApp};
 
 /// A real mail server, aiosmtpd.
 pub(crate) struct MailServer {
@@ -154,6 +154,67 @@ async fn what_is_refused_for_good_waits_for_somebody_who_tries_it_again() {
     assert_eq!(shop.get("management/messages").await.ok(), json!([]));
     shop.post_empty(&format!("{path}/retry")).await.refused(404, "not_found");
     assert_eq!(told(&shop, "message.retried").await, 1);
+}
+
+#[actix_web::test]
+async fn nobody_touches_a_message_that_is_under_way_and_a_code_that_was_replaced_is_of_no_use() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "full@example.com").await;
+    let shop = app.operator().await.enter("T11200000").await;
+    let server = MailServer::start(0);
+    send(&client, &mfa_token, "email").await;
+    let path = format!("management/messages/{}", shop.get("management/messages").await.ok()[0]["id"].as_str().unwrap());
+    let taken = app.registry.take_messages(9).await.unwrap();
+    assert_eq!(taken.len(), 1);
+    let busy = shop.post_empty(&format!("{path}/retry")).await;
+    busy.refused(429, "too_many_requests");
+    assert!(!busy.header("retry-after").is_empty());
+    shop.delete(&path).await.refused(429, "too_many_requests");
+    app.pass(61);
+    // Whoever took it is gone; it is tried again, and refused.
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    send(&client, &mfa_token, "sms").await;
+    shop.post_empty(&format!("{path}/retry")).await.refused(400, "invalid_request").names("id");
+    assert_eq!(shop.get("management/messages?state=failed").await.ok().as_array().unwrap().len(), 1);
+}
+
+#[actix_web::test]
+async fn a_code_that_was_replaced_is_not_tried_again() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "ola@example.com").await;
+    let shop = app.operator().await.enter("T11200000").await;
+    let server = MailServer::start(1);
+    send(&client, &mfa_token, "email").await;
+    assert_eq!(app.deliver(server.ways()).await, 1);
+    send(&client, &mfa_token, "sms").await;
+    app.pass(10);
+    assert_eq!(app.deliver(Ways { directory: app.database.file("outbox"), ..server.ways() }).await, 1, "only the new code");
+    assert_eq!(shop.get("management/messages").await.ok(), json!([]));
+}
+
+#[actix_web::test]
+async fn nobody_who_is_gone_is_written_to() {
+    let app = TestApp::start().await;
+    let (client, mfa_token) = challenged(&app, "ola@example.com").await;
+    let shop = app.partner_with("T11300000", SHOP).await;
+    let partner = app.operator().await.enter("T11200000").await;
+    send(&client, &mfa_token, "email").await;
+    assert_eq!(partner.get("management/messages").await.ok().as_array().unwrap().len(), 1);
+    partner.delete("auth/users/ola").await.ok();
+    assert_eq!(partner.get("management/messages").await.ok(), json!([]));
+    let member = shop.post("management/users", json!({"email": "new@example.com"})).await.ok();
+    assert_eq!(shop.get("management/messages").await.ok()[0]["template"], "invitation");
+    shop.delete(&format!("management/users/{}", member["id"].as_str().unwrap())).await.ok();
+    assert_eq!(shop.get("management/messages").await.ok(), json!([]));
+    // Nor does a code that came too late keep the address of whoever is erased.
+    shop.post("customers/users", json!({"type": "customer", "customer_id": "c-1", "email": "eva@example.com"})).await.ok();
+    let code = "customers/users/c-1/communication/send-verification-code/email";
+    assert_eq!(shop.post_empty(code).await.status, 204);
+    app.pass(3600);
+    app.registry.platform().prune().await.unwrap();
+    assert_eq!(shop.get("management/messages").await.ok()[0]["target"], "eva@example.com");
+    shop.delete_with("customers/users/c-1", json!({})).await.ok();
+    assert_eq!(shop.get("management/messages").await.ok(), json!([]));
 }
 
 #[actix_web::test]

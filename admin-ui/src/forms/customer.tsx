@@ -1,30 +1,31 @@
-import { Card, JsonInput, SimpleGrid, Stack, TextInput } from '@mantine/core'
+import { Card, Fieldset, Group, JsonInput, SimpleGrid, Stack, Switch, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { client, type Schema } from '../api/client'
 import { tell } from '../ui/confirm'
+import { blankAddress, fromCustomer, parsed, toChange } from '../util/customer'
 import { t } from '../words/words'
+import { CustomerAttributes } from './customer-attributes'
 import { End } from './end'
+import { Entries, Wrong } from './entries'
 import { useSave } from './use-save'
 
-const FIELDS = ['first_name', 'last_name', 'email', 'phone_number', 'date_of_birth', 'gender', 'status', 'favorite_store'] as const
+interface Props {
+  aid: string
+  customer: Schema['Customer']
+  /** Attributes that the account has declared. */
+  declared: Schema['CustomerAttribute'][]
+}
 
 /** What is known of a customer. */
-export function CustomerForm({ aid, customer }: { aid: string; customer: Schema['Customer'] }) {
-  const own = Object.fromEntries(FIELDS.map((field) => [field, customer[field] ?? ''])) as Record<(typeof FIELDS)[number], string>
+export function CustomerForm({ aid, customer, declared }: Props) {
   const form = useForm({
-    initialValues: { ...own, metadata: customer.metadata ? JSON.stringify(customer.metadata, null, 2) : '' },
+    initialValues: fromCustomer(customer, declared),
     validate: { metadata: (text) => (text === '' || parsed(text) ? null : t('This is no JSON object.')) },
   })
+  const path = { aid, customer_id: customer.customer_id }
   const { submit, saving } = useSave(
     form,
-    async ({ metadata, ...fields }) => {
-      // Only what was changed: what is left out stays, null clears.
-      const changed = Object.entries(fields).filter(([field, value]) => value !== own[field as keyof typeof own])
-      const rest = form.isDirty('metadata') ? { metadata: replaced(customer.metadata, metadata === '' ? null : (parsed(metadata) ?? null)) } : {}
-      const body = { ...Object.fromEntries(changed.map(([field, value]) => [field, value || null])), ...rest } as Schema['CustomerUpdate']
-      const path = { aid, customer_id: customer.customer_id }
-      return client.PUT('/v1/accounts/{aid}/customers/users/{customer_id}', { params: { path }, body })
-    },
+    (values) => client.PUT('/v1/accounts/{aid}/customers/users/{customer_id}', { params: { path }, body: toChange(values, customer) }),
     () => tell(t('Saved.')),
   )
   return (
@@ -41,26 +42,38 @@ export function CustomerForm({ aid, customer }: { aid: string; customer: Schema[
             <TextInput label={t('State')} {...form.getInputProps('status')} />
             <TextInput label={t('Favourite store')} {...form.getInputProps('favorite_store')} />
           </SimpleGrid>
+          {(customer.type === 'company' || customer.type === 'other') && (
+            <Fieldset legend={t('Company')}>
+              <SimpleGrid cols={{ base: 1, sm: 3 }}>
+                <TextInput label={t('Company')} required={customer.type === 'company'} {...form.getInputProps('company.bussiness_name')} />
+                <TextInput label={t('Number in the register')} {...form.getInputProps('company.organization_number')} />
+                <TextInput label={t('Website')} {...form.getInputProps('company.website')} />
+              </SimpleGrid>
+              <Wrong>{form.errors.company}</Wrong>
+            </Fieldset>
+          )}
+          <CustomerAttributes form={form} />
+          <Entries
+            form={form}
+            name="addresses"
+            legend={t('Addresses')}
+            blank={blankAddress()}
+            add={t('Add an address')}
+            columns={[
+              { field: 'address_line', label: t('Street and number'), kind: 'text' },
+              { field: 'postal_code', label: t('Postal code'), kind: 'text', optional: true },
+              { field: 'postal_place', label: t('Town'), kind: 'text' },
+              { field: 'country', label: t('Country: two letters'), kind: 'text' },
+            ]}
+          />
+          <Group>
+            <Switch label={t('Wants news by e-mail')} {...form.getInputProps('consent.email', { type: 'checkbox' })} />
+            <Switch label={t('Wants news by text message')} {...form.getInputProps('consent.sms', { type: 'checkbox' })} />
+          </Group>
           <JsonInput label={t('Metadata')} description={t('A JSON object of what you keep with it.')} autosize minRows={3} {...form.getInputProps('metadata')} />
           <End account={aid} operation="updateCustomer" saving={saving} />
         </Stack>
       </Card>
     </form>
   )
-}
-
-type Metadata = Record<string, unknown>
-
-function parsed(text: string): Metadata | undefined {
-  try {
-    const value: unknown = JSON.parse(text)
-    return value && typeof value === 'object' && !Array.isArray(value) ? (value as Metadata) : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** A change that leaves exactly these pairs: null for a key takes it away. */
-function replaced(before: Metadata | null | undefined, after: Metadata | null): Metadata | null {
-  return after && { ...Object.fromEntries(Object.keys(before ?? {}).map((key) => [key, null])), ...after }
 }

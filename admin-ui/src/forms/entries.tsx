@@ -8,6 +8,7 @@ interface Column {
   field: string
   label: string
   kind: 'text' | 'number' | 'switch' | string[]
+  optional?: boolean
 }
 
 interface EntriesProps<V extends object, Entry> {
@@ -15,7 +16,7 @@ interface EntriesProps<V extends object, Entry> {
   /** The list among the form's values. */
   name: string
   legend: string
-  about: string
+  about?: string
   blank: Entry
   add: string
   columns: Column[]
@@ -27,16 +28,18 @@ export function Entries<V extends object, Entry>({ form, name, legend, about, bl
   return (
     <Fieldset legend={legend}>
       <Stack>
-        <Text size="sm" c="dimmed">
-          {about}
-        </Text>
+        {about && (
+          <Text size="sm" c="dimmed">
+            {about}
+          </Text>
+        )}
         {entries.map((_, at) => (
           <Group key={at} role="group" aria-label={`${legend} ${at + 1}`} gap="sm" align="center">
-            {columns.map(({ field, label, kind }) => {
+            {columns.map(({ field, label, kind, optional }) => {
               const path = `${name}.${at}.${field}`
               if (kind === 'switch') return <Switch key={field} label={label} {...form.getInputProps(path, { type: 'checkbox' })} />
               if (kind === 'number') return <NumberInput key={field} aria-label={label} placeholder={label} min={1} w={140} required {...form.getInputProps(path)} />
-              if (kind === 'text') return <TextInput key={field} aria-label={label} placeholder={label} w={180} required {...form.getInputProps(path)} />
+              if (kind === 'text') return <TextInput key={field} aria-label={label} placeholder={label} w={180} required={!optional} {...form.getInputProps(path)} />
               return <Select key={field} aria-label={label} data={kind} allowDeselect={false} w={140} {...form.getInputProps(path)} />
             })}
             <Wrong>{form.errors[`${name}.${at}`]}</Wrong>
@@ -54,7 +57,8 @@ export function Entries<V extends object, Entry>({ form, name, legend, about, bl
   )
 }
 
-function Wrong({ children }: { children: ReactNode }) {
+/** What is wrong with more than one input. */
+export function Wrong({ children }: { children: ReactNode }) {
   return children ? (
     <Text size="sm" c="red" role="alert">
       {children}

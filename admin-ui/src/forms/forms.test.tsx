@@ -6,6 +6,7 @@ import type { Schema } from '../api/client'
 import { queries } from '../api/queries'
 import { refused, serve, show, startPage } from '../testing'
 import { fromSettings, toSettings } from '../util/customer-settings'
+import { blankAddress, fromCustomer, toChange } from '../util/customer'
 import { linksOf, toLinks } from '../util/links'
 import { EditAuthUser, NewAuthUser } from './auth-user'
 import { CustomerForm } from './customer'
@@ -41,7 +42,7 @@ const button = (name: string) => screen.findByRole<HTMLButtonElement>('button', 
 test('only what was changed is sent: what is emptied is cleared, a key that is gone from the metadata is taken away', async () => {
   const user = userEvent.setup()
   const sent = serve(() => ({ body: customer }))
-  await show(<CustomerForm aid="T11200001" customer={customer} />)
+  await show(<CustomerForm aid="T11200001" customer={customer} declared={[]} />)
   await user.clear(await screen.findByLabelText('Last name'))
   const metadata = screen.getByLabelText('Metadata')
   await user.clear(metadata)
@@ -56,10 +57,45 @@ test('only what was changed is sent: what is emptied is cleared, a key that is g
   })
 })
 
+test('of what is nested all is sent again, and what the form does not show stays', () => {
+  const declared = [
+    { name: 'size', type: 'real' },
+    { name: 'member', type: 'boolean' },
+    { name: 'likes', type: 'string', multiple_values: true },
+    { name: 'unset', type: 'integer' },
+  ] as Schema['CustomerAttribute'][]
+  const rich = {
+    ...customer,
+    company: { bussiness_name: 'Wires', industry: 'cables', website: 'https://wires.example' },
+    attributes: { size: 42.5, member: false, likes: ['a', 'b'], undeclared: 'x' },
+    addresses: [{ address_line: 'Street 1', postal_place: 'Oslo', country: 'NO', latitude: 59.9 }],
+    marketing_consent: { sms: { consent: true, updated_at: '2026-01-01T00:00:00Z' } },
+  } as unknown as Schema['Customer']
+  const same = fromCustomer(rich, declared)
+  expect(toChange(same, rich)).toEqual({})
+  const [size, member, likes, unset] = same.attributes
+  const values = {
+    ...same,
+    company: { ...same.company, website: '' },
+    attributes: [{ ...size!, value: '43' }, { ...member!, value: '' }, { ...likes!, value: ['b'] }, unset!],
+    addresses: [{ ...same.addresses[0]!, postal_code: '0150' }, { ...blankAddress(), address_line: 'Street 2', postal_place: 'Bergen', country: 'NO' }],
+    consent: { ...same.consent, email: true },
+  }
+  expect(JSON.parse(JSON.stringify(toChange(values, rich)))).toEqual({
+    company: { bussiness_name: 'Wires', industry: 'cables' },
+    attributes: { size: 43, likes: ['b'], undeclared: 'x' },
+    addresses: [
+      { address_line: 'Street 1', postal_code: '0150', postal_place: 'Oslo', country: 'NO', latitude: 59.9 },
+      { address_line: 'Street 2', postal_place: 'Bergen', country: 'NO' },
+    ],
+    marketing_consent: { sms: { consent: true, updated_at: '2026-01-01T00:00:00Z' }, email: { consent: true } },
+  })
+})
+
 test('what is no JSON object is not sent', async () => {
   const user = userEvent.setup()
   const sent = serve(() => ({ body: customer }))
-  await show(<CustomerForm aid="T11200001" customer={customer} />)
+  await show(<CustomerForm aid="T11200001" customer={customer} declared={[]} />)
   const metadata = await screen.findByLabelText('Metadata')
   await user.clear(metadata)
   await user.click(metadata)
@@ -177,7 +213,7 @@ test('what somebody else has changed does not go over what one types; it is told
       <>
         <button onClick={() => change({ ...data, first_name: 'Theirs', updated_at: data.updated_at + '1' })}>change</button>
         <Fresh data={data} version={data.updated_at}>
-          {(customer) => <CustomerForm aid="T11200001" customer={customer} />}
+          {(customer) => <CustomerForm aid="T11200001" customer={customer} declared={[]} />}
         </Fresh>
       </>
     )

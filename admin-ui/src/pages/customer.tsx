@@ -24,6 +24,8 @@ export function CustomerPage() {
   const path = { aid, customer_id }
   const navigate = useNavigate()
   const one = api.useQuery('get', '/v1/accounts/{aid}/customers/users/{customer_id}', { params: { path } })
+  const settings = api.useQuery('get', '/v1/accounts/{aid}/customers/settings', { params: { path: { aid } } })
+  const declared = settings.data?.attributes ?? []
   if (!one.data) return <NotYet query={one} />
   const name = nameOf(one.data)
   const erase = () =>
@@ -62,9 +64,11 @@ export function CustomerPage() {
         </>
       }
     >
-      <Fresh data={one.data} version={one.data.updated_at}>
-        {(customer) => <CustomerForm aid={aid} customer={customer} />}
-      </Fresh>
+      {!settings.isPending && (
+        <Fresh data={one.data} version={`${one.data.updated_at} ${JSON.stringify(declared)}`}>
+          {(customer) => <CustomerForm aid={aid} customer={customer} declared={declared} />}
+        </Fresh>
+      )}
       <Tags aid={aid} customer_id={customer_id} />
       <Reached aid={aid} customer_id={customer_id} />
       <Tokens aid={aid} customer_id={customer_id} />

@@ -61,7 +61,7 @@ export function GrantsPage() {
           {
             title: t('Change'),
             cell: (grant) => (
-              <Group gap="xs" wrap="nowrap">
+              <Group gap="xs">
                 <Act account={oid} operation="updateClientGrant" size="compact-sm" variant="default" onClick={() => edit(grant)}>
                   {t('Edit')}
                 </Act>

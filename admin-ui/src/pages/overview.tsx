@@ -6,6 +6,7 @@ import { useAccount } from '../ui/account'
 import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { NotYet } from '../ui/not-yet'
+import { locale } from '../util/time'
 import { t } from '../words/words'
 
 const Rates = lazy(() => import('../ui/rates'))
@@ -87,7 +88,7 @@ function useMoments(usage: Schema['AccountUsage'] | undefined): Moment[] {
   useEffect(() => {
     if (!usage) return
     const figures = usage.tree?.usage ?? usage.usage
-    const time = new Date().toLocaleTimeString()
+    const time = new Date().toLocaleTimeString(locale())
     const moment = { time, requests: figures.requests_per_second, refused: refusals(figures) / Math.max(usage.seconds, 1) }
     setMoments((before) => [...before.slice(1 - KEPT), moment])
   }, [usage])
@@ -99,7 +100,7 @@ function refusals({ refused }: Schema['UsageFigures']): number {
 }
 
 function number(value: number): string {
-  return new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 }).format(value)
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: 1 }).format(value)
 }
 
 function milliseconds(value: number | null | undefined): string {

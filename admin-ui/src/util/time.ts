@@ -2,7 +2,7 @@
 import { language } from '../words/words'
 
 /** How the reader writes: as the browser says, where that is in the language of the console. */
-function locale(): string {
+export function locale(): string {
   return navigator.languages.find((one) => one.startsWith(language())) ?? language()
 }
 

@@ -18,7 +18,7 @@ use crate::tokens::{AccessToken, TokenUse};
 use crate::totp::{Shown, Spent};
 
 /// The client of the tokens of account users. No client of an account has this record.
-const CLIENT: ClientKey = ClientKey(Uuid::nil());
+pub(crate) const CLIENT: ClientKey = ClientKey(Uuid::nil());
 /// Its name in tokens.
 const CLIENT_ID: &str = "console";
 /// What says who somebody is, and no more.

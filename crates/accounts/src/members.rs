@@ -143,6 +143,7 @@ impl Account {
             let old = draft.directory.members.remove(&id).ok_or(Error::NotFound)?;
             let member = Arc::new(Member { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
+            store::outbox::uninvite(draft.tx, draft.account(), member.email.as_str()).await?;
             draft.record(draft.event("user.removed", id).before(told(&old)));
             Ok(member)
         })

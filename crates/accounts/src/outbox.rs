@@ -1,6 +1,7 @@
 //! Messages to people: a row is written in the transaction that has something to tell, and whoever delivers takes it from
 //! there after the commit. A row names a template and what it is about; a code is derived when it is sent, never stored.
 
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 use tenantry_domain::{AccountId, Channel, Error, InstallerId, Instant, MessageId, Result, Seconds, Secret};
 use uuid::Uuid;
@@ -79,6 +80,11 @@ impl Waiting {
     pub fn has_failed(&self, now: Instant) -> bool {
         self.letter.expires_at <= now.max(self.next_at)
     }
+
+    /// Whether somebody has taken it, and has not said yet what came of it.
+    fn is_under_way(&self, now: Instant) -> bool {
+        self.letter.tries > 0 && self.failure.is_none() && self.next_at > now
+    }
 }
 
 /// Which messages to list; all conditions must hold.
@@ -127,15 +133,27 @@ impl Account {
         store::outbox::page(&self.platform().store.read, self.id(), filter, self.now()).await
     }
 
+    /// Whether the code in a letter is the latest of something that goes on. What else there is to say is always of use.
+    async fn is_of_use(&self, letter: &Letter, db: &impl ConnectionTrait) -> Result<bool> {
+        if letter.template != Template::Code {
+            return Ok(true);
+        }
+        let challenge = store::challenges::find(db, self.id(), letter.about, self.now()).await?;
+        Ok(challenge.is_some_and(|challenge| challenge.code == letter.number))
+    }
+
     /// Has a message tried again now, also one that was refused for good.
     ///
-    /// Errors: `NotFound`, `Invalid` for one that would come too late.
+    /// Errors: `NotFound`; `Busy` while it is being tried; `Invalid` for one that would come too late, or whose code was used or replaced.
     pub async fn retry_message(&self, by: Caller, id: MessageId) -> Result<Waiting> {
         let (account, now, caller) = (self.clone(), self.now(), by.clone());
         let waiting = self.write_rows(&by, async move |tx| {
             let waiting = store::outbox::lock(tx, account.id(), id).await?;
-            if waiting.letter.expires_at <= now {
-                return Err(Error::invalid("id", "is of a message that would come too late: have another one sent"));
+            if waiting.is_under_way(now) {
+                return Err(Error::Busy);
+            }
+            if waiting.letter.expires_at <= now || !account.is_of_use(&waiting.letter, tx).await? {
+                return Err(Error::invalid("id", "is of a message that is of no use any more: have another one sent"));
             }
             store::outbox::hasten(tx, account.id(), id, now).await?;
             account.tell(tx, &account.activity("message.retried", &caller, id));
@@ -148,11 +166,13 @@ impl Account {
 
     /// Takes a message back: it is not tried again.
     ///
-    /// Errors: `NotFound`.
+    /// Errors: `NotFound`; `Busy` while it is being tried.
     pub async fn withdraw_message(&self, by: Caller, id: MessageId) -> Result<()> {
         let (account, caller) = (self.clone(), by.clone());
         self.write_rows(&by, async move |tx| {
-            store::outbox::lock(tx, account.id(), id).await?;
+            if store::outbox::lock(tx, account.id(), id).await?.is_under_way(account.now()) {
+                return Err(Error::Busy);
+            }
             store::outbox::remove(tx, account.id(), id).await?;
             account.tell(tx, &account.activity("message.withdrawn", &caller, id));
             Ok(())
@@ -177,35 +197,55 @@ impl Registry {
             if !platform.store.turns.take(take).await? {
                 continue;
             }
-            let Some(target) = letter.target else {
+            let Some(target) = letter.target.clone() else {
                 platform.delivered(letter.account, letter.id).await?;
                 continue;
             };
-            let Ok(account) = self.get(letter.account).await else { continue };
-            let record = account.directory().account.clone();
-            messages.push(Message {
-                account: letter.account,
-                id: letter.id,
-                channel: letter.channel,
-                secret: match letter.template {
-                    Template::Code => platform.vault.code(letter.account, letter.about, letter.number),
-                    Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
-                    Template::Invitation => platform.password_link(AccountId::console(), letter.about),
-                    Template::Password => platform.password_link(letter.account, letter.about),
-                    Template::Confirmation => platform.installer_link(InstallerLink::Confirmation, letter.account, letter.about),
-                    Template::Reset => platform.installer_link(InstallerLink::Reset, letter.account, letter.about),
-                    Template::IdentityApproved => Secret::new(String::new()),
-                    Template::IdentityRejected => account.rejection_reason(InstallerId(letter.about)).await?,
-                },
-                target,
-                template: letter.template,
-                sender: record.display_name.as_str().to_owned(),
-                logo: record.settings.icon_url.as_deref().map(ToOwned::to_owned),
-                language: record.language_code.clone(),
-                tries: letter.tries + 1,
-            });
+            match self.compose(&letter, target).await {
+                Ok(Some(message)) => messages.push(message),
+                Ok(None) => platform.delivered(letter.account, letter.id).await?,
+                // The others go out all the same.
+                Err(error) => {
+                    tracing::warn!(%error, message = %letter.id, "a message cannot be made now");
+                    let (of, tries) = ((letter.account, letter.id), letter.tries + 1);
+                    platform.put_off(of, tries, "it cannot be made now".to_owned(), false).await?;
+                }
+            }
         }
         Ok(messages)
+    }
+
+    /// What is to be delivered; nothing, where it is of no use any more.
+    async fn compose(&self, letter: &Letter, target: String) -> Result<Option<Message>> {
+        let platform = self.platform();
+        let account = self.get(letter.account).await?;
+        // The first try comes at once; before another one the code may have been used, or another one sent.
+        if letter.tries > 0 && !account.is_of_use(letter, &platform.store.read).await? {
+            return Ok(None);
+        }
+        let secret = match letter.template {
+            Template::Code => platform.vault.code(letter.account, letter.about, letter.number),
+            Template::Invitation if letter.about.is_nil() => Secret::new(format!("{}/console", platform.public)),
+            Template::Invitation => platform.password_link(AccountId::console(), letter.about),
+            Template::Password => platform.password_link(letter.account, letter.about),
+            Template::Confirmation => platform.installer_link(InstallerLink::Confirmation, letter.account, letter.about),
+            Template::Reset => platform.installer_link(InstallerLink::Reset, letter.account, letter.about),
+            Template::IdentityApproved => Secret::new(String::new()),
+            Template::IdentityRejected => account.rejection_reason(InstallerId(letter.about)).await?,
+        };
+        let record = account.directory().account.clone();
+        Ok(Some(Message {
+            account: letter.account,
+            id: letter.id,
+            channel: letter.channel,
+            target,
+            template: letter.template,
+            secret,
+            sender: record.display_name.as_str().to_owned(),
+            logo: record.settings.icon_url.as_deref().map(ToOwned::to_owned),
+            language: record.language_code.clone(),
+            tries: letter.tries + 1,
+        }))
     }
 }
 
@@ -223,7 +263,10 @@ impl Platform {
     /// A message was not taken, and why. It is tried again, later each time, until it would come too late; not by itself where it
     /// was refused `for_good`.
     pub async fn not_delivered(&self, message: &Message, failure: String, for_good: bool) -> Result<()> {
-        let (of, tries) = ((message.account, message.id), message.tries);
+        self.put_off((message.account, message.id), message.tries, failure, for_good).await
+    }
+
+    async fn put_off(&self, of: (AccountId, MessageId), tries: u32, failure: String, for_good: bool) -> Result<()> {
         let pause = PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(20)).min(LONGEST_PAUSE);
         let until = (!for_good).then(|| self.source.now().plus(pause));
         self.store.turns.take(async move |tx| store::outbox::delay(tx, of, until, &failure).await).await

@@ -13,10 +13,10 @@ const PRUNED: [(&str, &str, Seconds); 6] = [
     ("session", "expires_at", 0),
     ("replay", "expires_at", 0),
     ("token_event", "expires_at", 0),
-    ("challenge", "expires_at", 0),
     ("attempt", "until", store::attempts::MEMORY),
-    // What could not be delivered can be looked at for a day.
+    // What could not be delivered can be looked at for a day; so long it is known whose it was.
     ("outbox", "expires_at", 86_400),
+    ("challenge", "expires_at", 86_400),
 ];
 /// How many go in one turn.
 const BATCH: u32 = 500;

@@ -144,6 +144,7 @@ impl Account {
                 store::sessions::end_all(tx, account.id(), &records, now).await?;
                 // What was begun with the old password or the old telephone ends, too.
                 store::challenges::end_all(tx, account.id(), &records, now).await?;
+                store::outbox::forget(tx, account.id(), &records).await?;
             }
             let told = account.activity(kind, &by_whom, user.id);
             account.tell(tx, &if fields.is_empty() { told } else { told.after(json!({"fields": fields})) });

@@ -46,7 +46,7 @@ async fn sign_in(at: Unproven, Json(body): Json<SignIn>) -> Result<SignedIn> {
     let password = checks.take("password", password.and_then(|password| Password::shown(password.reveal().to_owned())));
     let password = checks.done(password)?;
     let login = at.account().await?.sign_in(origin(&at.request), &body.email, password).await?;
-    SignedIn::new(&at.request, login)
+    signed_in(&at, login).await
 }
 
 async fn send_sign_in_code(at: Unproven, Json(body): Json<SignInChallenge>) -> Result<Ok200<ChallengeResponse>> {
@@ -65,12 +65,20 @@ async fn sign_in_with_code(at: Unproven, Json(body): Json<SignInCode>) -> Result
     if let Some(shown) = shown {
         let mfa_token = text(&body.mfa_token, "mfa_token")?;
         let login = at.account().await?.sign_in_with_shown(origin(&at.request), mfa_token.reveal(), shown).await?;
-        return SignedIn::new(&at.request, login);
+        return signed_in(&at, login).await;
     }
     let (oob_code, binding_code) = (text(&body.oob_code, "oob_code")?, text(&body.binding_code, "binding_code")?);
     let mfa_token = text(&body.mfa_token, "mfa_token")?;
     let redeemed = Redeemed { oob_code: oob_code.reveal(), binding_code: binding_code.reveal(), mfa_token: mfa_token.reveal() };
     let login = at.account().await?.sign_in_with_code(origin(&at.request), redeemed).await?;
+    signed_in(&at, login).await
+}
+
+/// The new session takes the place of the one in the cookie, which nobody could end any more.
+async fn signed_in(at: &Unproven, login: Login) -> Result<SignedIn> {
+    if let (Login::Done(_), Some(before)) = (&login, session_value(&at.request)) {
+        at.account().await?.sign_out(origin(&at.request), before.reveal()).await?;
+    }
     SignedIn::new(&at.request, login)
 }
 

@@ -50,7 +50,7 @@ async fn console(request: HttpRequest) -> HttpResponse {
     let built = Console::get("index.html");
     let page = built.as_ref().map_or(PLACEHOLDER.as_bytes(), |page| &page.data);
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data: https:; connect-src 'self'; \
+        "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     HttpResponse::Ok()

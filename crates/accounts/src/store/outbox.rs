@@ -46,7 +46,9 @@ pub(crate) async fn take(db: &impl ConnectionTrait, letter: &Letter, now: Instan
         .filter(Column::Id.eq(letter.id.0))
         .filter(Column::NextAt.lte(now.micros()))
         .col_expr(Column::Tries, Expr::col(Column::Tries).add(1))
-        .col_expr(Column::NextAt, until.micros().into());
+        .col_expr(Column::NextAt, until.micros().into())
+        // Whoever asks meanwhile sees that nothing is known of this try yet.
+        .col_expr(Column::Failure, Option::<String>::None.into());
     Ok(!taken.exec_with_returning(db).await.map_err(storage)?.is_empty())
 }
 
@@ -86,7 +88,9 @@ pub(crate) async fn page(
         rows = rows.filter(Column::Id.lt(after.0));
     }
     let rows = rows.order_by_desc(Column::Id).limit(filter.limit).all(db).await.map_err(storage)?;
-    rows.into_iter().map(waiting).collect()
+    // One that cannot be read hides none of the others.
+    let read = |row: Model| waiting(row).inspect_err(|error| tracing::error!(?error, "a message in the outbox")).ok();
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// One of them, which nobody else changes before the end of the transaction.
@@ -124,6 +128,16 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, record
             .add(Column::About.in_subquery(super::challenges::of(account, records)))
             .add(Column::About.is_in(records.iter().copied())),
     );
+    gone.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
+/// Takes back what invites somebody to an account.
+pub(crate) async fn uninvite(db: &impl ConnectionTrait, account: AccountId, target: &str) -> Result<()> {
+    let gone = Entity::delete_many()
+        .filter(Column::AccountId.eq(account.as_str()))
+        .filter(Column::Template.eq(to_json(&Template::Invitation)))
+        .filter(Column::Target.eq(target));
     gone.exec(db).await.map_err(storage)?;
     Ok(())
 }
