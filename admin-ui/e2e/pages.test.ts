@@ -15,14 +15,14 @@ const places: Record<string, string> = {
   audit: 'T11200001/audit',
   clients: 'T11200001/clients',
   customers: 'T11200001/customers',
-  'customers-filtered': 'T11200001/customers?email=ola&attribute=size&value=42',
+  'customers-filtered': 'T11200001/customers?email=ola&deleted=yes',
   'customer-settings': 'T11200001/customer-settings',
   'auth-users': 'T11200001/auth-users',
   'auth-user': 'T11200001/auth-users/ola',
   terms: 'T11200001/terms',
   messages: 'T11200001/messages',
   'messages-empty': 'T11200000/messages?state=failed',
-  installers: 'T00000000/installers',
+  installers: 'T00000000/installers?state=rejected',
   tags: 'T11200001/tags',
   grants: 'T11200001/grants',
   home: '',
@@ -128,9 +128,12 @@ async function lookAround(options: BrowserContextOptions, look: (page: Page, fau
   expect(faults).toEqual([])
 }
 
-async function settled(page: Page) {
-  await page.getByRole('heading', { level: 1 }).or(page.getByRole('alert')).first().waitFor()
-  await page.waitForLoadState('networkidle')
+async function settled(page: Page, trouble: boolean) {
+  const title = page.getByRole('heading', { level: 1 })
+  await title.first().waitFor()
+  await page.getByRole('status', { name: /Loading|Laster/ }).first().waitFor({ state: 'detached' })
+  const alerts = await page.getByRole('alert').filter({ hasText: /did not work|Not allowed|Not found|gikk ikke/ }).count()
+  expect(alerts > 0, `${page.url()} is in trouble`).toBe(trouble)
 }
 
 /** What is wrong with a page. */
@@ -164,7 +167,7 @@ for (const [width, colorScheme, always] of [
         ]
         for (const [page, name, place] of all) {
           await page.goto(place)
-          await settled(page)
+          await settled(page, name.startsWith('not-'))
           if (process.env.SCREENSHOTS) {
             mkdirSync('screenshots', { recursive: true })
             await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true })
@@ -226,9 +229,9 @@ for (const [width, colorScheme] of [
 
 test('every page fits a phone in Norwegian, too', { timeout: 300_000 }, async () => {
   await lookAround({ locale: 'nb-NO', viewport: { width: 360, height: 800 } }, async (page, faults) => {
-    for (const [name, place] of Object.entries(places)) {
+    for (const [name, place] of Object.entries(places).filter(([name]) => !name.startsWith('not-'))) {
       await page.goto(`/console/${place}`)
-      await settled(page)
+      await settled(page, false)
       faults.push(...(await wider(page, name)))
     }
     await page.goto('/console/T11200001/roles')

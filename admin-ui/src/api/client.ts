@@ -2,7 +2,8 @@
 import createClient from 'openapi-fetch'
 import createQueries from 'openapi-react-query'
 import type { components, paths } from './schema'
-import { bearer, enter, problem, takeOthers, whoAmI } from './session'
+import { queries } from './queries'
+import { type Token, bearer, drop, dropFor, enter, problem, whoAmI } from './session'
 
 export type Schema = components['schemas']
 
@@ -15,15 +16,20 @@ async function fetchAsOneself(request: Request): Promise<Response> {
   const account = accountOf(request.url)
   const token = () => (account ? enter(account) : whoAmI())
   const again = request.clone()
-  const send = async (request: Request) => {
-    for (const [name, value] of Object.entries(bearer(await token()))) request.headers.set(name, value)
+  const send = async (request: Request, token: Token) => {
+    for (const [name, value] of Object.entries(bearer(token))) request.headers.set(name, value)
     return fetch(request)
   }
-  const answer = await send(request)
+  const first = await token()
+  const answer = await send(request, first)
+  if (answer.status === 403 && account) {
+    // One's rights have changed: what one may do is shown anew.
+    dropFor(account)
+    void queries.invalidateQueries({ queryKey: ['token', account] })
+  }
   if (answer.status !== 401) return answer
-  // It may have ended early: a session that was renewed, a key that was withdrawn.
-  takeOthers()
-  return send(again)
+  drop(first)
+  return send(again, await token())
 }
 
 export const client = createClient<paths>({ baseUrl: location.origin, fetch: fetchAsOneself })

@@ -26,17 +26,23 @@ export const open = createClient<paths>({ baseUrl: location.origin })
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
-/** Another token is taken so many milliseconds before one ends. */
+/** Another token is taken so many milliseconds before one ends, and after so many at the latest: rights may have changed. */
 const EARLY = 30_000
+const KEPT = 60_000
+/** For an exchange is told in two logs. */
+const KEPT_EXCHANGED = 300_000
 
 let identity: Promise<Token> | undefined
 let subject: string | undefined
 let own: Promise<OwnUser> | undefined
 const entered = new Map<string, Promise<Token>>()
+/** What has come of those that were asked for. */
+const arrived = new WeakMap<Promise<Token>, Token>()
 
 function tokenOf(answer: components['schemas']['AccessToken'], through?: string): Token {
   const scopes = new Set(answer.scope.split(' ').filter(Boolean))
-  const token = { text: answer.access_token, scopes, until: Date.now() + answer.expires_in * 1000 - EARLY }
+  const lives = Math.min(answer.expires_in * 1000 - EARLY, through === undefined ? KEPT : KEPT_EXCHANGED)
+  const token = { text: answer.access_token, scopes, until: Date.now() + lives }
   return through === undefined ? token : { ...token, through }
 }
 
@@ -45,13 +51,23 @@ function renewed(kept: () => Promise<Token> | undefined, keep: (token?: Promise<
   const start = () => {
     const made = make()
     keep(made)
-    made.catch(() => kept() === made && keep(undefined))
+    made.then(
+      (token) => arrived.set(made, token),
+      () => kept() === made && keep(undefined),
+    )
     return made
   }
   const old = kept()
   if (!old) return start()
-  const another = () => (kept() === old ? start() : renewed(kept, keep, make))
-  return old.then((token) => (token.until > Date.now() ? token : another()), another)
+  return old.then((token) => {
+    if (token.until > Date.now()) return token
+    return kept() === old ? start() : renewed(kept, keep, make)
+  })
+}
+
+/** One tab after the other: each renewal replaces what stands in the cookie of all. */
+async function alone<T>(renew: () => Promise<T>): Promise<T> {
+  return 'locks' in navigator ? await navigator.locks.request('tenantry.session', renew) : renew()
 }
 
 /** Says who one is. */
@@ -60,12 +76,13 @@ export function whoAmI(): Promise<Token> {
     () => identity,
     (token) => (identity = token),
     async () => {
-      const { data, error, response } = await open.POST('/v1/account/session')
+      const { data, error, response } = await alone(() => open.POST('/v1/account/session'))
       if (response.status === 401) throw new SignedOut()
       if (!data) throw await problem(response, error)
       // Somebody else has signed in beside this page: what it shows is not for those eyes.
-      if (subject && subject !== claims(data.access_token).sub) location.assign('/console')
-      subject = claims(data.access_token).sub
+      const { sub } = claims(data.access_token)
+      if (subject && subject !== sub) return leave('/console')
+      subject = sub
       return tokenOf(data)
     },
   )
@@ -86,21 +103,57 @@ export function addressOf(token: Token): string {
 export function signedIn(answer: components['schemas']['AccessToken']) {
   forgetAll()
   subject = claims(answer.access_token).sub
-  identity = Promise.resolve(tokenOf(answer))
+  const token = tokenOf(answer)
+  identity = Promise.resolve(token)
+  arrived.set(identity, token)
 }
 
 /** Forgets everything that was kept. */
-export function forgetAll() {
+function forgetAll() {
   identity = undefined
   subject = undefined
   own = undefined
   entered.clear()
 }
 
-/** Takes another token for everything: one was refused, and those that it came from may be worth nothing, either. */
-export function takeOthers() {
-  identity = undefined
-  entered.clear()
+let leaving = false
+/** Whether this page is on its way out: nothing that stands in it is asked about any more. */
+export const isLeaving = () => leaving
+
+/** Leads away at once. Whatever waits for an answer never gets one: it would be somebody else's. */
+function leave(to: string): Promise<never> {
+  leaving = true
+  forgetAll()
+  location.assign(to)
+  return new Promise(() => undefined)
+}
+
+const OUT = 'signed out'
+const tabs = 'BroadcastChannel' in globalThis ? new BroadcastChannel('tenantry') : undefined
+if (tabs) tabs.onmessage = ({ data }) => data === OUT && toSignIn()
+
+/** Ends the session in this browser. What was kept goes with the page, here and in other tabs. */
+export async function signOut() {
+  const { error, response } = await open.POST('/v1/account/logout')
+  if (!response.ok) throw await problem(response, error)
+  return signedOut()
+}
+
+/** After a session was ended. */
+export function signedOut(): Promise<never> {
+  tabs?.postMessage(OUT)
+  return leave('/console/sign-in')
+}
+
+/** Drops a token that was refused, if it is kept still. */
+export function drop(refused: Token) {
+  for (const [account, kept] of entered) if (arrived.get(kept) === refused) entered.delete(account)
+  if (identity && arrived.get(identity) === refused) identity = undefined
+}
+
+/** Drops the token for an account: one has left it, or one's rights there have changed. */
+export function dropFor(account: string) {
+  entered.delete(account)
 }
 
 /** Leads to the sign-in, and from there back to where one is. What was kept goes with the page. */
@@ -129,15 +182,25 @@ export function enter(account: string): Promise<Token> {
     async () => {
       const member = (await ownUser()).accounts.some((one) => one.account_id === account)
       const above = parentOf(account)
-      if (member || !above) {
-        return ask(account, { grant_type: 'account_user' }, await whoAmI())
+      const oneself = member || !above
+      const from = () => (oneself ? whoAmI() : enter(above))
+      const by = await from()
+      try {
+        return await (oneself ? askAsMember(account, by) : exchange(account, by, above))
+      } catch (error) {
+        if (!(error instanceof Problem && (error.status === 400 || error.status === 401))) throw error
+        // What it comes from may have ended early: a session that was renewed, a key that was withdrawn.
+        drop(by)
+        const again = await from()
+        return oneself ? askAsMember(account, again) : exchange(account, again, above)
       }
-      const subject = await enter(above)
-      const body = { grant_type: EXCHANGE, subject_token: subject.text, subject_token_type: ACCESS_TOKEN } as const
-      return ask(account, body, undefined, above)
     },
   )
 }
+
+const askAsMember = (account: string, by: Token) => ask(account, { grant_type: 'account_user' }, by)
+const exchange = (account: string, by: Token, above: string) =>
+  ask(account, { grant_type: EXCHANGE, subject_token: by.text, subject_token_type: ACCESS_TOKEN }, undefined, above)
 
 type TokenRequest = NonNullable<paths['/v1/accounts/{oid}/auth/token']['post']['requestBody']>['content']['application/json']
 

@@ -1,9 +1,10 @@
-import { Button, Group, Modal, Pill, SimpleGrid, Stack, Switch, TextInput } from '@mantine/core'
+import { Button, Group, Pill, SimpleGrid, Stack, Switch, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconFilter } from '@tabler/icons-react'
 import { useNavigate } from '@tanstack/react-router'
 import type { CustomerSearch } from '../router'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** Filters that are asked for seldom. */
@@ -43,9 +44,9 @@ export function CustomerFilters({ search }: { search: CustomerSearch }) {
           {name === 'deleted' ? names.deleted : `${names[name]}: ${search[name]}`}
         </Pill>
       ))}
-      <Modal opened={asking} onClose={close} title={t('More filters')}>
+      <Dialog opened={asking} onClose={close} title={t('More filters')}>
         <FilterForm search={search} names={names} onDone={put} />
-      </Modal>
+      </Dialog>
     </Group>
   )
 }

@@ -1,9 +1,10 @@
-import { Modal, Stack, TextInput } from '@mantine/core'
+import { Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
 import { Act } from '../ui/allowed'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -21,9 +22,9 @@ export function CustomerNumber(props: Props) {
       <Act account={props.aid} operation="changeCustomerId" variant="default" onClick={open}>
         {t('Change the customer ID')}
       </Act>
-      <Modal opened={asking} onClose={close} title={t('Change the customer ID')}>
+      <Dialog opened={asking} onClose={close} title={t('Change the customer ID')}>
         <NumberForm {...props} onClose={close} />
-      </Modal>
+      </Dialog>
     </>
   )
 }

@@ -2,7 +2,8 @@ import { Alert, Button, Group, Text } from '@mantine/core'
 import { Fragment, type ReactNode, createContext, useContext, useEffect, useState } from 'react'
 import { t } from '../words/words'
 
-const Dirty = createContext<(dirty: boolean) => void>(() => undefined)
+/** Who is told whether something unsaved stands in a form. */
+export const Dirty = createContext<(dirty: boolean) => void>(() => undefined)
 
 /** Tells the `Fresh` around a form whether something unsaved stands in it. */
 export function useDirty(dirty: boolean) {

@@ -1,7 +1,8 @@
-import { Modal, Stack, TextInput } from '@mantine/core'
+import { Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -14,9 +15,9 @@ interface Props {
 
 export function NewAccount(props: Props) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={t('New account')}>
+    <Dialog opened={props.opened} onClose={props.onClose} title={t('New account')}>
       <NewAccountForm {...props} />
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,8 +1,9 @@
-import { Modal, Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
+import { Stack, TagsInput, TextInput, Textarea } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { client, type Schema } from '../api/client'
 import { SecretOnce } from '../ui/secret-once'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -21,16 +22,17 @@ export function NewClient({ account, opened, onClose }: Props) {
     onClose()
   }
   return (
-    <Modal
+    <Dialog
       opened={opened}
       onClose={close}
       title={made ? t('The secret of {{client}}', { client: made.client_id }) : t('New client')}
       // A secret that is shown once does not go away by a stray click.
       closeOnClickOutside={!made}
       closeOnEscape={!made}
+      withCloseButton={!made}
     >
       {made ? <SecretOnce made={made} onDone={close} /> : <NewClientForm account={account} onMade={setMade} onClose={close} />}
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -1,8 +1,9 @@
-import { Group, Modal, Select, Stack, TextInput } from '@mantine/core'
+import { Group, Select, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate } from '@tanstack/react-router'
 import { client, type Schema } from '../api/client'
 import { KINDS } from '../pages/customers'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { End } from './end'
 import { useSave } from './use-save'
@@ -15,9 +16,9 @@ interface Props {
 
 export function NewCustomer(props: Props) {
   return (
-    <Modal opened={props.opened} onClose={props.onClose} title={t('New customer')}>
+    <Dialog opened={props.opened} onClose={props.onClose} title={t('New customer')}>
       <NewCustomerForm {...props} />
-    </Modal>
+    </Dialog>
   )
 }
 

@@ -2,8 +2,10 @@ import { Button, Group, SegmentedControl, Stack, Text, TextInput } from '@mantin
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { open, type signedIn } from '../api/session'
+import { failed } from '../ui/confirm'
 import { t } from '../words/words'
 import { told } from './told'
+import { useAsk } from './use-ask'
 
 export interface SecondFactor {
   mfaToken: string
@@ -27,7 +29,7 @@ export function SecondFactorForm({ factor, onDone }: Props) {
     if (data) setSent(data.oob_code)
     else await told(form, response, error)
   }
-  const submit = form.onSubmit(async ({ code }) => {
+  const submit = useAsk(form, async ({ code }) => {
     const proof = { otp: { otp: code }, recovery_code: { recovery_code: code }, sms: { oob_code: sent ?? '', binding_code: code } }[way]
     const { data, error, response } = await open.POST('/v1/account/login/code', { body: { mfa_token: factor.mfaToken, ...proof } })
     if (data) onDone(data)
@@ -49,7 +51,7 @@ export function SecondFactorForm({ factor, onDone }: Props) {
         {way === 'sms' && (
           <Group justify="space-between">
             <Text size="sm">{sent ? t('A code is on its way.') : t('Have a code sent to your phone.')}</Text>
-            <Button variant="default" size="xs" onClick={() => void send()}>
+            <Button variant="default" size="xs" onClick={() => void send().catch(failed)}>
               {sent ? t('Send another') : t('Send a code')}
             </Button>
           </Group>

@@ -1,10 +1,12 @@
-import { Badge, Button, Card, Group, Modal, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Badge, Button, Card, Group, Image, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
+import { renderSVG } from 'uqr'
 import { client, type Schema } from '../api/client'
 import { queries } from '../api/queries'
 import type { OwnUser } from '../api/session'
 import { Copy } from '../ui/copy'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { show } from './told'
 
@@ -14,6 +16,11 @@ type Step = 'totp on' | 'totp off' | 'sms on' | 'sms off' | 'codes'
 export function SecondFactors({ user }: { user: OwnUser }) {
   const { totp, sms } = user.configuration.mfa
   const [step, setStep] = useState<Step>()
+  const [codes, setCodes] = useState<string[]>()
+  const end = () => {
+    setStep(undefined)
+    setCodes(undefined)
+  }
   const row = (name: string, on: boolean, steps: [Step, Step]) => (
     <Group justify="space-between">
       <Group gap="xs">
@@ -43,22 +50,21 @@ export function SecondFactors({ user }: { user: OwnUser }) {
           </Group>
         )}
       </Stack>
-      <Modal opened={!!step} onClose={() => setStep(undefined)} title={t('Second factor')} closeOnClickOutside={false}>
-        {step && <StepForm step={step} onDone={() => setStep(undefined)} />}
-      </Modal>
+      <Dialog opened={!!step} onClose={end} title={t('Second factor')} closeOnClickOutside={false} closeOnEscape={!codes} withCloseButton={!codes}>
+        {codes ? <Codes codes={codes} onDone={end} /> : step && <StepForm step={step} onCodes={setCodes} onDone={end} />}
+      </Dialog>
     </Card>
   )
 }
 
 /** What has to be shown, then what comes of it: an app's secret, recovery codes. */
-function StepForm({ step, onDone }: { step: Step; onDone: () => void }) {
+function StepForm({ step, onCodes, onDone }: { step: Step; onCodes: (codes?: string[]) => void; onDone: () => void }) {
   const form = useForm({ initialValues: { password: '', phone_number: '', otp: '' } })
   const [setup, setSetup] = useState<Schema['TotpSetup']>()
-  const [codes, setCodes] = useState<string[]>()
   const act = async ({ password, phone_number, otp }: typeof form.values) => {
-    if (setup) return setCodes((await client.POST('/v1/account/user/mfa/totp/confirm', { body: { otp } })).data?.recovery_codes)
+    if (setup) return onCodes((await client.POST('/v1/account/user/mfa/totp/confirm', { body: { otp } })).data?.recovery_codes)
     if (step === 'totp on') return setSetup((await client.POST('/v1/account/user/mfa/totp', { body: { password } })).data)
-    if (step === 'codes') return setCodes((await client.POST('/v1/account/user/mfa/recovery-codes', { body: { password } })).data?.recovery_codes)
+    if (step === 'codes') return onCodes((await client.POST('/v1/account/user/mfa/recovery-codes', { body: { password } })).data?.recovery_codes)
     if (step === 'totp off') await client.DELETE('/v1/account/user/mfa/totp', { body: { password } })
     else await client.PUT('/v1/account/user/mfa/sms', { body: { enabled: step === 'sms on', password, ...(phone_number && { phone_number }) } })
     onDone()
@@ -71,23 +77,13 @@ function StepForm({ step, onDone }: { step: Step; onDone: () => void }) {
       show(form, error)
     }
   })
-  if (codes) {
-    return (
-      <Stack>
-        <Text size="sm">{t('Keep these codes: each works once when the app is lost. They are shown this once.')}</Text>
-        {codes.map((code) => (
-          <Copy key={code} value={code} />
-        ))}
-        <Button onClick={onDone}>{t('I have kept them')}</Button>
-      </Stack>
-    )
-  }
   return (
     <form onSubmit={submit}>
       <Stack>
         {setup ? (
           <>
-            <Text size="sm">{t('Type this into the app, then the code that it shows.')}</Text>
+            <Text size="sm">{t('Show this to the app, or type it there; then the code that it shows.')}</Text>
+            <Image src={picture(setup.uri)} w={180} h={180} alt={t('A QR code of the secret')} />
             <Copy value={setup.secret} label={t('Copy the secret')} />
             <TextInput label={t('Code')} inputMode="numeric" autoComplete="one-time-code" required {...form.getInputProps('otp')} />
           </>
@@ -103,4 +99,26 @@ function StepForm({ step, onDone }: { step: Step; onDone: () => void }) {
       </Stack>
     </form>
   )
+}
+
+function Codes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
+  return (
+    <Stack>
+      <Text size="sm">{t('Keep these codes: each works once when the app is lost. They are shown this once.')}</Text>
+      {codes.map((code) => (
+        <Copy key={code} value={code} />
+      ))}
+      <Group justify="flex-end">
+        <Button variant="default" component="a" href={`data:text/plain,${encodeURIComponent(codes.join('\n'))}`} download="recovery-codes.txt">
+          {t('Download')}
+        </Button>
+        <Button onClick={onDone}>{t('I have kept them')}</Button>
+      </Group>
+    </Stack>
+  )
+}
+
+/** What an app reads, as a picture. */
+function picture(uri: string): string {
+  return `data:image/svg+xml,${encodeURIComponent(renderSVG(uri))}`
 }

@@ -3,6 +3,7 @@ import { useForm } from '@mantine/form'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
 import { End } from '../forms/end'
+import { changed } from '../forms/changed'
 import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Mode } from '../ui/account'
@@ -87,18 +88,19 @@ function AccountForm({ oid, account }: { oid: string; account: Schema['Account']
   })
   const { submit, saving } = useSave(
     form,
-    async ({ display_name, suspended, frozen, weight, limits, client_limits, budget }) => {
+    async ({ display_name, suspended: closed, frozen, weight, limits, client_limits, budget }) => {
       const body = {
         display_name,
-        active: !suspended,
+        suspended: closed,
         frozen,
         weight: Number(weight),
         limits: quota(...limits),
         client_limits: quota(...client_limits),
         ...(isPartner(account.account_id) ? { budget: quota(...budget) } : {}),
       }
+      const { suspended, ...rest } = changed(form, body)
       const path = { oid, aid: account.account_id }
-      return client.PUT('/v1/accounts/{oid}/management/accounts/{aid}', { params: { path }, body })
+      return client.PUT('/v1/accounts/{oid}/management/accounts/{aid}', { params: { path }, body: suspended === undefined ? rest : { ...rest, active: !suspended } })
     },
     () => tell(t('Saved.')),
   )

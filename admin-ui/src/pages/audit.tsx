@@ -1,4 +1,4 @@
-import { Badge, Button, Card, Code, Group, Modal, Stack, Switch, Table, Text, TextInput } from '@mantine/core'
+import { Badge, Button, Card, Code, Group, Stack, Switch, Table, Text, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -8,9 +8,11 @@ import { useAccount } from '../ui/account'
 import { Copy } from '../ui/copy'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
-import { PAGE, paged } from '../ui/pages'
+import { PAGE, onePage, paged } from '../ui/pages'
 import { Time } from '../ui/time'
 import { changes } from '../util/changes'
+import { inputTime, isTime } from '../util/time'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** How often it is looked again while one follows, in milliseconds. */
@@ -22,15 +24,13 @@ export function AuditPage() {
   const search = useSearch({ from: '/inside/$account/audit' })
   const [following, follow] = useState(false)
   const [shown, show] = useState<Schema['Event']>()
-  const times = Object.fromEntries(
-    (['since', 'until'] as const).flatMap((name) => (search[name] ? [[name, new Date(search[name]).toISOString()]] : [])),
-  )
+  const times = Object.fromEntries((['since', 'until'] as const).flatMap((name) => (isTime(search[name]) ? [[name, search[name]]] : [])))
   const query = { limit: PAGE, order: 'desc' as const, ...(search.type ? { type: search.type } : {}), ...(search.subject ? { subject: search.subject } : {}), ...times }
   const events = api.useInfiniteQuery(
     'get',
     '/v1/accounts/{oid}/management/events',
     { params: { path: { oid }, query } },
-    { ...paged(), refetchInterval: following ? FOLLOW : false },
+    { ...paged(), refetchInterval: (query) => following && onePage(query.state.data) && FOLLOW },
   )
   return (
     <Page
@@ -58,9 +58,9 @@ export function AuditPage() {
           { title: t('To what'), wide: true, cell: (event) => <span className="mono wrap">{event.target ?? ''}</span> },
         ]}
       />
-      <Modal opened={!!shown} onClose={() => show(undefined)} size="xl" title={shown?.type}>
+      <Dialog opened={!!shown} onClose={() => show(undefined)} size="xl" title={shown?.type}>
         {shown && <Details event={shown} />}
-      </Modal>
+      </Dialog>
     </Page>
   )
 }
@@ -76,9 +76,11 @@ function Who({ event }: { event: Schema['Event'] }) {
 
 function Filters({ search }: { search: AuditSearch }) {
   const navigate = useNavigate()
-  const form = useForm({ initialValues: { type: '', subject: '', since: '', until: '', ...search } })
+  const form = useForm({ initialValues: { type: search.type ?? '', subject: search.subject ?? '', since: inputTime(search.since), until: inputTime(search.until) } })
   const look = (values: Record<string, string>) => {
-    const given = Object.fromEntries(Object.entries(values).filter(([, value]) => value))
+    // A time stands in the address with its zone: whoever gets the link sees the same.
+    const time = (name: string, value: string) => (name === 'since' || name === 'until' ? new Date(value).toISOString() : value)
+    const given = Object.fromEntries(Object.entries(values).flatMap(([name, value]) => (value ? [[name, time(name, value)]] : [])))
     void navigate({ to: '.', search: given as never })
   }
   return (

@@ -2,7 +2,6 @@ import { Card, Group, Stack, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { EditAuthUser } from '../forms/auth-user'
 import { End } from '../forms/end'
 import { Fresh } from '../forms/fresh'
@@ -28,7 +27,6 @@ export function AuthUserPage() {
       act: t('Delete'),
       run: async () => {
         await client.DELETE('/v1/accounts/{aid}/auth/users/{username}', { params: { path } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/auth-users', params: { account: aid } })
       },
       done: t('{{name}} is deleted.', { name: username }),
@@ -81,7 +79,7 @@ function Shut({ aid, user }: { aid: string; user: Schema['AuthUser'] }) {
       title: t('Take the app away?'),
       consequence: t('What it shows is asked for no more, and the recovery codes are void.'),
       act: t('Take it away'),
-      run: () => client.DELETE('/v1/accounts/{aid}/auth/users/{username}/totp', { params: { path } }).then(() => queries.invalidateQueries()),
+      run: () => client.DELETE('/v1/accounts/{aid}/auth/users/{username}/totp', { params: { path } }),
       done: t('The app is no second factor any more.'),
     })
   return (

@@ -1,4 +1,4 @@
-import { Badge, Modal } from '@mantine/core'
+import { Badge } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
@@ -11,6 +11,7 @@ import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
 import { Search } from '../ui/search'
 import { Time } from '../ui/time'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** People who log in through the account's clients. */
@@ -52,13 +53,13 @@ export function AuthUsersPage() {
           { title: t('Made'), wide: true, sort: (user) => user.created_at ?? '', cell: (user) => <Time at={user.created_at} relative /> },
         ]}
       />
-      <Modal opened={making} onClose={close} title={t('New auth user')} size="lg">
+      <Dialog opened={making} onClose={close} title={t('New auth user')} size="lg">
         <NewAuthUser
           account={aid}
           onClose={close}
           onMade={(name) => void navigate({ to: '/$account/auth-users/$name', params: { account: aid, name } })}
         />
-      </Modal>
+      </Dialog>
     </Page>
   )
 }

@@ -1,17 +1,20 @@
-import { Card, Group, List as Items, Modal, NumberInput, SimpleGrid, Stack, Text, Title } from '@mantine/core'
+import { Card, Group, List as Items, NumberInput, SimpleGrid, Stack, Text, Title } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
+import { Problem } from '../api/session'
 import { Act } from '../ui/allowed'
-import { confirm, failed } from '../ui/confirm'
+import { confirm} from '../ui/confirm'
 import { Copy } from '../ui/copy'
 import { Page } from '../ui/page'
 import { Scopes } from '../ui/scopes'
 import { SecretOnce } from '../ui/secret-once'
 import { Time } from '../ui/time'
 import { NotYet } from '../ui/not-yet'
+import { Dialog } from '../ui/dialog'
+import { Trouble } from '../ui/trouble'
+import { useOnce } from '../ui/use-once'
 import { t } from '../words/words'
 
 /** One client: its secrets, and what hangs on it. */
@@ -34,6 +37,7 @@ export function ClientPage() {
       consequence: (
         <Stack gap="xs">
           <span>{t('The program that uses it stops working at once. What goes with it:')}</span>
+          {!grants.data && <Text c="red">{t('What hangs on it cannot be told now.')}</Text>}
           <Items size="sm">
             {(grants.data ?? []).map((grant) => (
               <Items.Item key={grant.id}>{grant.audience}</Items.Item>
@@ -45,7 +49,6 @@ export function ClientPage() {
       typed: found.client_id,
       run: async () => {
         await client.DELETE('/v1/accounts/{oid}/auth/clients/{id}', { params: { path: { oid, id } } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/clients', params: { account: oid } })
       },
       done: t('{{name}} is deleted.', { name: found.name ?? found.client_id }),
@@ -73,7 +76,7 @@ export function ClientPage() {
           </Told>
         </SimpleGrid>
       </Card>
-      <Secrets oid={oid} id={id} />
+      <Secrets key={id} oid={oid} id={id} />
       <Card withBorder>
         <Title order={2} size="h4" mb="sm">
           {t('Grants')}
@@ -87,6 +90,7 @@ export function ClientPage() {
               <Scopes all={grant.scope} />
             </div>
           ))}
+          {grants.error && <Trouble error={grants.error} again={() => void grants.refetch()} />}
           {grants.data?.length === 0 && <Text c="dimmed">{t('None: it can get no token yet.')}</Text>}
         </Stack>
       </Card>
@@ -114,18 +118,12 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
   const [made, setMade] = useState<Schema['ClientWithSecret']>()
   const old = api.useQuery('get', '/v1/accounts/{oid}/auth/clients/{id}/old-secret', { params: { path } }, { retry: false })
   // Without one the server answers 404, and what was known before is no more.
-  const alive = old.error ? undefined : old.data
-  const rotate = async () => {
-    try {
-      const query = { overlap: Number(overlap) * 60 }
-      const { data } = await client.POST('/v1/accounts/{oid}/auth/clients/{id}/rotate-secret', { params: { path, query } })
-      setMade(data)
-      await queries.invalidateQueries()
-    } catch (error) {
-      ask.close()
-      failed(error)
-    }
-  }
+  const gone = old.error instanceof Problem && old.error.status === 404
+  const alive = gone ? undefined : old.data
+  const rotate = useOnce(async () => {
+    const query = { overlap: Number(overlap) * 60 }
+    setMade((await client.POST('/v1/accounts/{oid}/auth/clients/{id}/rotate-secret', { params: { path, query } })).data)
+  })
   const close = () => {
     ask.close()
     setMade(undefined)
@@ -137,7 +135,6 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
       act: t('End it'),
       run: async () => {
         await client.DELETE('/v1/accounts/{oid}/auth/clients/{id}/old-secret', { params: { path } })
-        await queries.invalidateQueries()
       },
     })
   return (
@@ -150,7 +147,9 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
           {t('Rotate the secret')}
         </Act>
       </Group>
-      {alive ? (
+      {old.error && !gone ? (
+        <Trouble error={old.error} again={() => void old.refetch()} />
+      ) : alive ? (
         <Group justify="space-between">
           <Text size="sm" component="div">
             {t('The old secret ends')} <Time at={alive.expires_at} relative />; {t('last used')}{' '}
@@ -165,34 +164,42 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
           {t('One secret is alive.')}
         </Text>
       )}
-      <Modal
+      <Dialog
         opened={asking}
         onClose={close}
         title={t('Rotate the secret')}
         closeOnClickOutside={!made}
         closeOnEscape={!made}
+        withCloseButton={!made}
       >
         {made ? (
           <SecretOnce made={made} onDone={close} />
         ) : (
-          <Stack>
+          <form
+            onSubmit={(event) => {
+              event.preventDefault()
+              rotate.onClick()
+            }}
+          >
             <NumberInput
               label={t('Minutes for which both secrets work')}
               description={t('0 ends the old one at once; at most 1440, a day.')}
               min={0}
               max={1440}
+              required
               value={overlap}
               onChange={setOverlap}
               data-autofocus
+              mb="md"
             />
             <Group justify="flex-end">
-              <Act account={oid} operation="rotateClientSecret" onClick={() => void rotate()}>
+              <Act account={oid} operation="rotateClientSecret" type="submit" loading={rotate.loading}>
                 {t('Make a new secret')}
               </Act>
             </Group>
-          </Stack>
+          </form>
         )}
-      </Modal>
+      </Dialog>
     </Card>
   )
 }

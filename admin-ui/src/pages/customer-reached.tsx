@@ -1,4 +1,4 @@
-import { Badge, Card, Group, Modal, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Badge, Card, Group, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useState } from 'react'
 import { api, client } from '../api/client'
@@ -6,7 +6,9 @@ import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { failed, tell } from '../ui/confirm'
+import { Trouble } from '../ui/trouble'
 import { Time } from '../ui/time'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 type Way = 'email' | 'phone_number'
@@ -22,6 +24,7 @@ export function Reached({ aid, customer_id }: Props) {
   const [asked, ask] = useState<Way>()
   const found = api.useQuery('get', '/v1/accounts/{aid}/customers/users/{customer_id}/communication', { params: { path: { aid, customer_id } } })
   const ways = found.data?.communication
+  if (found.error) return <Trouble error={found.error} again={() => void found.refetch()} />
   const send = async (field: Way) => {
     try {
       await client.POST(VERIFY, { params: { path: { aid, customer_id, operation: 'send-verification-code', field } } })
@@ -58,9 +61,9 @@ export function Reached({ aid, customer_id }: Props) {
           </Group>
         ))}
       </Stack>
-      <Modal opened={!!asked} onClose={() => ask(undefined)} title={t('A code was sent')}>
+      <Dialog opened={!!asked} onClose={() => ask(undefined)} title={t('A code was sent')}>
         {asked && <CodeForm aid={aid} customer_id={customer_id} field={asked} onClose={() => ask(undefined)} />}
-      </Modal>
+      </Dialog>
     </Card>
   )
 }

@@ -1,11 +1,10 @@
-import { Badge, Card, Group, Modal, Stack, Text, TextInput, Timeline, Title } from '@mantine/core'
+import { Badge, Card, Group, Stack, Text, TextInput, Timeline, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
@@ -15,6 +14,7 @@ import { List, Loading } from '../ui/list'
 import { whole } from '../ui/pages'
 import { Time } from '../ui/time'
 import { Trouble } from '../ui/trouble'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 interface Props {
@@ -38,7 +38,6 @@ export function Tokens({ aid, customer_id }: Props) {
       run: async () => {
         const tid = token.token_id ?? token.id
         await client.DELETE('/v1/accounts/{aid}/customers/users/{customer_id}/tokens/{tid}', { params: { path: { ...path, tid } } })
-        await queries.invalidateQueries()
       },
       done: t('The token is deleted.'),
     })
@@ -76,12 +75,12 @@ export function Tokens({ aid, customer_id }: Props) {
           },
         ]}
       />
-      <Modal opened={adding} onClose={close} title={t('New token')}>
+      <Dialog opened={adding} onClose={close} title={t('New token')}>
         <NewToken {...path} onClose={close} />
-      </Modal>
-      <Modal opened={!!followed} onClose={() => follow(undefined)} title={t('What became of it')}>
+      </Dialog>
+      <Dialog opened={!!followed} onClose={() => follow(undefined)} title={t('What became of it')}>
         {followed && <Events aid={aid} token={followed} />}
-      </Modal>
+      </Dialog>
     </Card>
   )
 }

@@ -36,7 +36,6 @@ export function CustomerPage() {
       typed: customer_id,
       run: async () => {
         await client.DELETE('/v1/accounts/{aid}/customers/users/{customer_id}', { params: { path, query: { delete_tokens: true } } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/customers', params: { account: aid } })
       },
       done: t('{{name}} is erased.', { name }),

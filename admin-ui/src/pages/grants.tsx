@@ -1,9 +1,8 @@
-import { Badge, Group, Modal, Stack, Text } from '@mantine/core'
+import { Badge, Group, Stack, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { GrantForm } from '../forms/grant'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
@@ -12,6 +11,7 @@ import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
 import { Scopes } from '../ui/scopes'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** What clients may ask for, and for whom. */
@@ -34,7 +34,6 @@ export function GrantsPage() {
       act: t('Withdraw'),
       run: async () => {
         await client.DELETE('/v1/accounts/{oid}/auth/client-grants/{id}', { params: { path: { oid, id: grant.id } } })
-        await queries.invalidateQueries()
       },
       done: t('The grant is withdrawn.'),
     })
@@ -73,9 +72,9 @@ export function GrantsPage() {
           },
         ]}
       />
-      <Modal opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')}>
+      <Dialog opened={shown} onClose={close} size="xl" title={changed ? t('Edit the grant') : t('New grant')}>
         <GrantForm account={oid} grant={changed} onClose={close} />
-      </Modal>
+      </Dialog>
     </Page>
   )
 }

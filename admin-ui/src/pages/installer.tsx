@@ -1,4 +1,4 @@
-import { Anchor, Button, Card, Group, Modal, SimpleGrid, Stack, Text, Textarea, Title } from '@mantine/core'
+import { Anchor, Button, Card, Group, SimpleGrid, Stack, Text, Textarea, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { useNavigate, useParams } from '@tanstack/react-router'
@@ -10,6 +10,7 @@ import { confirm, failed, tell } from '../ui/confirm'
 import { Page } from '../ui/page'
 import { Time } from '../ui/time'
 import { NotYet } from '../ui/not-yet'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 import { Verification } from './installers'
 
@@ -45,7 +46,6 @@ export function InstallerPage() {
       typed: found.email,
       run: async () => {
         await client.DELETE('/v1/accounts/{aid}/management/installers/{installer_id}', { params: { path } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/installers', params: { account: aid } })
       },
       done: t('{{name}} is erased.', { name }),
@@ -99,9 +99,9 @@ export function InstallerPage() {
           {found.document ? <Document document={found.document} /> : <Text c="dimmed">{t('No document was handed in yet.')}</Text>}
         </Stack>
       </Card>
-      <Modal opened={rejecting} onClose={reject.close} title={t('Reject')}>
+      <Dialog opened={rejecting} onClose={reject.close} title={t('Reject')}>
         <Rejection path={path} onDone={reject.close} />
-      </Modal>
+      </Dialog>
     </Page>
   )
 }

@@ -1,17 +1,18 @@
-import { Badge, Group, Modal, NumberInput, Stack, Switch, Text } from '@mantine/core'
+import { Badge, Group, NumberInput, Stack, Switch, Text } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
 import { IconRefresh } from '@tabler/icons-react'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
-import { failed, tell } from '../ui/confirm'
+import { confirm, tell } from '../ui/confirm'
 import { Copy } from '../ui/copy'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { whole } from '../ui/pages'
 import { Time } from '../ui/time'
+import { Dialog } from '../ui/dialog'
+import { useOnce } from '../ui/use-once'
 import { t } from '../words/words'
 
 /** Keys that sign the account's tokens. */
@@ -43,9 +44,9 @@ export function KeysPage() {
           { title: t('For'), wide: true, cell: (key) => (key.purpose === 'installers' ? t('Installers') : t('The account')) },
         ]}
       />
-      <Modal opened={asking} onClose={ask.close} title={t('Rotate keys')}>
+      <Dialog opened={asking} onClose={ask.close} title={t('Rotate keys')}>
         <Rotation account={oid} onClose={ask.close} />
-      </Modal>
+      </Dialog>
     </Page>
   )
 }
@@ -63,16 +64,24 @@ function State({ state }: { state: Schema['SigningKeyState'] }) {
 function Rotation({ account: oid, onClose }: { account: string; onClose: () => void }) {
   const [minutes, setMinutes] = useState<number | string>(60)
   const [emergency, setEmergency] = useState(false)
-  const rotate = async () => {
-    try {
-      const body = { activate_in: emergency ? 0 : Number(minutes) * 60, revoke_previous: emergency }
-      await client.POST('/v1/accounts/{oid}/auth/keys/rotate', { params: { path: { oid } }, body })
-      await queries.invalidateQueries()
-      tell(t('A new key is published.'))
-      onClose()
-    } catch (error) {
-      failed(error)
-    }
+  const send = async (body: Schema['RotationInput']) => {
+    await client.POST('/v1/accounts/{oid}/auth/keys/rotate', { params: { path: { oid } }, body })
+    onClose()
+  }
+  const rotate = useOnce(async () => {
+    await send({ activate_in: Number(minutes) * 60, revoke_previous: false })
+    tell(t('A new key is published.'))
+  })
+  const revoke = () => {
+    onClose()
+    confirm({
+      title: t('End all keys until now?'),
+      consequence: t('Everybody has to get a new token.'),
+      act: t('End all keys until now'),
+      typed: oid,
+      run: () => send({ activate_in: 0, revoke_previous: true }),
+      done: t('A new key is published.'),
+    })
   }
   return (
     <Stack>
@@ -97,7 +106,12 @@ function Rotation({ account: oid, onClose }: { account: string; onClose: () => v
         </Text>
       )}
       <Group justify="flex-end">
-        <Act account={oid} operation="rotateKeys" {...(emergency ? { color: 'red' } : {})} onClick={() => void rotate()}>
+        <Act
+          account={oid}
+          operation="rotateKeys"
+          {...(emergency ? { color: 'red', onClick: revoke } : rotate)}
+          disabled={!emergency && minutes === ''}
+        >
           {emergency ? t('End all keys until now') : t('Rotate keys')}
         </Act>
       </Group>

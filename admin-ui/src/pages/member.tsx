@@ -1,8 +1,8 @@
 import { Card, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
+import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { End } from '../forms/end'
 import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
@@ -39,7 +39,6 @@ export function MemberPage() {
       act: t('Remove'),
       run: async () => {
         await client.DELETE('/v1/accounts/{oid}/management/users/{uid}', { params: { path } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/users', params: { account: oid } })
       },
       done: t('{{name}} is removed.', { name }),
@@ -66,7 +65,7 @@ export function MemberPage() {
 function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] }) {
   const { data: token } = useToken(oid)
   const navigate = useNavigate()
-  const roles = api.useQuery('get', '/v1/accounts/{oid}/auth/roles', { params: { path: { oid }, query: { limit: 100 } } })
+  const roles = useQuery({ queryKey: ['all roles', oid], queryFn: () => allRoles(oid) })
   const form = useForm({
     initialValues: {
       email: member?.email ?? '',
@@ -89,7 +88,7 @@ function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] })
       if (!member) void navigate({ to: '/$account/users/$id', params: { account: oid, id: saved.id } })
     },
   )
-  // Roles beyond the first hundred that somebody has are not lost.
+  // A role that was deleted meanwhile is shown all the same.
   const known = new Map((roles.data ?? []).map((role) => [role.id, role.name ?? role.id]))
   for (const role of member?.roles ?? []) if (!known.has(role.id)) known.set(role.id, role.name ?? role.id)
   return (
@@ -116,6 +115,18 @@ function MemberForm({ oid, member }: { oid: string; member?: Schema['Member'] })
       </Card>
     </form>
   )
+}
+
+/** Every role of the account, a hundred at a time. */
+async function allRoles(oid: string): Promise<Schema['Role'][]> {
+  const all: Schema['Role'][] = []
+  for (;;) {
+    const after = all.at(-1)?.id
+    const query = { limit: 100, ...(after ? { starting_after: after } : {}) }
+    const { data } = await client.GET('/v1/accounts/{oid}/auth/roles', { params: { path: { oid }, query } })
+    all.push(...(data ?? []))
+    if ((data ?? []).length < 100) return all
+  }
 }
 
 function Activities({ oid, uid }: { oid: string; uid: string }) {

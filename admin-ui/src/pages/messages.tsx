@@ -1,13 +1,12 @@
 import { Badge, Group, SegmentedControl, Stack, Text } from '@mantine/core'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { useAccount } from '../ui/account'
 import { Act } from '../ui/allowed'
 import { confirm, done } from '../ui/confirm'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
-import { PAGE, paged } from '../ui/pages'
+import { PAGE, onePage, paged } from '../ui/pages'
 import { Time } from '../ui/time'
 import { t } from '../words/words'
 
@@ -25,7 +24,7 @@ export function MessagesPage() {
     'get',
     '/v1/accounts/{oid}/management/messages',
     { params: { path: { oid }, query } },
-    { ...paged(), refetchInterval: LOOK },
+    { ...paged(), refetchInterval: (query) => onePage(query.state.data) && LOOK },
   )
   return (
     <Page title={t('Messages')} about={t('Mails and text messages on their way. What is handed on is kept no longer.')}>
@@ -100,7 +99,7 @@ function Change({ oid, message }: { oid: string; message: Schema['OutboxMessage'
       title: t('Take this message back?'),
       consequence: t('{{target}} does not get it.', { target: message.target }),
       act: t('Take it back'),
-      run: () => client.DELETE('/v1/accounts/{oid}/management/messages/{id}', { params: { path } }).then(() => queries.invalidateQueries()),
+      run: () => client.DELETE('/v1/accounts/{oid}/management/messages/{id}', { params: { path } }),
       done: t('The message is taken back.'),
     })
   return (

@@ -44,7 +44,7 @@ export function OverviewPage() {
       </SimpleGrid>
       <Card withBorder>
         <Title order={2} size="h4" mb="sm">
-          {t('Since you opened this page')}
+          {tree ? t('With all accounts below, since you opened this page') : t('Since you opened this page')}
         </Title>
         <Suspense fallback={<Loading />}>
           <Rates moments={moments} />

@@ -1,10 +1,8 @@
 import { Button, Card, Group, PasswordInput, SegmentedControl, Select, Stack, Text, Title, useMantineColorScheme } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
-import { useNavigate } from '@tanstack/react-router'
 import { client } from '../api/client'
-import { queries } from '../api/queries'
-import { forgetAll, ownUser } from '../api/session'
+import { ownUser, signedOut } from '../api/session'
 import { SecondFactors } from '../forms/second-factors'
 import { useSave } from '../forms/use-save'
 import { confirm, tell } from '../ui/confirm'
@@ -15,7 +13,6 @@ import { LANGUAGES, type Language, language, setLanguage, t } from '../words/wor
 /** Oneself: password, second factor, how the console looks. */
 export function ProfilePage() {
   const user = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
-  const navigate = useNavigate()
   if (!user.data) return <NotYet query={user} />
   const everywhere = () =>
     confirm({
@@ -24,9 +21,7 @@ export function ProfilePage() {
       act: t('Sign out everywhere'),
       run: async () => {
         await client.DELETE('/v1/account/user/sessions')
-        forgetAll()
-        queries.clear()
-        await navigate({ to: '/sign-in' })
+        await signedOut()
       },
     })
   return (

@@ -2,16 +2,15 @@ import { Alert, Card, Group, SimpleGrid, Stack, Text, TextInput, Textarea, Title
 import { useForm } from '@mantine/form'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { End } from '../forms/end'
 import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
 import { confirm, tell } from '../ui/confirm'
-import { Loading } from '../ui/list'
+import { List } from '../ui/list'
+import { PAGE, paged } from '../ui/pages'
 import { Page } from '../ui/page'
 import { ScopeMatrix, Scopes } from '../ui/scopes'
-import { Trouble } from '../ui/trouble'
 import { difference } from '../util/scopes'
 import { NotYet } from '../ui/not-yet'
 import { t } from '../words/words'
@@ -38,7 +37,6 @@ export function RolePage() {
       act: t('Delete'),
       run: async () => {
         await client.DELETE('/v1/accounts/{oid}/auth/roles/{role_id}', { params: { path } })
-        await queries.invalidateQueries()
         await navigate({ to: '/$account/roles', params: { account: oid } })
       },
       done: t('{{name}} is deleted.', { name }),
@@ -128,22 +126,31 @@ function Preview({ before, after }: { before: string[]; after: string[] }) {
 
 /** Who holds it. */
 function Holders({ oid, id }: { oid: string; id: string }) {
-  const holders = api.useQuery('get', '/v1/accounts/{oid}/management/users', { params: { path: { oid }, query: { role: id, limit: 100 } } })
+  const query = { role: id, limit: PAGE }
+  const holders = api.useInfiniteQuery('get', '/v1/accounts/{oid}/management/users', { params: { path: { oid }, query } }, paged())
   return (
     <Card withBorder>
       <Title order={2} size="h4" mb="sm">
         {t('Who holds it')}
       </Title>
-      {holders.isPending && <Loading />}
-      {holders.error && <Trouble error={holders.error} again={() => void holders.refetch()} />}
-      {holders.data?.length === 0 && <Text c="dimmed">{t('Nobody yet. Give it to somebody under Users.')}</Text>}
-      <Stack gap="xs">
-        {holders.data?.map((member) => (
-          <Link key={member.id} to="/$account/users/$id" params={{ account: oid, id: member.id }} className="row-link wrap">
-            {member.name ?? member.email}
-          </Link>
-        ))}
-      </Stack>
+      <List
+        label={t('Who holds it')}
+        rows={holders}
+        keyOf={(member) => member.id}
+        empty={t('Nobody yet. Give it to somebody under Users.')}
+        columns={[
+          {
+            title: t('Name'),
+            sort: (member) => member.name ?? member.email,
+            cell: (member) => (
+              <Link to="/$account/users/$id" params={{ account: oid, id: member.id }} className="row-link wrap">
+                {member.name ?? member.email}
+              </Link>
+            ),
+          },
+          { title: t('E-mail'), wide: true, cell: (member) => <span className="wrap">{member.email}</span> },
+        ]}
+      />
     </Card>
   )
 }

@@ -1,6 +1,7 @@
 import { Card, NumberInput, Select, Stack, Switch, TextInput } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { api, client, type Schema } from '../api/client'
+import { changed } from '../forms/changed'
 import { End } from '../forms/end'
 import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
@@ -48,7 +49,7 @@ function SettingsForm({ aid, account }: { aid: string; account: Schema['Account'
         signing_algorithm,
         token_lifetime: token_lifetime === '' ? null : Number(token_lifetime),
       }
-      return client.PUT('/v1/accounts/{aid}/management/settings', { params: { path: { aid } }, body })
+      return client.PUT('/v1/accounts/{aid}/management/settings', { params: { path: { aid } }, body: changed(form, body) })
     },
     () => tell(t('Saved.')),
   )

@@ -5,6 +5,7 @@ import { type ReactNode, useEffect, useState } from 'react'
 import { queries } from '../api/queries'
 import { open, signedIn } from '../api/session'
 import { type SecondFactor, SecondFactorForm } from '../forms/second-factor'
+import { useAsk } from '../forms/use-ask'
 import { told } from '../forms/told'
 import { Mark } from '../ui/mark'
 import { t } from '../words/words'
@@ -70,7 +71,7 @@ interface PasswordProps {
 
 function PasswordForm({ onDone, onSecond, forgot }: PasswordProps) {
   const form = useForm({ initialValues: { email: '', password: '' } })
-  const submit = form.onSubmit(async (body) => {
+  const submit = useAsk(form, async (body) => {
     const { data, error, response } = await open.POST('/v1/account/login', { body })
     if (data) return onDone(data)
     const factor = error && 'mfa_token' in error ? error.mfa_token : undefined
@@ -93,7 +94,7 @@ function PasswordForm({ onDone, onSecond, forgot }: PasswordProps) {
 
 function ForgotForm({ onSent }: { onSent: () => void }) {
   const form = useForm({ initialValues: { email: '' } })
-  const submit = form.onSubmit(async (body) => {
+  const submit = useAsk(form, async (body) => {
     const { error, response } = await open.POST('/v1/account/password/forgot', { body })
     if (response.ok) onSent()
     else await told(form, response, error)

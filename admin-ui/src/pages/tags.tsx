@@ -33,7 +33,6 @@ export function TagsPage() {
       act: t('Delete'),
       run: async () => {
         await client.DELETE('/v1/accounts/{aid}/customers/tags/{tag_id}', { params: { path: { aid, tag_id: tag.id } } })
-        await queries.invalidateQueries()
       },
       done: t('{{name}} is deleted.', { name: tag.tag }),
     })

@@ -1,10 +1,9 @@
-import { Modal, Stack, Text, Textarea } from '@mantine/core'
+import { Stack, Text, Textarea } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useDisclosure } from '@mantine/hooks'
 import { IconPlus } from '@tabler/icons-react'
 import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
-import { queries } from '../api/queries'
 import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { useAccount } from '../ui/account'
@@ -15,6 +14,7 @@ import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
 import { Time } from '../ui/time'
+import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** Texts that customers agree to. */
@@ -30,7 +30,6 @@ export function TermsPage() {
       act: t('Delete'),
       run: async () => {
         await client.DELETE('/v1/accounts/{aid}/customers/terms/{tid}', { params: { path: { aid, tid: one.id } } })
-        await queries.invalidateQueries()
       },
       done: t('The terms are deleted.'),
     })
@@ -75,14 +74,14 @@ export function TermsPage() {
           },
         ]}
       />
-      <Modal opened={making} onClose={close} title={t('New terms')} size="lg">
+      <Dialog opened={making} onClose={close} title={t('New terms')} size="lg">
         <NewTerms aid={aid} onClose={close} />
-      </Modal>
-      <Modal opened={!!read} onClose={() => setRead(undefined)} title={t('Terms')} size="lg">
+      </Dialog>
+      <Dialog opened={!!read} onClose={() => setRead(undefined)} title={t('Terms')} size="lg">
         <Text className="wrap" style={{ whiteSpace: 'pre-wrap' }}>
           {read?.terms}
         </Text>
-      </Modal>
+      </Dialog>
     </Page>
   )
 }

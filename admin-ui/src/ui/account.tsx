@@ -1,6 +1,8 @@
 import { Alert, Badge, Button, Group, Stack, Text } from '@mantine/core'
 import { IconArrowBackUp, IconMask } from '@tabler/icons-react'
 import { Link, Outlet, useParams } from '@tanstack/react-router'
+import { useEffect } from 'react'
+import { dropFor } from '../api/session'
 import { isLive } from '../util/accounts'
 import { t } from '../words/words'
 import { useToken } from './allowed'
@@ -15,6 +17,8 @@ export function useAccount(): string {
 export function AccountFrame() {
   const account = useAccount()
   const token = useToken(account)
+  // A token to act for somebody else is not kept any longer than one does.
+  useEffect(() => () => dropFor(account), [account])
   if (!token.data) {
     return (
       <Stack>

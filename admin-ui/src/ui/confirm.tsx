@@ -31,10 +31,17 @@ function Question({ consequence, act, typed, run, done, close }: Omit<Asked, 'ti
   const wrong = typed !== undefined && text.trim() !== typed
   const go = async () => {
     setTried(true)
-    if (wrong) return
+    if (wrong || running) return
     setRunning(true)
-    await run().then(() => done && tell(done), failed)
-    close()
+    try {
+      await run()
+      close()
+      if (done) tell(done)
+      await queries.invalidateQueries()
+    } catch (error) {
+      failed(error)
+      setRunning(false)
+    }
   }
   return (
     <form

@@ -11,6 +11,11 @@ export function paged<Row extends { id: string }>() {
   }
 }
 
+/** Whether no more than the first page was read: only that is looked at again and again. */
+export function onePage(data: { pages: unknown[] } | undefined): boolean {
+  return (data?.pages.length ?? 0) <= 1
+}
+
 interface Query<Row> {
   data?: Row[] | undefined
   error: unknown

@@ -1,4 +1,4 @@
-import { Badge, Checkbox, Group, Stack, Table, TagsInput, Text, TextInput, Tooltip } from '@mantine/core'
+import { Badge, Box, Checkbox, Group, Stack, Table, TagsInput, Text, TextInput, Tooltip } from '@mantine/core'
 import { IconSearch } from '@tabler/icons-react'
 import { useState } from 'react'
 import { VERBS, holds, resources } from '../util/scopes'
@@ -108,9 +108,11 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
           <Text size="sm" fw={500}>
             {t('Parts of a resource')}
           </Text>
-          {matching.flatMap(({ paths }) => paths).map((scope) => (
-            <div key={scope}>{box(scope, scope)}</div>
-          ))}
+          {matching.flatMap(({ paths }) => paths.toSorted().map((scope) => (
+            <Box key={scope} pl={20 * depth(scope, paths)}>
+              {box(scope, scope)}
+            </Box>
+          )))}
         </Stack>
       )}
       <TagsInput
@@ -122,4 +124,9 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
       />
     </Stack>
   )
+}
+
+/** Below how many others that are shown a part of a resource stands. */
+function depth(scope: string, all: readonly string[]): number {
+  return all.filter((one) => scope.startsWith(`${one}/`)).length
 }

@@ -1,11 +1,13 @@
 import { ActionIcon, AppShell, Box, Burger, Group, Menu, Text, Tooltip, UnstyledButton } from '@mantine/core'
 import { useDisclosure } from '@mantine/hooks'
-import { IconCommand, IconLogout, IconUser } from '@tabler/icons-react'
+import { IconCommand, IconHome, IconLogout, IconUser } from '@tabler/icons-react'
 import { useQuery } from '@tanstack/react-query'
-import { Link, Outlet, useNavigate, useParams } from '@tanstack/react-router'
-import { queries } from '../api/queries'
-import { forgetAll, open, ownUser } from '../api/session'
+import { Link, Outlet, useLocation, useParams } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
+import { ownUser, signOut } from '../api/session'
+import { nothingUnsaved } from '../forms/use-save'
 import { t } from '../words/words'
+import { failed } from './confirm'
 import { Mark } from './mark'
 import { Navigation } from './navigation'
 import { Palette, showPalette } from './palette'
@@ -17,12 +19,22 @@ import { ThemeToggle } from './theme-toggle'
 export function Shell() {
   const [opened, { toggle, close }] = useDisclosure(false)
   const { account } = useParams({ strict: false })
+  const { pathname } = useLocation()
+  const shown = useRef(pathname)
+  useEffect(() => {
+    // Another page: whoever reads by ear, or goes on by the keyboard, begins at its begin.
+    if (shown.current !== pathname) document.getElementById('main')?.focus({ preventScroll: true })
+    shown.current = pathname
+  }, [pathname])
   return (
     <AppShell
       header={{ height: 56 }}
       navbar={{ width: 224, breakpoint: 'sm', collapsed: { mobile: !opened, desktop: !account } }}
       padding="lg"
     >
+      <a href="#main" className="skip">
+        {t('To the content')}
+      </a>
       <AppShell.Header px="md">
         <Group h="100%" justify="space-between" wrap="nowrap" gap="sm">
           <Group gap="sm" wrap="nowrap" miw={0}>
@@ -34,7 +46,7 @@ export function Shell() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Tooltip label={`${t('Go to')} (Ctrl K)`}>
-              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')} visibleFrom="xs">
+              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')} >
                 <IconCommand size={18} />
               </ActionIcon>
             </Tooltip>
@@ -46,7 +58,7 @@ export function Shell() {
       <AppShell.Navbar p="sm" aria-label={t('Pages')} style={{ overflowY: 'auto' }}>
         {account && <Navigation account={account} onGo={close} />}
       </AppShell.Navbar>
-      <AppShell.Main>
+      <AppShell.Main id="main" tabIndex={-1} style={{ outline: 'none' }}>
         <Box maw={1160} mx="auto">
           <Outlet />
         </Box>
@@ -59,12 +71,9 @@ export function Shell() {
 
 function OwnMenu() {
   const { data: user } = useQuery({ queryKey: ['own user'], queryFn: () => ownUser(true) })
-  const navigate = useNavigate()
-  const leave = async () => {
-    await open.POST('/v1/account/logout')
-    forgetAll()
-    queries.clear()
-    await navigate({ to: '/sign-in' })
+  const leave = () => {
+    if (!nothingUnsaved()) return
+    signOut().catch(failed)
   }
   return (
     <Menu position="bottom-end" withinPortal>
@@ -77,10 +86,13 @@ function OwnMenu() {
         <Menu.Label>
           <Text size="sm">{user?.email ?? ''}</Text>
         </Menu.Label>
+        <Menu.Item component={Link} to="/" leftSection={<IconHome size={16} />}>
+          {t('All accounts')}
+        </Menu.Item>
         <Menu.Item component={Link} to="/profile" leftSection={<IconUser size={16} />}>
           {t('Your profile')}
         </Menu.Item>
-        <Menu.Item leftSection={<IconLogout size={16} />} onClick={() => void leave()}>
+        <Menu.Item leftSection={<IconLogout size={16} />} onClick={leave}>
           {t('Sign out')}
         </Menu.Item>
       </Menu.Dropdown>

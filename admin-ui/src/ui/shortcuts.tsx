@@ -1,11 +1,14 @@
-import { Kbd, Modal, Table } from '@mantine/core'
+import { Kbd, Table } from '@mantine/core'
 import { useDisclosure, useHotkeys } from '@mantine/hooks'
+import { Dialog } from './dialog'
 import { t } from '../words/words'
 
-/** Saves the form that one is in, or the first of the page. */
+/** Saves the form that one is in, else that of what is open, else the first of the page; as its button does. */
 function saveForm() {
-  const form = document.activeElement?.closest('form') ?? document.querySelector<HTMLFormElement>('[role=dialog] form, main form')
-  form?.requestSubmit()
+  const places = ['[role=dialog] form', 'main form'].map((place) => document.querySelector<HTMLFormElement>(place))
+  const form = document.activeElement?.closest('form') ?? places.find(Boolean)
+  const button = form?.querySelector<HTMLButtonElement>('button[type=submit]')
+  if (button && !button.disabled) form?.requestSubmit(button)
 }
 
 /** What can be done from the keyboard: done, and listed. */
@@ -22,7 +25,7 @@ export function Shortcuts() {
     { keys: ['?'], does: t('Show this list') },
   ]
   return (
-    <Modal opened={shown} onClose={close} title={t('Keyboard')}>
+    <Dialog opened={shown} onClose={close} title={t('Keyboard')}>
       <Table>
         <Table.Tbody>
           {all.map(({ keys, does }) => (
@@ -39,6 +42,6 @@ export function Shortcuts() {
           ))}
         </Table.Tbody>
       </Table>
-    </Modal>
+    </Dialog>
   )
 }

@@ -5,9 +5,10 @@ import { useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { client } from '../api/client'
-import { ownUser } from '../api/session'
+import { Problem, ownUser } from '../api/session'
 import { isPartner, parentOf } from '../util/accounts'
 import { t } from '../words/words'
+import { message } from './trouble'
 import { Mode } from './account'
 
 interface Choice {
@@ -27,7 +28,11 @@ async function choices(partner: string | undefined, search: string): Promise<{ o
   const found = await client
     .GET('/v1/accounts/{oid}/management/accounts', { params: { path: { oid: partner }, query } })
     .then(({ data }) => data ?? [])
-    .catch(() => [])
+    .catch((error: unknown) => {
+      // Whoever may not list them may still be a member of others.
+      if (error instanceof Problem && error.status === 403) return []
+      throw error
+    })
   return { own, below: found.map((one) => ({ id: one.account_id, name: one.display_name })) }
 }
 
@@ -106,7 +111,7 @@ export function Switcher({ account }: { account: string | undefined }) {
               ))}
             </Combobox.Group>
           ))}
-          {groups.length === 0 && <Combobox.Empty>{found.isPending ? t('Loading') : t('No account matches.')}</Combobox.Empty>}
+          {groups.length === 0 && <Combobox.Empty>{found.error ? message(found.error) : found.isPending ? t('Loading') : t('No account matches.')}</Combobox.Empty>}
         </Combobox.Options>
       </Combobox.Dropdown>
     </Combobox>

@@ -27,3 +27,15 @@ export function ago(time: string, now = Date.now()): string {
   const [unit, size] = STEPS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1]
   return new Intl.RelativeTimeFormat(locale(), { numeric: 'auto' }).format(Math.round(seconds / size), unit)
 }
+
+/** Whether a word of an address is a time. */
+export function isTime(text: string | undefined): boolean {
+  return text !== undefined && !Number.isNaN(new Date(text).getTime())
+}
+
+/** A time as an input of the reader's zone has it; empty for what is none. */
+export function inputTime(time: string | undefined): string {
+  if (time === undefined || !isTime(time)) return ''
+  const at = new Date(time)
+  return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16)
+}

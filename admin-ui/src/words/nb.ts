@@ -236,7 +236,7 @@ export const nb: Record<string, string> = {
   'Turn on': 'Slå på',
   'Two letters, as en or nb.': 'To bokstaver, som en eller nb.',
   Type: 'Type',
-  'Type this into the app, then the code that it shows.': 'Skriv dette inn i appen, og så koden den viser.',
+  'Show this to the app, or type it there; then the code that it shows.': 'Vis dette til appen, eller skriv det inn der; så koden den viser.',
   'Type {{wanted}} to go on': 'Skriv {{wanted}} for å gå videre',
   Until: 'Til',
   Users: 'Brukere',
@@ -512,4 +512,13 @@ export const nb: Record<string, string> = {
   'Wants news by text message': 'Vil ha nyheter på SMS',
   Yes: 'Ja',
   No: 'Nei',
+  'What hangs on it cannot be told now.': 'Hva som henger på den, kan ikke vises nå.',
+  'End all keys until now?': 'Avslutte alle nøkler til nå?',
+  'It ended here: {{failure}} Import the file again: what is there already is left as it is.':
+    'Den stoppet her: {{failure}} Importer filen på nytt: det som allerede er der, blir som det er.',
+  'This is no UTF-8 text.': 'Dette er ikke UTF-8-tekst.',
+  'With all accounts below, since you opened this page': 'Med alle kontoer under, siden du åpnet denne siden',
+  'A QR code of the secret': 'En QR-kode av hemmeligheten',
+  Download: 'Last ned',
+  'To the content': 'Til innholdet',
 }

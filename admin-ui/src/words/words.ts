@@ -21,7 +21,8 @@ export function startWords() {
     keySeparator: false,
     nsSeparator: false,
     initAsync: false,
-    interpolation: { escapeValue: false }, // React escapes
+    // React escapes; a name that is written from right to left turns nothing round it about.
+    interpolation: { escapeValue: true, escape: (text: string) => (/[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069]/.test(text) ? `\u2068${text}\u2069` : text) },
   })
   document.documentElement.lang = language()
 }
