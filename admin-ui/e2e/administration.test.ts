@@ -159,6 +159,33 @@ test('terms are written and read; an attribute is declared and customers are fou
   expect(faults).toEqual([])
 })
 
+test('a user of the account is shut out at once, and let in again', async () => {
+  const { page, faults } = await boss('T00000000/users')
+  await page.getByRole('link', { name: 'Invite somebody' }).click()
+  await page.getByLabel('E-mail').fill('tor@example.com')
+  await page.getByRole('checkbox', { name: 'read:accounts', exact: true }).check()
+  await page.getByRole('button', { name: 'Invite', exact: true }).click()
+  await heading(page, 'tor@example.com').waitFor()
+  const tor = await visitor(world)
+  await choosePassword(tor.page, await world.mailed('tor@example.com'))
+  await tor.page.goto('/console/T00000000/roles')
+  await signIn(tor.page, 'tor@example.com')
+  await heading(tor.page, 'Roles').waitFor()
+  await page.getByRole('button', { name: 'Shut out' }).click()
+  await page.getByText('tor@example.com is shut out.').waitFor()
+  await go(tor.page, 'Clients')
+  await tor.page.getByRole('alert').filter({ hasText: 'Not allowed' }).waitFor()
+  await page.getByRole('button', { name: 'Undo' }).click()
+  await page.getByText('Undone.').waitFor()
+  await tor.page.getByRole('button', { name: 'Try again' }).click()
+  await heading(tor.page, 'Clients').waitFor()
+  // What was done to whom stands in the log.
+  await page.getByRole('link', { name: 'Audit log' }).click()
+  await page.getByRole('button', { name: 'user.invited' }).first().waitFor()
+  await page.getByRole('button', { name: 'user.rights_changed' }).nth(1).waitFor()
+  expect([...faults, ...tor.faults]).toEqual([])
+})
+
 test('a message that was refused is told, tried again, and arrives', async () => {
   const { page, faults } = await boss('T00000000/users')
   await page.getByRole('link', { name: 'Invite somebody' }).click()

@@ -14,6 +14,7 @@ pub struct Model {
     pub scope: String,
     pub roles: String,
     pub external: bool,
+    pub enabled: bool,
     pub seen_at: Option<i64>,
     pub created_at: i64,
     pub created_by: String,

@@ -40,6 +40,7 @@ mod m0029_installers;
 mod m0030_nodes;
 mod m0031_children;
 mod m0032_failures;
+mod m0033_members;
 
 /// All steps in order.
 pub struct Migrator;
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_nodes::Migration),
             Box::new(m0031_children::Migration),
             Box::new(m0032_failures::Migration),
+            Box::new(m0033_members::Migration),
         ]
     }
 }

@@ -86,6 +86,43 @@ async fn a_member_signs_in_changes_account_and_is_refused_when_its_role_loses_th
     kari.enter("T11200000").await.get("auth/roles").await.ok();
 }
 
+/// Shut out at the very next request, with the token that it has; let in again, it has what it had.
+#[actix_web::test]
+async fn a_member_is_shut_out_and_let_in_again() {
+    let app = TestApp::start().await;
+    let one = app.partner("T11200000").await;
+    let shop = one.sub_account("shop").await;
+    let role = one.role("support").await;
+    let kari = one.person("kari@example.com", &["read:accounts", "admin:accounts"], &[&role]).await;
+    let id = text(&one.get("management/users").await.ok()[0]["id"]).to_owned();
+    let path = format!("management/users/{id}");
+    let inside = kari.enter("T11200000").await;
+    let below = inside.enter(&shop).await;
+    below.get("auth/roles").await.ok();
+    let own = inside.put(&path, json!({"enabled": false, "scope": ["admin:accounts"]})).await;
+    own.refused(400, "invalid_request").names("enabled");
+    let rights = json!({"scope": ["read:accounts", "admin:accounts"], "roles": [{"id": role}]});
+    let mut out = rights.clone();
+    out["enabled"] = json!(false);
+    assert_eq!(one.put(&path, out).await.ok()["enabled"], false);
+    inside.get("auth/roles").await.refused(401, "unauthorized");
+    below.get("auth/roles").await.refused(401, "unauthorized");
+    let again = json!({"grant_type": "account_user"});
+    let entered = app.request(Method::POST, "/v1/accounts/T11200000/auth/token").bearer_auth(&kari.token).json(&again);
+    app.send(entered).await.refused(403, "insufficient_scope");
+    let own = app.send(kari.request(Method::GET, "/v1/account/user")).await.ok();
+    assert_eq!(own["accounts"], json!([]));
+    // A change of what it may do lets nobody in.
+    let changed = one.put(&path, rights.clone()).await.ok();
+    assert_eq!((&changed["enabled"], &changed["roles"][0]["id"]), (&json!(false), &json!(role)));
+    inside.get("auth/roles").await.refused(401, "unauthorized");
+    let mut back = rights;
+    back["enabled"] = json!(true);
+    one.put(&path, back).await.ok();
+    inside.get("auth/roles").await.ok();
+    below.get("auth/roles").await.ok();
+}
+
 #[actix_web::test]
 async fn what_a_member_did_is_listed() {
     let app = TestApp::start().await;

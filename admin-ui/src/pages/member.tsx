@@ -1,4 +1,4 @@
-import { Card, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
+import { Badge, Card, Group, MultiSelect, Stack, TextInput, Title } from '@mantine/core'
 import { useForm } from '@mantine/form'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
@@ -7,7 +7,8 @@ import { End } from '../forms/end'
 import { Fresh } from '../forms/fresh'
 import { useSave } from '../forms/use-save'
 import { Act, useToken } from '../ui/allowed'
-import { confirm, tell } from '../ui/confirm'
+import { confirm, done, tell } from '../ui/confirm'
+import { Copy } from '../ui/copy'
 import { List } from '../ui/list'
 import { Page } from '../ui/page'
 import { PAGE, paged } from '../ui/pages'
@@ -47,11 +48,18 @@ export function MemberPage() {
     <Page
       title={name}
       up={up}
-      about={member.data.email}
+      about={
+        <Group gap="xs" component="span">
+          {member.data.email} <Copy value={member.data.id} /> {!member.data.enabled && <Badge color="red" variant="light">{t('Shut out')}</Badge>}
+        </Group>
+      }
       action={
+        <>
+          <Shut oid={oid} member={member.data} />
         <Act account={oid} operation="removeMember" color="red" variant="outline" onClick={remove}>
           {t('Remove')}
         </Act>
+        </>
       }
     >
       <Fresh data={member.data} version={member.data.updated_at}>
@@ -59,6 +67,25 @@ export function MemberPage() {
       </Fresh>
       <Activities oid={oid} uid={id} />
     </Page>
+  )
+}
+
+/** Shuts somebody out for a while, who keeps what they have; or lets them in again. */
+function Shut({ oid, member }: { oid: string; member: Schema['Member'] }) {
+  const { scope, roles, name } = member
+  const put = (enabled: boolean) => {
+    const body = { scope, roles: roles.map(({ id }) => ({ id })), name: name ?? null, enabled }
+    return client.PUT('/v1/accounts/{oid}/management/users/{uid}', { params: { path: { oid, uid: member.id } }, body })
+  }
+  const who = { name: name ?? member.email }
+  return member.enabled ? (
+    <Act account={oid} operation="updateMember" variant="default" onClick={() => done(put(false), t('{{name}} is shut out.', who), () => put(true))}>
+      {t('Shut out')}
+    </Act>
+  ) : (
+    <Act account={oid} operation="updateMember" variant="default" onClick={() => done(put(true), t('{{name}} is let in again.', who))}>
+      {t('Let in again')}
+    </Act>
   )
 }
 

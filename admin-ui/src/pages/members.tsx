@@ -65,6 +65,11 @@ export function MembersPage() {
               </Group>
             ),
           },
+          {
+            title: t('State'),
+            wide: true,
+            cell: (member) => !member.enabled && <Badge color="red" variant="light">{t('Shut out')}</Badge>,
+          },
           { title: t('Invited'), wide: true, cell: (member) => <Time at={member.created_at} relative /> },
         ]}
       />

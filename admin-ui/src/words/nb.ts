@@ -521,4 +521,5 @@ export const nb: Record<string, string> = {
   'A QR code of the secret': 'En QR-kode av hemmeligheten',
   Download: 'Last ned',
   'To the content': 'Til innholdet',
+  '{{name}} is let in again.': '{{name}} er sluppet inn igjen.',
 }

@@ -91,11 +91,15 @@ impl Directory {
         of(kind).or_else(|| of(GrantType::Any))
     }
 
-    /// What a member may do now: its own scopes, and those of its roles that live. `None`: it is no member.
+    /// What a member may do now: its own scopes, and those of its roles that live. `None`: it is no member, or is shut out.
     pub fn member_scopes(&self, id: AuthUserId) -> Option<Scopes> {
-        let member = self.members.get(&id)?;
+        self.members.get(&id).filter(|member| member.enabled).map(|member| self.scopes_of(member))
+    }
+
+    /// What a member has, whether it is shut out or not.
+    pub(crate) fn scopes_of(&self, member: &Member) -> Scopes {
         let roles = member.roles.iter().filter_map(|role| self.roles.get(role));
-        Some(Scopes::union(std::iter::once(&member.scope).chain(roles.map(|role| &role.scope))))
+        Scopes::union(std::iter::once(&member.scope).chain(roles.map(|role| &role.scope)))
     }
 
     /// The key of this purpose that signs now: the latest that has become active.

@@ -85,7 +85,7 @@ impl Registry {
         let scope = Scopes::parse(&OPERATOR).expect("they are scopes");
         let mut person = None;
         for id in [AccountId::console(), AccountId::owner(Mode::Test)] {
-            let rights = MemberRights { name: None, scope: scope.clone(), roles: Vec::new() };
+            let rights = MemberRights { name: None, scope: scope.clone(), roles: Vec::new(), enabled: Some(true) };
             let account = self.get(id).await?;
             let known = account.directory().members.values().find(|member| member.email.key() == email.key()).cloned();
             let member = if let Some(known) = known {

@@ -90,10 +90,18 @@ impl Account {
             if letter {
                 account.write_invitation(draft, &person).await?;
             }
-            let MemberRights { name, scope, roles } = input.rights;
+            let MemberRights { name, scope, roles, enabled } = input.rights;
             let stamp = Stamp::new(draft.now, draft.by.subject());
-            let member =
-                Arc::new(Member { id: person.id, stamp, email: input.email, name, scope, roles, external: input.external });
+            let member = Arc::new(Member {
+                id: person.id,
+                stamp,
+                email: input.email,
+                name,
+                scope,
+                roles,
+                external: input.external,
+                enabled: enabled.unwrap_or(true),
+            });
             store::members::insert(draft.tx, draft.account(), &member).await?;
             draft.directory.members.insert(member.id, member.clone());
             draft.record(draft.event("user.invited", member.id).after(told(&member)));
@@ -126,8 +134,13 @@ impl Account {
             let old = draft.directory.members.get(&id).cloned().ok_or(Error::NotFound)?;
             may_give(draft, &rights)?;
             may_take(draft, id)?;
-            let MemberRights { name, scope, roles } = rights;
-            let member = Arc::new(Member { stamp: old.stamp.touched(draft.now), name, scope, roles, ..(*old).clone() });
+            let MemberRights { name, scope, roles, enabled } = rights;
+            let enabled = enabled.unwrap_or(old.enabled);
+            if !enabled && draft.by.subject() == id.member_subject() {
+                return Err(Error::invalid("enabled", "is for somebody else to take from you"));
+            }
+            let stamp = old.stamp.touched(draft.now);
+            let member = Arc::new(Member { stamp, name, scope, roles, enabled, ..(*old).clone() });
             store::members::update(draft.tx, draft.account(), &member).await?;
             draft.directory.members.insert(id, member.clone());
             draft.record(draft.event("user.rights_changed", id).before(told(&old)).after(told(&member)));
@@ -164,7 +177,8 @@ fn may_give(draft: &Draft<'_>, rights: &MemberRights) -> Result<()> {
 
 /// Nor does anybody take from a member what it itself does not hold.
 fn may_take(draft: &Draft<'_>, id: AuthUserId) -> Result<()> {
-    draft.may_delegate(&draft.directory.member_scopes(id).ok_or(Error::NotFound)?)
+    let member = draft.directory.members.get(&id).ok_or(Error::NotFound)?;
+    draft.may_delegate(&draft.directory.scopes_of(member))
 }
 
 /// Somebody who has no password yet.
@@ -192,5 +206,6 @@ fn told(member: &Member) -> Value {
         "name": member.name.as_ref().map(Text::as_str),
         "scope": member.scope,
         "roles": member.roles,
+        "enabled": member.enabled,
     })
 }

@@ -61,6 +61,7 @@ async fn get_member(call: Call, Id(id): Id<AuthUserId>) -> Result<Ok200<MemberVi
 async fn update_member(call: Call, Id(id): Id<AuthUserId>, Json(body): Json<MemberUpdate>) -> Result<Ok200<MemberView>> {
     let mut checks = Checks::default();
     let rights = rights(&mut checks, body.name, &body.scope, &body.roles);
+    let rights = rights.map(|rights| MemberRights { enabled: body.enabled, ..rights });
     let member = call.account.update_member(call.caller, id, checks.done(rights)?).await?;
     Ok(Ok200(MemberView::new(&member, &call.account.directory(), false)))
 }
@@ -95,7 +96,7 @@ fn rights(checks: &mut Checks, name: Option<String>, scope: &[ScopeName], roles:
         let id = checks.take(&format!("roles[{at}].id"), role.id.parse());
         ids.extend(id.filter(|id| !ids.contains(id)));
     }
-    Some(MemberRights { name: name?, scope: scope?, roles: ids })
+    Some(MemberRights { name: name?, scope: scope?, roles: ids, enabled: None })
 }
 
 /// Which members to list.
@@ -147,6 +148,9 @@ struct MemberCreate {
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Kari", "scope": ["read:accounts"], "roles": []}))]
 struct MemberUpdate {
+    /// `false` shuts it out from the very next request on; it keeps what it has for another time. Left out: as until now.
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
     /// What people call it; at most 255 characters.
     name: Option<String>,
     /// Scopes of its own; at most 100, each of which the caller must hold.
@@ -189,6 +193,8 @@ struct MemberView {
     roles: Vec<MemberRole>,
     /// How it signs in.
     authentication_type: AuthenticationType,
+    /// Whether it may do anything here.
+    enabled: bool,
 }
 
 /// A role of a member.
@@ -218,6 +224,7 @@ impl MemberView {
             scope: scope_names(&member.scope),
             roles: member.roles.iter().filter_map(role).collect(),
             authentication_type: if member.external { AuthenticationType::External } else { AuthenticationType::Password },
+            enabled: member.enabled,
         }
     }
 }

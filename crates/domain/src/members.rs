@@ -23,6 +23,8 @@ pub struct MemberRights {
     pub scope: Scopes,
     /// Roles, whose scopes it has as long as they give them.
     pub roles: Vec<RoleId>,
+    /// Whether it may do anything; `None`: as until now, and of a new one that it may.
+    pub enabled: Option<bool>,
 }
 
 /// A member as it is kept.
@@ -42,4 +44,6 @@ pub struct Member {
     pub roles: Vec<RoleId>,
     /// Whether it signs in elsewhere.
     pub external: bool,
+    /// Whether it may do anything. One that is shut out keeps what it has for another time.
+    pub enabled: bool,
 }

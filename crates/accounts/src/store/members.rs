@@ -31,6 +31,7 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, member
         Column::Scope,
         Column::Roles,
         Column::External,
+        Column::Enabled,
         Column::CreatedAt,
         Column::CreatedBy,
         Column::UpdatedAt,
@@ -69,6 +70,7 @@ fn columns(account: AccountId, member: &Member) -> ActiveModel {
         scope: Set(member.scope.claim()),
         roles: Set(to_json(&member.roles)),
         external: Set(member.external),
+        enabled: Set(member.enabled),
         ..Default::default()
     };
     stamped!(row, &member.stamp);
@@ -84,5 +86,6 @@ fn record(row: Model) -> Result<Member> {
         scope: Scopes::parse_claim(&row.scope).map_err(corrupt)?,
         roles: json(&row.roles)?,
         external: row.external,
+        enabled: row.enabled,
     })
 }
