@@ -26,6 +26,7 @@ test('one gives what one holds, and takes what one does not', async () => {
   const user = userEvent.setup()
   render(<Matrix start={['admin:customers', 'theirs:thing']} held={['write:accounts']} />)
   expect(box('admin:accounts').disabled).toBe(true)
+  expect(box('admin:accounts').getAttribute('aria-description')).toBe('You do not hold this yourself')
   expect(box('write:accounts').disabled).toBe(false)
   await user.click(box('write:accounts'))
   // What it covers is given with it.
@@ -34,6 +35,14 @@ test('one gives what one holds, and takes what one does not', async () => {
   await user.click(box('admin:customers'))
   expect(screen.getByRole('status').textContent).toBe('theirs:thing write:accounts')
   expect(box('admin:customers').disabled).toBe(true)
+})
+
+test('a part of a resource stands below what it is part of, and not below its neighbour', () => {
+  render(<Matrix start={[]} held={['admin:accounts']} />)
+  const parts = screen.getAllByRole<HTMLInputElement>('checkbox').map((found) => found.ariaLabel ?? '')
+  const at = (scope: string) => parts.indexOf(scope)
+  expect(at('write:accounts:/auth/passwordless/code')).toBe(at('write:accounts:/auth/passwordless') + 1)
+  expect(at('write:accounts:/auth/users/no-mfa')).toBe(at('write:accounts:/auth/users') + 1)
 })
 
 test('scopes are found by a part of them', async () => {

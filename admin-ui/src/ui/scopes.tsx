@@ -41,6 +41,7 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
     const input = (
       <Checkbox
         aria-label={scope}
+        {...(why ? { 'aria-description': why } : {})}
         label={text && <span className="mono wrap">{text}</span>}
         checked={chosen.has(scope)}
         indeterminate={covered}
@@ -108,7 +109,7 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
           <Text size="sm" fw={500}>
             {t('Parts of a resource')}
           </Text>
-          {matching.flatMap(({ paths }) => paths.toSorted().map((scope) => (
+          {matching.flatMap(({ paths }) => byPath(paths).map((scope) => (
             <Box key={scope} pl={20 * depth(scope, paths)}>
               {box(scope, scope)}
             </Box>
@@ -124,6 +125,12 @@ export function ScopeMatrix({ label, value, onChange, held, error }: MatrixProps
       />
     </Stack>
   )
+}
+
+/** A part of a resource, then the parts of that. */
+function byPath(scopes: readonly string[]): string[] {
+  const key = (scope: string) => scope.replaceAll('/', '\0')
+  return scopes.toSorted((one, two) => (key(one) < key(two) ? -1 : 1))
 }
 
 /** Below how many others that are shown a part of a resource stands. */

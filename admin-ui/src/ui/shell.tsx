@@ -46,7 +46,7 @@ export function Shell() {
           </Group>
           <Group gap="xs" wrap="nowrap">
             <Tooltip label={`${t('Go to')} (Ctrl K)`}>
-              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')} >
+              <ActionIcon variant="subtle" color="gray" size="lg" onClick={showPalette} aria-label={t('Go to')} visibleFrom="xs">
                 <IconCommand size={18} />
               </ActionIcon>
             </Tooltip>
@@ -86,6 +86,9 @@ function OwnMenu() {
         <Menu.Label>
           <Text size="sm">{user?.email ?? ''}</Text>
         </Menu.Label>
+        <Menu.Item leftSection={<IconCommand size={16} />} onClick={showPalette} hiddenFrom="xs">
+          {t('Go to')}
+        </Menu.Item>
         <Menu.Item component={Link} to="/" leftSection={<IconHome size={16} />}>
           {t('All accounts')}
         </Menu.Item>
