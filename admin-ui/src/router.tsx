@@ -207,6 +207,8 @@ export const router = createRouter({
   routeTree: root.addChildren([signIn, inside.addChildren([home, profile, account.addChildren(pages)])]),
   basepath: '/console',
   defaultPreload: 'intent',
+  // Another record is another page: nothing that was typed of one goes along to the other.
+  defaultRemountDeps: ({ params }) => params,
   defaultErrorComponent: ({ error, reset }) => <Trouble error={error} again={reset} />,
 })
 

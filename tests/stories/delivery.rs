@@ -228,6 +228,13 @@ async fn what_came_too_late_is_told_and_not_sent() {
     send(&client, &mfa_token, "email").await;
     assert_eq!(app.deliver(ways.clone()).await, 2);
     app.pass(601);
+    for (query, field) in
+        [("limit=0", "limit"), ("limit=101", "limit"), ("state=sent", "state"), ("starting_after=x", "starting_after")]
+    {
+        shop.get(&format!("management/messages?{query}")).await.refused(400, "invalid_request").names(field);
+    }
+    shop.post_empty("management/messages/x/retry").await.refused(400, "invalid_request").names("id");
+    shop.delete("management/messages/x").await.refused(400, "invalid_request").names("id");
     let first = shop.get("management/messages?limit=1").await;
     let (second, first) = (first.header("paging-token").to_owned(), first.ok());
     assert_eq!((first.as_array().unwrap().len(), &first[0]["state"]), (1, &json!("failed")));

@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch'
 import createQueries from 'openapi-react-query'
 import type { components, paths } from './schema'
 import { queries } from './queries'
-import { type Token, bearer, drop, dropFor, enter, problem, whoAmI } from './session'
+import { KEPT, type Token, bearer, drop, dropFor, enter, problem, whoAmI } from './session'
 
 export type Schema = components['schemas']
 
@@ -22,8 +22,8 @@ async function fetchAsOneself(request: Request): Promise<Response> {
   }
   const first = await token()
   const answer = await send(request, first)
-  if (answer.status === 403 && account) {
-    // One's rights have changed: what one may do is shown anew.
+  if (answer.status === 403 && account && Date.now() - first.since > KEPT) {
+    // One's rights may have changed: what one may do is shown anew, and not at each refusal of what is asked again and again.
     dropFor(account)
     void queries.invalidateQueries({ queryKey: ['token', account] })
   }

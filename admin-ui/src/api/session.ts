@@ -12,7 +12,8 @@ export type OwnUser = components['schemas']['OwnUser']
 export interface Token {
   text: string
   scopes: ReadonlySet<string>
-  /** Milliseconds since 1970 from when on another one is taken. */
+  /** Milliseconds since 1970: when it came, and from when on another one is taken. */
+  since: number
   until: number
   /** The account above, through which one came. */
   through?: string
@@ -28,7 +29,7 @@ const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 /** Another token is taken so many milliseconds before one ends, and after so many at the latest: rights may have changed. */
 const EARLY = 30_000
-const KEPT = 60_000
+export const KEPT = 60_000
 /** For an exchange is told in two logs. */
 const KEPT_EXCHANGED = 300_000
 
@@ -42,7 +43,8 @@ const arrived = new WeakMap<Promise<Token>, Token>()
 function tokenOf(answer: components['schemas']['AccessToken'], through?: string): Token {
   const scopes = new Set(answer.scope.split(' ').filter(Boolean))
   const lives = Math.min(answer.expires_in * 1000 - EARLY, through === undefined ? KEPT : KEPT_EXCHANGED)
-  const token = { text: answer.access_token, scopes, until: Date.now() + lives }
+  const since = Date.now()
+  const token = { text: answer.access_token, scopes, since, until: since + lives }
   return through === undefined ? token : { ...token, through }
 }
 

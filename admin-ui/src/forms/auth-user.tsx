@@ -1,7 +1,7 @@
 import { Card, Checkbox, Group, PasswordInput, SimpleGrid, Stack, Text, TextInput } from '@mantine/core'
 import { type UseFormReturnType, useForm } from '@mantine/form'
 import { client, type Schema } from '../api/client'
-import { addressOf } from '../api/session'
+import { Problem, addressOf } from '../api/session'
 import { useToken } from '../ui/allowed'
 import { linksOf, toLinks } from '../util/links'
 import { t } from '../words/words'
@@ -17,7 +17,6 @@ interface Values {
   channels: Schema['OobChannel'][]
 }
 
-/** What the server finds wrong with `links[1].href` or `mfa.oob_channels` belongs to inputs of other names. */
 function useAuthUser(aid: string, user?: Schema['AuthUser']) {
   const { data: token } = useToken(aid)
   const address = token ? addressOf(token) : ''
@@ -33,16 +32,26 @@ function useAuthUser(aid: string, user?: Schema['AuthUser']) {
     links: toLinks(rest, address),
     ...(channels.length > 0 ? { mfa: { challenge_type: 'oob' as const, oob_channels: channels } } : {}),
   })
-  return { form, body }
+  // What the server finds wrong with a link, or the channels, belongs to inputs of other names.
+  const told = (values: Values) => (error: unknown) => {
+    if (!(error instanceof Problem)) throw error
+    const inputs = toLinks(values, address).map(({ rel }) => (rel === 'customers_user' ? 'customer_id' : rel))
+    const at = (field: string) => (field === 'mfa.oob_channels' ? 'channels' : (inputs[Number(/^links\[(\d+)\]/.exec(field)?.[1])] ?? field))
+    throw new Problem(error.status, error.code, error.message, error.fields.map(({ field, message }) => ({ field: at(field), message })))
+  }
+  return { form, body, told }
 }
 
 /** A new auth user. */
 export function NewAuthUser({ account: aid, onClose, onMade }: { account: string; onClose: () => void; onMade: (name: string) => void }) {
-  const { form, body } = useAuthUser(aid)
+  const { form, body, told } = useAuthUser(aid)
   const { submit, saving } = useSave(
     form,
-    async (values) => (await client.POST('/v1/accounts/{aid}/auth/users', { params: { path: { aid } }, body: { ...body(values), username: values.username } })).data!,
-    (made) => onMade(made.username),
+    (values) => {
+      const sent = { ...body(values), username: values.username }
+      return client.POST('/v1/accounts/{aid}/auth/users', { params: { path: { aid } }, body: sent }).catch(told(values))
+    },
+    ({ data }) => onMade(data!.username),
   )
   return (
     <form onSubmit={submit}>
@@ -57,13 +66,13 @@ export function NewAuthUser({ account: aid, onClose, onMade }: { account: string
 
 /** Another password for an auth user, and where codes go. */
 export function EditAuthUser({ account: aid, user, onSaved }: { account: string; user: Schema['AuthUser']; onSaved: () => void }) {
-  const { form, body } = useAuthUser(aid, user)
+  const { form, body, told } = useAuthUser(aid, user)
   const { submit, saving } = useSave(
     form,
     (values) => {
       const path = { aid, username: user.username }
       const off = user.mfa && values.channels.length === 0 ? { mfa: null as unknown as Schema['AuthUserMfa'] } : {}
-      return client.PUT('/v1/accounts/{aid}/auth/users/{username}', { params: { path }, body: { ...body(values), ...off } })
+      return client.PUT('/v1/accounts/{aid}/auth/users/{username}', { params: { path }, body: { ...body(values), ...off } }).catch(told(values))
     },
     onSaved,
   )
@@ -83,8 +92,6 @@ export function EditAuthUser({ account: aid, user, onSaved }: { account: string;
 }
 
 function Fields({ form, password }: { form: UseFormReturnType<Values>; password: string }) {
-  // What is wrong with a link is told of all of them.
-  const links = form.errors.links
   return (
     <>
       <PasswordInput
@@ -95,10 +102,10 @@ function Fields({ form, password }: { form: UseFormReturnType<Values>; password:
         {...form.getInputProps('password')}
       />
       <SimpleGrid cols={{ base: 1, sm: 2 }}>
-        <TextInput label={t('E-mail')} type="email" autoComplete="off" {...form.getInputProps('email')} error={form.errors.email ?? links} />
-        <TextInput label={t('Phone number')} type="tel" placeholder="+47…" autoComplete="off" {...form.getInputProps('phone_number')} error={form.errors.phone_number ?? links} />
+        <TextInput label={t('E-mail')} type="email" autoComplete="off" {...form.getInputProps('email')} />
+        <TextInput label={t('Phone number')} type="tel" placeholder="+47…" autoComplete="off" {...form.getInputProps('phone_number')} />
       </SimpleGrid>
-      <TextInput label={t('Customer ID')} description={t('The customer that this is, if any.')} {...form.getInputProps('customer_id')} error={form.errors.customer_id ?? links} />
+      <TextInput label={t('Customer ID')} description={t('The customer that this is, if any.')} {...form.getInputProps('customer_id')} />
       <Checkbox.Group
         label={t('Second factor')}
         description={t('Where a code goes after the password; none: the password is enough.')}

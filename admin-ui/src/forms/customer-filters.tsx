@@ -8,7 +8,7 @@ import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
 /** Filters that are asked for seldom. */
-export const SELDOM = ['email', 'phone', 'token_type', 'token_value', 'attribute', 'value', 'deleted'] as const
+const SELDOM = ['email', 'phone', 'token_type', 'token_value', 'attribute', 'value', 'deleted'] as const
 type Seldom = (typeof SELDOM)[number]
 
 /** The filters that are on, each with the way to turn it off; and the dialog with all of them. */

@@ -19,7 +19,7 @@ const ALL = new Set(['admin:accounts', 'admin:customers'])
 
 vi.mock('../api/session', async (original) => {
   const token = `.${btoa(JSON.stringify({ iss: 'https://id.example.com/v1/accounts/T11200001', sub: 'user:1' }))}.`
-  const enter = async () => ({ text: token, scopes: ALL, until: Infinity })
+  const enter = async () => ({ text: token, scopes: ALL, since: 0, until: Infinity })
   return { ...(await original<object>()), enter, whoAmI: enter }
 })
 
@@ -184,6 +184,20 @@ test('an auth user is made with links of the account as the world knows it', asy
       { rel: 'customers_user', href: `${ADDRESS}/customers/users/c%2F1` },
     ],
   })
+})
+
+test('what is wrong with a link stands beside its input', async () => {
+  const user = userEvent.setup()
+  serve(() => refused('links[1].href', 'must be a phone number'))
+  await show(<NewAuthUser account="T11200001" onClose={() => undefined} onMade={() => undefined} />)
+  await user.type(await screen.findByLabelText(/Username/), 'ola')
+  await user.type(screen.getByLabelText(/^Password/), 'correct horse battery')
+  await user.type(screen.getByRole('textbox', { name: 'E-mail' }), 'ola@example.com')
+  await user.type(screen.getByLabelText('Phone number'), 'nonsense')
+  await user.click(await button('Create'))
+  await screen.findByText('must be a phone number')
+  expect(screen.getByLabelText('Phone number').getAttribute('aria-invalid')).toBe('true')
+  expect(screen.getByRole('textbox', { name: 'E-mail' }).getAttribute('aria-invalid')).not.toBe('true')
 })
 
 test('a code that has nowhere to go is refused before it is sent; a second factor that is taken out is turned off', async () => {

@@ -5,8 +5,9 @@ import { useState } from 'react'
 import { api, client, type Schema } from '../api/client'
 import { Problem } from '../api/session'
 import { Act } from '../ui/allowed'
-import { confirm} from '../ui/confirm'
+import { confirm } from '../ui/confirm'
 import { Copy } from '../ui/copy'
+import { Loading } from '../ui/list'
 import { Page } from '../ui/page'
 import { Scopes } from '../ui/scopes'
 import { SecretOnce } from '../ui/secret-once'
@@ -76,7 +77,7 @@ export function ClientPage() {
           </Told>
         </SimpleGrid>
       </Card>
-      <Secrets key={id} oid={oid} id={id} />
+      <Secrets oid={oid} id={id} />
       <Card withBorder>
         <Title order={2} size="h4" mb="sm">
           {t('Grants')}
@@ -147,7 +148,9 @@ function Secrets({ oid, id }: { oid: string; id: string }) {
           {t('Rotate the secret')}
         </Act>
       </Group>
-      {old.error && !gone ? (
+      {old.isPending ? (
+        <Loading />
+      ) : old.error && !gone ? (
         <Trouble error={old.error} again={() => void old.refetch()} />
       ) : alive ? (
         <Group justify="space-between">

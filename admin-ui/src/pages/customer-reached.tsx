@@ -6,7 +6,7 @@ import { End } from '../forms/end'
 import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { failed, tell } from '../ui/confirm'
-import { Trouble } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { Time } from '../ui/time'
 import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
@@ -23,8 +23,8 @@ interface Props {
 export function Reached({ aid, customer_id }: Props) {
   const [asked, ask] = useState<Way>()
   const found = api.useQuery('get', '/v1/accounts/{aid}/customers/users/{customer_id}/communication', { params: { path: { aid, customer_id } } })
-  const ways = found.data?.communication
-  if (found.error) return <Trouble error={found.error} again={() => void found.refetch()} />
+  if (!found.data) return <NotYet query={found} part />
+  const ways = found.data.communication
   const send = async (field: Way) => {
     try {
       await client.POST(VERIFY, { params: { path: { aid, customer_id, operation: 'send-verification-code', field } } })

@@ -10,10 +10,10 @@ import { useSave } from '../forms/use-save'
 import { Act } from '../ui/allowed'
 import { confirm } from '../ui/confirm'
 import { Copy } from '../ui/copy'
-import { List, Loading } from '../ui/list'
+import { List} from '../ui/list'
 import { whole } from '../ui/pages'
 import { Time } from '../ui/time'
-import { Trouble } from '../ui/trouble'
+import { NotYet } from '../ui/not-yet'
 import { Dialog } from '../ui/dialog'
 import { t } from '../words/words'
 
@@ -119,8 +119,7 @@ function Events({ aid, token: { type, value } }: { aid: string; token: Token }) 
     },
     () => form.reset(),
   )
-  if (found.isPending) return <Loading />
-  if (found.error) return <Trouble error={found.error} again={() => void found.refetch()} />
+  if (!found.data) return <NotYet query={found} part />
   const events = found.data.events ?? []
   return (
     <Stack>
