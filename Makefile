@@ -48,8 +48,11 @@ bench-hot:
 fmt:
 	cargo fmt --all
 
-# After a change of the API or the metrics: look at the difference, then commit it.
+# After a change of the API, the metrics, the settings, the dashboard or the chart's values: look at the difference, then commit it.
 docs:
 	cargo build --locked --workspace --all-targets
 	INSTA_UPDATE=always scripts/cargo-test --workspace openapi
 	target/debug/tenantry metrics > docs/metrics.md
+	scripts/dashboard > helm/tenantry/files/dashboard.json
+	scripts/chart-schema
+	scripts/chart-readme > helm/tenantry/README.md

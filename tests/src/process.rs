@@ -26,7 +26,7 @@ pub fn program(database: &TestDatabase, arguments: &[&str]) -> Command {
 }
 
 /// `target/debug/tenantry`, built beside these tests.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test's own file");
     let binary = tests.parent().and_then(|deps| deps.parent()).expect("a target directory").join("tenantry");
     assert!(binary.exists(), "build it first: cargo build --bin tenantry");
@@ -114,4 +114,9 @@ impl Drop for Program {
 /// What a command wrote to stderr.
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// An expression of the Grafana dashboard as Prometheus is asked it.
+pub fn asked(expression: &str) -> String {
+    expression.replace("$__rate_interval", "5m").replace("$job", "tenantry").replace("$instance", ".*")
 }

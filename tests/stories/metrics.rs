@@ -4,7 +4,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestDatabase, bootstrap, http, program};
+use tenantry_tests::{Program, TestDatabase, asked, bootstrap, http, program};
 
 use crate::processes::token;
 
@@ -135,5 +135,14 @@ async fn prometheus_itself_counts_what_a_story_did() {
         ("up{job=\"tenantry\"}", "1"),
     ] {
         assert_eq!(prometheus.value(query, expected).await, expected, "{query}");
+    }
+    // Every panel of the dashboard has something to show, but for the age of news where nobody else writes.
+    let dashboard: Value = serde_json::from_str(include_str!("../../helm/tenantry/files/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    for panel in panels.filter(|panel| panel["title"] != "Age of news") {
+        for target in panel["targets"].as_array().unwrap() {
+            let query = format!("count({}) > bool 0", asked(target["expr"].as_str().unwrap()));
+            assert_eq!(prometheus.value(&query, "1").await, "1", "{}: {query}", panel["title"]);
+        }
     }
 }

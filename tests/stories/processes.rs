@@ -1,6 +1,7 @@
 //! The real program: its first start, its refusals, its end, and what survives a kill.
 
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
@@ -358,4 +359,64 @@ async fn what_people_prove_themselves_with_is_in_no_log_metric_event_or_error() 
         assert!(!shown(text), "the code is in the {place}");
     }
     assert!(!made.1.contains(password) && !made.1.contains("argon2"), "{}", made.1);
+}
+
+/// As the first start in a container does it, where nobody looks at what is printed.
+#[actix_web::test]
+async fn the_first_credentials_wait_in_a_file_until_they_are_collected() {
+    let database = TestDatabase::create().await;
+    let kept = database.file("credentials.json");
+    let output = format!("--output={}", kept.display());
+    let start = || {
+        let flags = ["bootstrap", "--json", "--if-needed", "--admin", "ola@example.com", &output];
+        let done = program(&database, &flags).output().unwrap();
+        assert!(done.status.success() && done.stdout.is_empty(), "{}", stderr(&done));
+    };
+    start();
+    let (first, mode) = (std::fs::read(&kept).unwrap(), std::fs::metadata(&kept).unwrap().permissions().mode());
+    assert_eq!(mode & 0o777, 0o600);
+    start();
+    assert_eq!(std::fs::read(&kept).unwrap(), first);
+    let refused = program(&database, &["bootstrap", &output]).output().unwrap();
+    assert!(!refused.status.success() && stderr(&refused).contains("is there already"), "{}", stderr(&refused));
+
+    let collect = || program(&database, &["bootstrap", "--collect", kept.to_str().unwrap()]).output().unwrap();
+    let shown: Value = serde_json::from_slice(&collect().stdout).unwrap();
+    assert!(shown["admin_link"].as_str().unwrap().starts_with("https://id.example.com/"));
+    assert!(!kept.exists());
+    assert!(stderr(&collect()).contains("there is nothing to collect at"));
+    start();
+    assert!(!kept.exists());
+    let server = Program::serve(&database);
+    assert!(token(&server, &shown["test"]).await.is_ok());
+}
+
+#[actix_web::test]
+async fn the_program_says_itself_whether_a_server_is_ready() {
+    let database = TestDatabase::create().await;
+    bootstrap(&database);
+    let mut server = Program::serve(&database);
+    let ask = || program(&database, &["ready", &server.base]).output().unwrap();
+    assert!(ask().status.success(), "{}", stderr(&ask()));
+    let elsewhere = program(&database, &["ready", &format!("{}/v1", server.base)]).output().unwrap();
+    assert!(stderr(&elsewhere).contains("/v1/readyz answers 404"), "{}", stderr(&elsewhere));
+    let base = server.base.clone();
+    server.kill();
+    let gone = program(&database, &["ready", &base]).output().unwrap();
+    assert!(!gone.status.success() && stderr(&gone).contains("does not answer"), "{}", stderr(&gone));
+}
+
+/// Whoever reads only the first line, as `head` does, gets it without a word about the rest.
+#[actix_web::test]
+async fn what_is_printed_need_not_be_read_to_its_end() {
+    let database = TestDatabase::create().await;
+    let mut printing = program(&database, &["completions", "bash"]);
+    let mut printing = printing.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(printing.stdout.take());
+    let done = printing.wait_with_output().unwrap();
+    assert!(done.status.success() && done.stderr.is_empty(), "{}", stderr(&done));
+    let manual = database.file("man");
+    assert!(program(&database, &["man", manual.to_str().unwrap()]).status().unwrap().success());
+    let page = std::fs::read_to_string(manual.join("tenantry-bootstrap.1")).unwrap();
+    assert!(page.contains("collect") && page.contains("administrator"));
 }

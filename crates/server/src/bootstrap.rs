@@ -1,6 +1,9 @@
 //! `tenantry bootstrap`: the first start.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,6 +21,7 @@ pub(crate) struct Asked {
     pub(crate) if_needed: bool,
     pub(crate) recover: bool,
     pub(crate) admin: Option<String>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// What the operator is shown once.
@@ -32,7 +36,13 @@ struct Shown {
 
 /// Brings the schema up and makes the operator's accounts. Exit code 1 if that was done before.
 pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
-    let Asked { json, if_needed, recover, admin } = asked;
+    let Asked { json, if_needed, recover, admin, output } = asked;
+    if let Some(file) = output.as_ref().filter(|file| file.exists()) {
+        if if_needed {
+            return Ok(()); // waits to be collected
+        }
+        bail!("{} is there already: take it away, or --collect it", file.display());
+    }
     let admin = admin.map(|email| email.parse::<Email>()).transpose().map_err(|fault| anyhow!("--admin {fault}"))?;
     let (database, public) = (config.database()?, config.public_url()?);
     config.make_data_dir()?;
@@ -63,14 +73,34 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
     match made {
         Some(made) => {
             let text = if json { serde_json::to_string(&made)? } else { story(&made)? };
-            let mut out = std::io::stdout();
-            let shown = writeln!(out, "{text}").and_then(|()| out.flush());
+            let shown = match &output {
+                Some(file) => keep(file, &text),
+                None => show(&text),
+            };
             shown.context("the credentials could not be shown; `tenantry bootstrap --recover` makes new ones")?;
         }
         None if if_needed => {}
         None => bail!("this database was bootstrapped before; its credentials were shown then (lost? --recover makes new ones)"),
     }
     Ok(())
+}
+
+fn show(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
+/// A new file for its owner only, on disk when this returns.
+fn keep(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut kept = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
+    writeln!(kept, "{text}").and_then(|()| kept.sync_all())
+}
+
+/// Shows what `--output` kept, once.
+pub(crate) fn collect(file: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("there is nothing to collect at {}", file.display()))?;
+    show(text.trim_end())?;
+    std::fs::remove_file(file).with_context(|| format!("{} cannot be removed: do it yourself", file.display()))
 }
 
 /// The credentials, and the commands that try everything once. The README shows the same.

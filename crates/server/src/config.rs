@@ -11,18 +11,22 @@ use clap::Args;
 use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use ipnet::IpNet;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tenantry_accounts::{Choices, Database, Quotas};
 use tenantry_delivery::{Sms, Smtp, Ways};
 use tenantry_domain::{AccountId, PublicUrl, Secret, Text};
 
 /// Every setting there is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// Address of the API.
+    #[schemars(with = "String")]
     pub(crate) listen: SocketAddr,
     /// Address of the metrics.
+    #[schemars(with = "String")]
     pub(crate) metrics_listen: SocketAddr,
     /// Where the world reaches the API; `http://{listen}` if unset.
     public_url: Option<String>,
@@ -33,6 +37,7 @@ pub(crate) struct Config {
     /// A file that holds the database URL.
     database_url_file: Option<PathBuf>,
     /// Connections for reading (SQLite), or in all (PostgreSQL).
+    #[schemars(range(min = 1))]
     pub(crate) database_connections: u32,
     /// A file that holds the master key: base64 of 32 bytes.
     pub(crate) master_key_file: Option<PathBuf>,
@@ -51,10 +56,12 @@ pub(crate) struct Config {
     /// A file that holds it.
     metrics_token_file: Option<PathBuf>,
     /// How long access tokens live where an account says nothing, in seconds.
+    #[schemars(range(min = 60, max = 86_400))]
     pub(crate) token_lifetime: i64,
     /// Whether identity providers may stand on this very machine, over plain http. For development.
     federation_loopback: bool,
     /// How long a person's session lives at most, however often it is renewed, in seconds.
+    #[schemars(range(min = 600, max = 31_536_000))]
     pub(crate) session_lifetime: i64,
     /// The mail server, `smtp(s)://[USER:PASSWORD@]HOST[:PORT][?tls=required]`; mail goes to files if unset.
     smtp_url: Option<String>,
@@ -78,20 +85,25 @@ pub(crate) struct Config {
     installer_terms_version: String,
     /// How long after another process has acknowledged a write requests may still be judged by what stood there before, in
     /// milliseconds. 0: every request asks the database.
+    #[schemars(range(max = 60_000))]
     freshness_ms: u64,
     /// How often to look for what other processes have written, in milliseconds.
+    #[schemars(range(min = 10, max = 60_000))]
     poll_ms: u64,
     /// Whether other processes are also told at once, through PostgreSQL's NOTIFY.
     pub(crate) notify: bool,
     /// When an unused account leaves memory, in seconds.
+    #[schemars(range(min = 1))]
     pub(crate) account_idle: i64,
     /// How much memory accounts that are in use may take, in MiB, about; those that were not used for longest leave it.
+    #[schemars(range(min = 1))]
     account_memory_mib: u64,
     /// How long /readyz says no before the listener closes, in seconds.
     pub(crate) shutdown_delay: u64,
     /// How long open requests may take to end, in seconds.
     pub(crate) shutdown_timeout: u64,
     /// Networks of proxies whose X-Forwarded-For is believed.
+    #[schemars(with = "Vec<String>")]
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Origins that scripts may call from; empty: all.
     pub(crate) cors_origins: Vec<String>,
@@ -102,7 +114,7 @@ pub(crate) struct Config {
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.
@@ -344,6 +356,34 @@ impl Config {
         }
         Ok(toml::to_string(&shown)?)
     }
+}
+
+/// The JSON Schema of tenantry.toml: every setting with its type, meaning and default, for editors and the Helm chart.
+pub(crate) fn schema() -> Result<Value> {
+    let settings = schemars::generate::SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let mut schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
+    let defaults = serde_json::to_value(Config::default())?;
+    let whole = schema.as_object_mut().context("a schema of a struct is an object")?;
+    whole.insert("title".into(), "tenantry.toml".into());
+    whole.remove("required"); // there is a default for everything
+    let settings = whole.get_mut("properties").and_then(Value::as_object_mut).context("a struct has properties")?;
+    for (name, setting) in settings {
+        match &defaults[name] {
+            Value::Null => {}
+            default => setting["default"] = default.clone(),
+        }
+        // A setting is left out, not null.
+        if let Some(kinds) = setting["type"].as_array() {
+            setting["type"] = kinds[0].clone();
+        }
+        if let Some(meaning) = setting["description"].as_str() {
+            setting["description"] = meaning.replace('\n', " ").into();
+        }
+        if let Some(setting) = setting.as_object_mut() {
+            setting.retain(|word, value| word != "format" && !value.is_null());
+        }
+    }
+    Ok(schema)
 }
 
 /// Not `TENANTRY_CONFIG`, which says where to look; not `TENANTRY_CLIENT_SECRET`, which is for commands that ask a server; not what Kubernetes sets for a Service named `tenantry`; and nothing

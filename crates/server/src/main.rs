@@ -4,14 +4,17 @@ mod bootstrap;
 mod config;
 mod customers;
 mod logs;
+mod manual;
 mod metrics;
+mod ready;
 mod serve;
 mod vault;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand};
 use tenantry_accounts::{Lock, Schema};
 
@@ -19,7 +22,7 @@ use crate::config::{Config, Overrides};
 
 /// Multi-tenant accounts, tokens and exchange.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(name = "tenantry", version, about)]
 struct Cli {
     #[command(flatten)]
     from: ConfigFrom,
@@ -56,8 +59,29 @@ enum Command {
         #[arg(long)]
         recover: bool,
         /// Also make this person an administrator of both accounts, who chooses a password by a link that is shown once.
-        #[arg(long, value_name = "EMAIL", conflicts_with = "if_needed")]
+        #[arg(long, value_name = "EMAIL")]
         admin: Option<String>,
+        /// Write what is shown once to this new file, for its owner only, instead of printing it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Only print what an earlier --output wrote, and remove it.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["json", "if_needed", "recover", "admin", "output"])]
+        collect: Option<PathBuf>,
+    },
+    /// Ask a server whether it is ready: exit code 0 if it is, 1 if not. For probes where there is no curl.
+    Ready {
+        /// Where it is; this configuration's `listen` if left out.
+        url: Option<String>,
+    },
+    /// Print what completes commands in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual's pages, one a command.
+    Man {
+        /// Where to.
+        directory: PathBuf,
     },
     /// Print the OpenAPI document.
     Openapi,
@@ -118,6 +142,8 @@ enum ConfigCommand {
     Check,
     /// Print every setting that is in force; secrets as ***.
     Print,
+    /// Print the JSON Schema of tenantry.toml.
+    Schema,
 }
 
 fn main() -> ExitCode {
@@ -134,6 +160,19 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
+        // What needs no configuration works beside one that is not valid.
+        Command::Completions { shell } => {
+            return manual::completions(shell).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Man { directory } => return manual::pages(&directory).map(|()| ExitCode::SUCCESS),
+        Command::Config(ConfigCommand::Schema) => {
+            out(&format!("{:#}\n", config::schema()?))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Bootstrap { collect: Some(file), .. } => return bootstrap::collect(&file).map(|()| ExitCode::SUCCESS),
+        _ => {}
+    }
     let system = actix_rt::System::new();
     // Within it: what is tried of the settings, as a mail server's, may belong to it.
     let config = system.block_on(async { Config::load(cli.from.config, cli.from.overrides) })?;
@@ -141,22 +180,38 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve => system.block_on(serve::serve(config))?,
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,
-        Command::Bootstrap { json, if_needed, recover, admin } => {
-            let asked = bootstrap::Asked { json, if_needed, recover, admin };
+        Command::Bootstrap { json, if_needed, recover, admin, output, .. } => {
+            let asked = bootstrap::Asked { json, if_needed, recover, admin, output };
             system.block_on(bootstrap::bootstrap(config, asked))?;
         }
-        Command::Openapi => println!("{:#}", tenantry_api::document(&config.public_url()?.to_string())),
-        Command::Metrics => print!("{}", metrics::page()),
+        Command::Ready { url } => {
+            let url = url.unwrap_or_else(|| format!("http://{}", ready::reachable(config.listen)));
+            system.block_on(ready::ask(&url))?;
+        }
+        Command::Openapi => out(&format!("{:#}\n", tenantry_api::document(&config.public_url()?.to_string())))?,
+        Command::Metrics => out(&metrics::page())?,
         Command::Mail(Mail::Preview { template, language, html }) => {
             let letter = tenantry_delivery::preview(&template, &language);
             let letter = letter.ok_or_else(|| anyhow!("there is no message {template} in {language}"))?;
-            if html { print!("{}", letter.html) } else { println!("{:#}", letter.json()) }
+            out(&if html { letter.html } else { format!("{:#}\n", letter.json()) })?;
         }
         Command::Customers(Customers::Import(asked)) => return system.block_on(customers::import(asked)),
-        Command::Config(ConfigCommand::Check) => println!("the configuration is valid"),
-        Command::Config(ConfigCommand::Print) => print!("{}", config.shown()?),
+        Command::Config(ConfigCommand::Check) => out("the configuration is valid\n")?,
+        Command::Config(ConfigCommand::Print) => out(&config.shown()?)?,
+        Command::Completions { .. } | Command::Man { .. } | Command::Config(ConfigCommand::Schema) => {
+            unreachable!("answered above")
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Prints. Whoever stops reading, as `head` does, has enough.
+fn out(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot print"),
+        _ => Ok(()),
+    }
 }
 
 async fn migrate(config: &Config, command: &Migrate) -> Result<()> {
