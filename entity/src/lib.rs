@@ -30,3 +30,32 @@ pub mod tag;
 pub mod terms;
 pub mod token_event;
 pub mod token_pair;
+
+/// The name of every table, but for the list of migrations.
+pub const TABLES: [&str; 25] = [
+    "account",
+    "attempt",
+    "auth_user",
+    "challenge",
+    "client",
+    "client_grant",
+    "customer",
+    "customer_attribute",
+    "customer_tag",
+    "customer_token",
+    "event",
+    "installer",
+    "installer_terms",
+    "instance",
+    "lease",
+    "member",
+    "outbox",
+    "replay",
+    "role",
+    "session",
+    "signing_key",
+    "tag",
+    "terms",
+    "token_event",
+    "token_pair",
+];

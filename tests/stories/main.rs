@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails there")]
 
+mod backup;
 mod canaries;
 mod clients;
 mod clocks;

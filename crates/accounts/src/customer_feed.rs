@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use tenantry_domain::{CustomerId, EventId, Instant, Result};
+use tenantry_domain::{CustomerId, Error, EventId, Instant, Result};
 use uuid::Uuid;
 
 use crate::account::Account;
@@ -13,6 +13,8 @@ use crate::store;
 /// A place in the feed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FeedPlace {
+    /// How often the database had been put back: what was seen before is no place any more.
+    pub(crate) epoch: i64,
     /// The transaction; 0 where there is no need to tell them apart.
     pub(crate) tx: i64,
     /// The event.
@@ -31,14 +33,18 @@ impl FromStr for FeedPlace {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let place = text.split_once('.').and_then(|(tx, id)| Some(Self { tx: tx.parse().ok()?, id: id.parse().ok()? }));
-        place.ok_or_else(|| "is no place in this feed".to_owned())
+        let parts: Vec<&str> = text.split('.').collect();
+        let place = match parts[..] {
+            [epoch, tx, id] => epoch.parse().ok().zip(tx.parse().ok()).zip(id.parse().ok()),
+            _ => None,
+        };
+        place.map(|((epoch, tx), id)| Self { epoch, tx, id }).ok_or_else(|| "is no place in this feed".to_owned())
     }
 }
 
 impl fmt::Display for FeedPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.tx, self.id)
+        write!(f, "{}.{}.{}", self.epoch, self.tx, self.id)
     }
 }
 
@@ -64,13 +70,19 @@ pub struct CustomerMoved {
 }
 
 impl Account {
-    /// Changes of customers after a place, at most so many.
+    /// Changes of customers after a place, at most so many. A place of before the database was put back to an earlier state is
+    /// refused: whoever follows has to begin anew.
     pub async fn customer_feed(&self, after: Option<FeedPlace>, limit: u64) -> Result<Vec<CustomerMoved>> {
         let read = &self.platform().store.read;
+        let epoch = store::instance::epoch(read).await?;
+        if after.is_some_and(|after| after.epoch != epoch) {
+            return Err(Error::invalid("after", "is of before the database was put back to an earlier state: begin without it"));
+        }
         let mut moved = store::events::feed(read, self.id(), after, limit).await?;
         let customers: Vec<Uuid> = moved.iter().map(|moved| moved.customer).collect();
         let names = store::customers::all_names(read, self.id(), &customers).await?;
         for one in &mut moved {
+            one.place.epoch = epoch;
             one.customer_id = names.get(&one.customer).cloned();
         }
         Ok(moved)

@@ -98,6 +98,14 @@ pub(crate) struct Config {
     /// How much memory accounts that are in use may take, in MiB, about; those that were not used for longest leave it.
     #[schemars(range(min = 1))]
     account_memory_mib: u64,
+    /// Where backups are kept.
+    pub(crate) backup_dir: Option<PathBuf>,
+    /// How often this process makes one by itself, in seconds; 0: never.
+    #[schemars(range(min = 0, max = 31_536_000))]
+    pub(crate) backup_every: i64,
+    /// How many of them stay.
+    #[schemars(range(min = 1))]
+    pub(crate) backup_keep: usize,
     /// How long /readyz says no before the listener closes, in seconds.
     pub(crate) shutdown_delay: u64,
     /// How long open requests may take to end, in seconds.
@@ -160,6 +168,9 @@ impl Default for Config {
             notify: false,
             account_idle: 900,
             account_memory_mib: 1024,
+            backup_dir: None,
+            backup_every: 0,
+            backup_keep: 7,
             shutdown_delay: 0,
             shutdown_timeout: 30,
             trusted_proxies: Vec::new(),
@@ -232,6 +243,12 @@ impl Config {
         }
         if config.database_connections == 0 || config.account_idle < 1 || config.account_memory_mib == 0 {
             bail!("database_connections, account_idle and account_memory_mib must be at least 1");
+        }
+        if !(0..=31_536_000).contains(&config.backup_every) || config.backup_keep == 0 {
+            bail!("backup_every must be between 0 and 31536000 seconds, backup_keep at least 1");
+        }
+        if config.backup_every > 0 && config.backup_dir.is_none() {
+            bail!("backup_every needs a backup_dir");
         }
         Ok(config)
     }

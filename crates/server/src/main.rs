@@ -1,5 +1,6 @@
 //! The binary `tenantry`: configuration, wiring, subcommands. Every failure is one line on stderr and exit code 1.
 
+mod backup;
 mod bootstrap;
 mod config;
 mod customers;
@@ -83,6 +84,13 @@ enum Command {
         /// Where to.
         directory: PathBuf,
     },
+    /// Copy the whole database, while it is in use, into a new directory. The master key is not in it: keep a copy apart.
+    Backup {
+        /// Which directory; one in `backup_dir` with the time as its name if left out.
+        directory: Option<PathBuf>,
+    },
+    /// Put the database back to a backup. Nobody may serve it.
+    Restore(backup::Asked),
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/metrics.md: every metric there is.
@@ -184,6 +192,11 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let asked = bootstrap::Asked { json, if_needed, recover, admin, output };
             system.block_on(bootstrap::bootstrap(config, asked))?;
         }
+        Command::Backup { directory } => {
+            let made = system.block_on(backup::backup(&config, directory))?;
+            out(&format!("{}\n", made.display()))?;
+        }
+        Command::Restore(asked) => system.block_on(backup::restore(&config, asked))?,
         Command::Ready { url } => {
             let url = url.unwrap_or_else(|| format!("http://{}", ready::reachable(config.listen)));
             system.block_on(ready::ask(&url))?;

@@ -19,6 +19,7 @@ pub(crate) fn page() -> String {
     tenantry_accounts::Store::describe(&mut all);
     tenantry_api::describe_metrics(&mut all);
     tenantry_delivery::Delivery::describe(&mut all);
+    crate::backup::Schedule::new(None, &mut all);
     of_process(&mut all);
     format!("{INTRODUCTION}\n{}", all.markdown())
 }

@@ -12,6 +12,7 @@ use tenantry_delivery::Delivery;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
+use crate::backup::Schedule;
 use crate::config::Config;
 use crate::{metrics, vault};
 
@@ -64,6 +65,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         (None, Some(_)) => tracing::warn!(%directory, "mail goes to files: no mail server is set"),
     }
     let delivery = Delivery::new(registry.clone(), ways, &mut catalogue)?;
+    let backups = Schedule::new(config.backup_dir.clone(), &mut catalogue);
     metrics::of_process(&mut catalogue);
     let (prometheus, bearer) = (catalogue.registry().clone(), config.metrics_token()?);
 
@@ -91,6 +93,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     actix_rt::spawn(prune(registry.clone()));
     actix_rt::spawn(empty_logs(registry.clone()));
     actix_rt::spawn(delivery.run());
+    actix_rt::spawn(backups.run(config.clone()));
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 

@@ -50,6 +50,12 @@ impl TestDatabase {
         rows.iter().map(|row| row.try_get_by_index(0).expect("text")).collect()
     }
 
+    /// Runs a statement.
+    pub async fn run(&self, sql: &str) {
+        let db = Database::connect(&self.url).await.expect("the test's database");
+        db.execute_unprepared(sql).await.expect("an answer");
+    }
+
     /// All rows of whatever has an `account_id`, where that is `account`; by table. To see that nothing has changed.
     pub async fn rows_of(&self, account: &str) -> Vec<(String, String)> {
         let tables = if Self::is_postgres() {

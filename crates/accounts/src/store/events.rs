@@ -181,7 +181,7 @@ pub(crate) async fn feed(
     let mut query = Events::find().filter(Column::AccountId.eq(account.as_str())).filter(Expr::cust(OF_CUSTOMERS));
     if db.get_database_backend() == DatabaseBackend::Postgres {
         query = query.filter(Expr::cust(SETTLED)).order_by_asc(Column::Tx);
-        if let Some(FeedPlace { tx, id }) = after {
+        if let Some(FeedPlace { tx, id, .. }) = after {
             let same = Condition::all().add(Column::Tx.eq(tx)).add(Column::Id.gt(id.0));
             query = query.filter(Column::Tx.gte(tx)).filter(Condition::any().add(Column::Tx.gt(tx)).add(same));
         }
@@ -203,7 +203,7 @@ fn moved(row: Model) -> Result<Option<CustomerMoved>> {
     let after = content.after.unwrap_or_default();
     let fields = after["fields"].as_array().into_iter().flatten().filter_map(|field| field.as_str().map(str::to_owned));
     Ok(Some(CustomerMoved {
-        place: FeedPlace { tx: row.tx.unwrap_or_default(), id: EventId(row.id) },
+        place: FeedPlace { epoch: 0, tx: row.tx.unwrap_or_default(), id: EventId(row.id) },
         kind: row.kind,
         at: Instant::from_micros(row.at),
         subject: row.subject,

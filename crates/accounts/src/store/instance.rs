@@ -11,6 +11,11 @@ pub(crate) async fn master_key(db: &impl ConnectionTrait) -> Result<Option<Strin
     Ok(Entity::find_by_id(1).one(db).await.map_err(storage)?.map(|row| row.master_key_id))
 }
 
+/// How often this installation was put back to an earlier state.
+pub(crate) async fn epoch(db: &impl ConnectionTrait) -> Result<i64> {
+    Ok(Entity::find_by_id(1).one(db).await.map_err(storage)?.map_or(0, |row| row.store_epoch))
+}
+
 /// Notes the master key at the first start.
 pub(crate) async fn insert(db: &impl ConnectionTrait, now: Instant, master_key_id: String) -> Result<()> {
     let (created_at, master_key_id) = (Set(now.micros()), Set(master_key_id));

@@ -20,6 +20,7 @@ use crate::measures::Measures;
 
 pub(crate) mod accounts;
 pub(crate) mod attempts;
+mod backup;
 pub(crate) mod challenges;
 pub(crate) mod clients;
 pub(crate) mod customer_marks;
@@ -47,6 +48,7 @@ mod tx;
 pub(crate) mod users;
 mod wal;
 
+pub use backup::{ASIDE, Aside, Contents};
 pub(crate) use journal::{Entry, Journal};
 pub(crate) use pool::Pool;
 pub use schema::{Lock, Schema};

@@ -41,15 +41,19 @@ impl Schema {
     }
 
     async fn read(db: &impl ConnectionTrait) -> Result<Self, String> {
+        applied(db).await.map(Self::with).map_err(failed)
+    }
+
+    /// How a database with these steps stands to this binary.
+    pub fn with(applied: Vec<String>) -> Self {
         let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
-        let applied = applied(db).await?;
         let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
         let unknown = applied.iter().filter(|step| !known.contains(step)).cloned().collect();
-        Ok(Self { applied, pending, unknown })
+        Self { applied, pending, unknown }
     }
 
     /// Refuses, in one line, to change a database that is newer than this binary.
-    fn check_not_newer(&self) -> Result<(), String> {
+    pub fn check_not_newer(&self) -> Result<(), String> {
         match self.unknown.last() {
             Some(step) => Err(format!("the database is newer than this program (it has {step}): use the program that made it")),
             None => Ok(()),
@@ -89,23 +93,23 @@ impl Schema {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
-fn failed(error: DbErr) -> String {
+pub(super) fn failed(error: DbErr) -> String {
     format!("the database refused: {error}")
 }
 
 /// The steps that the database has, in order; none where nothing was ever migrated.
-async fn applied(db: &impl ConnectionTrait) -> Result<Vec<String>, String> {
+pub(super) async fn applied(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
     let known = if db.get_database_backend() == DatabaseBackend::Sqlite {
         "SELECT 1 FROM sqlite_master WHERE name = 'seaql_migrations'"
     } else {
         "SELECT 1 FROM pg_class WHERE oid = to_regclass('seaql_migrations')"
     };
-    if db.query_one_raw(Statement::from_string(db.get_database_backend(), known)).await.map_err(failed)?.is_none() {
+    if db.query_one_raw(Statement::from_string(db.get_database_backend(), known)).await?.is_none() {
         return Ok(Vec::new());
     }
     let query = Statement::from_string(db.get_database_backend(), "SELECT version FROM seaql_migrations ORDER BY version");
-    let rows = db.query_all_raw(query).await.map_err(failed)?;
-    rows.iter().map(|row| row.try_get_by_index(0).map_err(failed)).collect()
+    let rows = db.query_all_raw(query).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// Refuses a database that is not this binary's.

@@ -9,6 +9,21 @@ use super::World;
 const NAMED: [&str; 4] = ["account", "instance", "lease", "seaql_migrations"];
 
 #[actix_rt::test]
+async fn the_list_of_tables_has_every_table() {
+    let world = World::new().await;
+    let db = &world.registry.platform().store.read;
+    let query = if TestDatabase::is_postgres() {
+        "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    } else {
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY 1"
+    };
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), query)).await.unwrap();
+    let mut names: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    names.retain(|name| name != "seaql_migrations");
+    assert_eq!(names, tenantry_entity::TABLES);
+}
+
+#[actix_rt::test]
 async fn the_account_leads_every_key_unique_index_and_foreign_key() {
     let world = World::new().await;
     let db = &world.registry.platform().store.read;
