@@ -48,6 +48,7 @@ mod terms;
 mod token_exchange;
 mod tokens;
 mod totp;
+mod transfer;
 mod ui;
 mod usage;
 mod users;

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::draft::Draft;
 use crate::outbox::{Letter, Template};
 use crate::store;
+use crate::vault::Vault;
 
 /// How many members an account may have.
 const MAX_MEMBERS: usize = 2000;
@@ -69,21 +70,13 @@ impl Account {
 
     async fn make_member(&self, by: Caller, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
         let (account, now) = (self.clone(), self.now());
-        // Its id tells nobody whether, or since when, it was known.
-        let id = self.platform().vault.alias(AccountId::console(), "account user", input.email.key());
-        let person = new_person(AuthUserId(id), Stamp::new(now, by.subject()), &input.email)?;
+        let person = new_person(&self.platform().vault, Stamp::new(now, by.subject()), &input.email)?;
         let member = self.write(&by, async move |draft| {
             may_give(draft, &input.rights)?;
             if draft.directory.members.len() >= MAX_MEMBERS {
                 return Err(Error::LimitReached { noun: "account users", max: MAX_MEMBERS });
             }
-            let known = store::users::find(draft.tx, AccountId::console(), Realm::Console, &person.username).await?;
-            let person = if let Some(known) = known {
-                known
-            } else {
-                store::users::insert(draft.tx, AccountId::console(), &person).await?;
-                person
-            };
+            let person = known_or(draft, person).await?;
             if draft.directory.members.contains_key(&person.id) {
                 return Err(Error::Duplicate("email"));
             }
@@ -181,8 +174,19 @@ fn may_take(draft: &Draft<'_>, id: AuthUserId) -> Result<()> {
     draft.may_delegate(&draft.directory.scopes_of(member))
 }
 
-/// Somebody who has no password yet.
-fn new_person(id: AuthUserId, stamp: Stamp, email: &Email) -> Result<AuthUser> {
+/// Who has this address already, or else this new person, from now on.
+pub(crate) async fn known_or(draft: &Draft<'_>, person: AuthUser) -> Result<AuthUser> {
+    let known = store::users::find(draft.tx, AccountId::console(), Realm::Console, &person.username).await?;
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    store::users::insert(draft.tx, AccountId::console(), &person).await?;
+    Ok(person)
+}
+
+/// Somebody who has no password yet. Its id tells nobody whether, or since when, it was known.
+pub(crate) fn new_person(vault: &Vault, stamp: Stamp, email: &Email) -> Result<AuthUser> {
+    let id = AuthUserId(vault.alias(AccountId::console(), "account user", email.key()));
     let username: Username = email.key().parse().map_err(|fault: String| Error::invalid("email", fault))?;
     Ok(AuthUser {
         id,

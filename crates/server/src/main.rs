@@ -1,5 +1,6 @@
 //! The binary `tenantry`: configuration, wiring, subcommands. Every failure is one line on stderr and exit code 1.
 
+mod account;
 mod backup;
 mod bootstrap;
 mod config;
@@ -91,6 +92,9 @@ enum Command {
     },
     /// Put the database back to a backup. Nobody may serve it.
     Restore(backup::Asked),
+    /// One account as one encrypted file.
+    #[command(subcommand)]
+    Account(account::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/metrics.md: every metric there is.
@@ -197,6 +201,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             out(&format!("{}\n", made.display()))?;
         }
         Command::Restore(asked) => system.block_on(backup::restore(&config, asked))?,
+        Command::Account(command) => system.block_on(account::run(&config, command))?,
         Command::Ready { url } => {
             let url = url.unwrap_or_else(|| format!("http://{}", ready::reachable(config.listen)));
             system.block_on(ready::ask(&url))?;

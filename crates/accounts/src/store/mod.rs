@@ -43,6 +43,7 @@ pub(crate) mod sessions;
 pub(crate) mod tags;
 pub(crate) mod terms;
 pub(crate) mod tokens;
+pub(crate) mod transfer;
 mod turns;
 mod tx;
 pub(crate) mod users;
