@@ -14,7 +14,7 @@ use tenantry_tests::{AppClient, PASSWORD, SHOP, Tenant, TestApp};
 pub(crate) struct MailServer {
     process: Child,
     messages: Lines<BufReader<ChildStdout>>,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl MailServer {

@@ -15,6 +15,7 @@ mod customer_tokens;
 mod customers;
 mod customers_settings;
 mod delivery;
+mod doctor;
 mod erasure;
 mod exchange;
 mod federation;

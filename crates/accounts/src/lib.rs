@@ -113,7 +113,7 @@ pub use roles::RoleFilter;
 pub use sessions::Login;
 pub use source::Source;
 pub use store::tokens::{PairFilter, TokenFilter};
-pub use store::{ASIDE, Aside, Contents, Database, Lock, Schema, Store};
+pub use store::{ASIDE, Aside, Contents, Database, Health, Lock, Schema, Store};
 pub use tenantry_entity::TABLES;
 pub use tokens::{AccessToken, Claims, ClientSecret, TokenUse};
 pub use totp::{Shown, TotpSetup};

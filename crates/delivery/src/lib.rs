@@ -45,6 +45,22 @@ impl Ways {
         self.sms.clone().map(sms::Gateway::new).transpose()?;
         Ok(())
     }
+
+    /// Asks the mail server whether it lets us in, if there is one. Nothing is sent.
+    pub async fn try_mail(&self) -> Option<Result<(), Failure>> {
+        Some(match mail::Server::new(self.smtp.as_ref()?) {
+            Ok(server) => server.try_out().await,
+            Err(failure) => Err(failure),
+        })
+    }
+
+    /// The same of the SMS gateway.
+    pub async fn try_sms(&self) -> Option<Result<(), Failure>> {
+        Some(match sms::Gateway::new(self.sms.clone()?) {
+            Ok(gateway) => gateway.try_out().await,
+            Err(failure) => Err(failure),
+        })
+    }
 }
 
 /// A mail server.

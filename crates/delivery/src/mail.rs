@@ -27,6 +27,15 @@ impl Server {
         Ok(Self { transport: transport.timeout(Some(PATIENCE)).build(), from })
     }
 
+    /// Whether the server is there and lets us in.
+    pub(crate) async fn try_out(&self) -> Result<(), Failure> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failure::Mail("closes the connection".to_owned(), Again::Later)),
+            Err(error) => Err(Failure::Mail(told(&error), again(&error))),
+        }
+    }
+
     pub(crate) async fn send(&self, letter: &Letter, id: MessageId) -> Result<(), Failure> {
         let to = letter.to.parse().map_err(|_| Failure::Letter("the address is none".to_owned()))?;
         let domain = self.from.email.domain();

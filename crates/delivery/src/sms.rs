@@ -30,6 +30,25 @@ impl Gateway {
         Ok(Self { http, url, sms })
     }
 
+    /// Whether it is there and knows the account.
+    pub(crate) async fn try_out(&self) -> Result<(), Failure> {
+        let mut url = self.url.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop().pop().push(&format!("{}.json", self.sms.account));
+        }
+        let request = self.http.get(url).basic_auth(&self.sms.account, Some(self.sms.token.reveal()));
+        let failed = |error: reqwest::Error| if error.is_timeout() { "did not answer in time" } else { "cannot be reached" };
+        let answer = request.send().await.map_err(|error| Failure::Sms(failed(error).to_owned(), Again::Later))?;
+        match answer.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(Failure::Sms("does not take sms_account and sms_token".to_owned(), Again::Never))
+            }
+            status if status.is_server_error() => Err(Failure::Sms(format!("answered {}", status.as_u16()), Again::Later)),
+            // Others that speak the same may not have this page.
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) async fn send(&self, letter: &Letter) -> Result<(), Failure> {
         let form = [("To", letter.to.as_str()), ("From", self.sms.from.as_str()), ("Body", letter.text.as_str())];
         let request = self.http.post(self.url.clone()).basic_auth(&self.sms.account, Some(self.sms.token.reveal())).form(&form);

@@ -5,6 +5,7 @@ mod backup;
 mod bootstrap;
 mod config;
 mod customers;
+mod doctor;
 mod logs;
 mod manual;
 mod metrics;
@@ -92,6 +93,12 @@ enum Command {
     },
     /// Put the database back to a backup. Nobody may serve it.
     Restore(backup::Asked),
+    /// Look at everything that has to be right, and say what to do where it is not. Exit code 1 if something has to be mended.
+    Doctor {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
     /// One account as one encrypted file.
     #[command(subcommand)]
     Account(account::Command),
@@ -201,6 +208,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             out(&format!("{}\n", made.display()))?;
         }
         Command::Restore(asked) => system.block_on(backup::restore(&config, asked))?,
+        Command::Doctor { json } => system.block_on(doctor::doctor(&config, json))?,
         Command::Account(command) => system.block_on(account::run(&config, command))?,
         Command::Ready { url } => {
             let url = url.unwrap_or_else(|| format!("http://{}", ready::reachable(config.listen)));

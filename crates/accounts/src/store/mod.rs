@@ -27,6 +27,7 @@ pub(crate) mod customer_marks;
 pub(crate) mod customers;
 pub(crate) mod events;
 pub(crate) mod grants;
+mod health;
 pub(crate) mod installers;
 pub(crate) mod instance;
 mod journal;
@@ -50,6 +51,7 @@ pub(crate) mod users;
 mod wal;
 
 pub use backup::{ASIDE, Aside, Contents};
+pub use health::Health;
 pub(crate) use journal::{Entry, Journal};
 pub(crate) use pool::Pool;
 pub use schema::{Lock, Schema};

@@ -18,8 +18,9 @@ use tenantry_accounts::{Database, Source};
 use crate::config::Config;
 use manifest::Manifest;
 
+pub(crate) use postgres::pg_dump_version;
 pub(crate) use restore::{Asked, restore};
-pub(crate) use schedule::Schedule;
+pub(crate) use schedule::{Schedule, last};
 
 /// How often the bar moves.
 const TICK: Duration = Duration::from_millis(200);

@@ -76,6 +76,13 @@ fn name(url: &Url) -> String {
     named.or_else(|| Some(path).filter(|path| !path.is_empty())).unwrap_or_else(|| url.username().to_owned())
 }
 
+/// The major version of `pg_dump`, if there is one.
+pub(crate) fn pg_dump_version() -> Option<u32> {
+    let said = std::process::Command::new(find("pg_dump")).arg("--version").output().ok()?;
+    let said = String::from_utf8(said.stdout).ok()?;
+    said.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
+}
+
 /// The newest that Debian has, or whatever the shell would find.
 fn find(name: &str) -> PathBuf {
     let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();

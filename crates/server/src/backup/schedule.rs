@@ -48,7 +48,7 @@ impl Schedule {
     pub(crate) async fn run(self, config: Config) {
         let Some(directory) = self.directory.clone().filter(|_| config.backup_every > 0) else { return };
         loop {
-            let last = complete(&directory).last().map(|(at, _)| *at);
+            let last = last(&directory);
             self.last.set(last.map_or(0, |at| at.micros() / 1_000_000));
             let now = Source::system().now();
             let left = last.map_or(0, |last| (last.plus(config.backup_every).micros() - now.micros()) / 1_000_000);
@@ -74,6 +74,11 @@ impl Schedule {
         tokio::task::spawn_blocking(remove).await??;
         Ok(made)
     }
+}
+
+/// When the last backup of a directory was begun that is complete.
+pub(crate) fn last(directory: &Path) -> Option<Instant> {
+    complete(directory).last().map(|(at, _)| *at)
 }
 
 /// Backups of a directory that are complete, the oldest first, and when each was begun.
