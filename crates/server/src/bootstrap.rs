@@ -37,12 +37,6 @@ struct Shown {
 /// Brings the schema up and makes the operator's accounts. Exit code 1 if that was done before.
 pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
     let Asked { json, if_needed, recover, admin, output } = asked;
-    if let Some(file) = output.as_ref().filter(|file| file.exists()) {
-        if if_needed {
-            return Ok(()); // waits to be collected
-        }
-        bail!("{} is there already: take it away, or --collect it", file.display());
-    }
     let admin = admin.map(|email| email.parse::<Email>()).transpose().map_err(|fault| anyhow!("--admin {fault}"))?;
     let (database, public) = (config.database()?, config.public_url()?);
     config.make_data_dir()?;
@@ -55,7 +49,11 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
         let store =
             database.open(config.database_connections, true, &mut Catalogue::default()).await.map_err(|error| anyhow!(error))?;
         // A database that was used before has its key already: a new one would only hide that the old one is missing.
-        let vault = vault::open(&config, &source, store.is_new().await?)?;
+        let new = store.is_new().await?;
+        if let Some(file) = output.as_ref().filter(|file| file.exists() && (new || !if_needed)) {
+            bail!("{} is there already: take it away, or --collect it", file.display());
+        }
+        let vault = vault::open(&config, &source, new)?;
         let platform = Platform::new(store, source, vault, public, config.choices()?);
         vault::fits(&platform).await?;
         let made = platform.bootstrap().await?;
