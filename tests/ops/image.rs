@@ -87,8 +87,8 @@ fn the_image_serves_without_root_and_without_a_shell() {
 fn wait_for<T>(log: &Path, find: impl Fn(&Value) -> Option<T>) -> T {
     for _ in 0..600 {
         let text = std::fs::read_to_string(log).unwrap();
-        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
-        if let Some(found) = lines.filter_map(|line| find(&line)).next() {
+        let mut lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        if let Some(found) = lines.find_map(|line| find(&line)) {
             return found;
         }
         std::thread::sleep(std::time::Duration::from_millis(50));

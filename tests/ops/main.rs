@@ -5,6 +5,7 @@
 mod chart;
 mod image;
 mod monitoring;
+mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
