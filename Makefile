@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test check console screenshots isolation soak bench bench-hot fmt docs
+.PHONY: run test test-ops check console screenshots isolation soak bench bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -26,6 +26,10 @@ console:
 screenshots: console
 	cargo build --locked --workspace --all-targets
 	npm --prefix admin-ui run screenshots
+
+# What an operator gets: chart, image, unit, rules, dashboard, documents.
+test-ops:
+	scripts/test --test ops
 
 # Every operation with every credential that is not meant for it: prints the cells.
 isolation:

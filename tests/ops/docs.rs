@@ -1,0 +1,155 @@
+//! The documents: links lead somewhere, and what is to be typed works.
+
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+use std::path::{Component, Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{root, said};
+
+/// Every document for people, by its path from the root.
+fn documents() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    let mut wait = vec![PathBuf::new()];
+    while let Some(directory) = wait.pop() {
+        for entry in std::fs::read_dir(root().join(&directory)).unwrap().flatten() {
+            let path = directory.join(entry.file_name());
+            let name = entry.file_name().into_string().unwrap();
+            let skipped =
+                ["target", "node_modules", "data", "dist", "screenshots"].contains(&name.as_str()) || name.starts_with('.');
+            if entry.file_type().unwrap().is_dir() {
+                wait.extend((!skipped).then_some(path));
+            } else if path.extension().is_some_and(|end| end == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 30, "{found:?}");
+    found
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap()
+}
+
+/// Fenced blocks: their language and what they hold.
+fn blocks(text: &str) -> Vec<(String, String)> {
+    let (mut blocks, mut open): (Vec<(String, String)>, bool) = (Vec::new(), false);
+    for line in text.lines() {
+        match (line.strip_prefix("```"), open) {
+            (Some(language), false) => {
+                blocks.push((language.trim().to_owned(), String::new()));
+                open = true;
+            }
+            (Some(_), true) => open = false,
+            (None, true) => blocks.last_mut().unwrap().1.extend([line, "\n"]),
+            (None, false) => {}
+        }
+    }
+    blocks
+}
+
+/// Names that a heading can be linked by.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let anchor = |heading: &str| {
+        let kept =
+            heading.to_lowercase().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>();
+        kept.replace(' ', "-")
+    };
+    headings.map(anchor).collect()
+}
+
+/// Targets of links and pictures, outside code.
+fn links(text: &str) -> Vec<String> {
+    let mut open = false;
+    let prose = text.lines().filter(|line| {
+        let fence = line.starts_with("```");
+        open ^= fence;
+        !fence && !open
+    });
+    let prose: Vec<&str> = prose.flat_map(|line| line.split('`').step_by(2)).collect();
+    prose.join("\u{0}").split("](").skip(1).filter_map(|rest| rest.split_once(')').map(|(link, _)| link.to_owned())).collect()
+}
+
+/// `a/../b` as `b`.
+fn flat(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(flat.pop()),
+            part => flat.push(part),
+        }
+    }
+    flat
+}
+
+#[test]
+fn every_link_leads_to_a_file_and_to_a_heading_of_it() {
+    let mut looked_at = 0;
+    for document in documents() {
+        for link in links(&text(&document)).into_iter().filter(|link| !link.contains("://") && !link.starts_with("mailto:")) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { document.clone() } else { flat(&document.parent().unwrap().join(file)) };
+            assert!(root().join(&target).exists(), "{}: {link}", document.display());
+            assert!(heading.is_empty() || anchors(&text(&target)).contains(heading), "{}: {link}", document.display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at > 60, "{looked_at}");
+}
+
+#[test]
+fn every_snippet_of_settings_or_json_can_be_read() {
+    for document in documents() {
+        for (language, block) in blocks(&text(&document)) {
+            let name = document.display();
+            match language.as_str() {
+                "json" => assert!(serde_json::from_str::<Value>(&block).is_ok(), "{name}: {block}"),
+                "yaml" => assert!(serde_saphyr::from_str::<Value>(&block).is_ok(), "{name}: {block}"),
+                "sh" | "sh run" => {
+                    let done = Command::new("bash").args(["-n", "-c", &block]).output().unwrap();
+                    assert!(done.status.success(), "{name}: {}: {block}", said(&done));
+                }
+                "" | "text" | "rust" | "http" | "mermaid" | "toml" => {}
+                other => panic!("{name}: a block of {other}"),
+            }
+        }
+    }
+}
+
+/// docs/operating.md as a new operator types it, in one shell, but for the port.
+#[test]
+fn the_operators_first_day_goes_as_it_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let lines: Vec<String> = blocks(&text(Path::new("docs/operating.md")))
+        .into_iter()
+        .filter(|(language, _)| language == "sh run")
+        .map(|(_, block)| block)
+        .collect();
+    assert!(lines.len() >= 7);
+    let here = format!("127.0.0.1:{}", port());
+    let script = format!(
+        "set -eumx\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{}",
+        lines.concat().replace("127.0.0.1:8080", &here)
+    );
+    let program = tenantry_tests::binary();
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", program.parent().unwrap().display());
+    let mut typed = Command::new("timeout");
+    typed.args(["--kill-after=5", "120", "bash", "-c", &script]).env_clear().env("PATH", path).current_dir(&directory);
+    typed.env("TENANTRY_LISTEN", &here).env("TENANTRY_METRICS_LISTEN", format!("127.0.0.1:{}", port()));
+    let done = typed.output().unwrap();
+    let log = std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+    assert!(done.status.success(), "{}\n{log}", said(&done));
+    let told = said(&done);
+    assert!(
+        told.contains("the configuration is valid") && told.contains("is whole") && told.contains("restored the backup"),
+        "{told}"
+    );
+    let left = std::fs::read_dir(directory.path().join("data")).unwrap().flatten();
+    assert_eq!(left.filter(|entry| entry.file_name().to_string_lossy().contains("replaced")).count(), 1);
+}
