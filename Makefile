@@ -29,7 +29,7 @@ screenshots: console
 
 # What an operator gets: chart, image, unit, rules, dashboard, documents.
 test-ops:
-	scripts/test --test ops
+	scripts/test --ops
 
 # Every operation with every credential that is not meant for it: prints the cells.
 isolation:
