@@ -30,10 +30,9 @@ LABEL org.opencontainers.image.title="Tenantry" \
       org.opencontainers.image.version="0.1.0"
 COPY --from=program /rootfs /
 USER 65532:65532
+# Its settings listen everywhere; the environment says more, or a file in the place of this one.
 ENV PATH=/usr/bin \
-    TENANTRY_LISTEN=0.0.0.0:8080 \
-    TENANTRY_METRICS_LISTEN=0.0.0.0:9090 \
-    TENANTRY_DATA_DIR=/var/lib/tenantry
+    TENANTRY_CONFIG=/etc/tenantry/tenantry.toml
 EXPOSE 8080 9090
 VOLUME /var/lib/tenantry
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["/usr/bin/tenantry", "ready"]

@@ -144,6 +144,7 @@ fn a_wrong_value_is_refused_and_its_path_named() {
         ("config.trusted_proxies=10.0.0.0/8", "/config/trusted_proxies"),
         ("config.database_url=postgres://a", "secrets.databaseUrl"),
         ("config.smtp_url=smtp://a:b@c", "secrets.smtpUrl"),
+        ("config.listen=0.0.0.0:80", "config.listen is set by the chart"),
         ("secrets.masterKey.key=", "/secrets/masterKey/key"),
         ("secrets.masterKy.value=a", "masterKy"),
         ("service.port=70000", "/service/port"),

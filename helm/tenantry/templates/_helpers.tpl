@@ -63,6 +63,9 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+
 {{- end -}}
 {{- end -}}
 {{- range $key, $_ := .Values.config -}}
+{{- if has $key (list "listen" "metrics_listen" "data_dir") -}}
+{{- fail (printf "config.%s is set by the chart: its probes, ports and volumes rest on it" $key) -}}
+{{- end -}}
 {{- $secret := camelcase (trimSuffix "_file" $key) | untitle -}}
 {{- if hasKey $.Values.secrets $secret -}}
 {{- fail (printf "config.%s belongs to secrets.%s" $key $secret) -}}
