@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tenantry_tests::{Program, TestDatabase, bootstrap, http, program, stderr};
 
-use crate::backup::{alike, answers, ask};
+use crate::backup::{alike, answers, ask, refused};
 use crate::processes::token;
 
 const PARTNER: &str = "T11200000";
@@ -137,14 +137,6 @@ impl Site {
 
 fn audience(account: &str) -> String {
     format!("https://id.example.com/v1/accounts/{account}")
-}
-
-#[track_caller]
-fn refused(output: &Output, reason: &str) {
-    let told = stderr(output);
-    // Behind it may be what the pool of connections says at the end.
-    let said = told.lines().any(|line| line.starts_with("tenantry: ") && line.contains(reason));
-    assert!(!output.status.success() && said, "{told}");
 }
 
 #[actix_web::test]

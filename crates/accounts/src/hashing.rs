@@ -81,7 +81,9 @@ impl Line {
     }
 }
 
-type Work = Box<dyn FnOnce(&mut Memory) + Send>;
+/// Does the work; what it returns tells whoever asked.
+type Work = Box<dyn FnOnce(&mut Memory) -> Reply + Send>;
+type Reply = Box<dyn FnOnce()>;
 
 struct Job {
     since: Instant,
@@ -139,11 +141,13 @@ impl Hashes {
         let reply = Arc::new(Mutex::new(Some(reply)));
         let watched = reply.clone();
         let unwanted = move || lock(&watched).as_ref().is_none_or(oneshot::Sender::is_closed);
-        let run = move |memory: &mut Memory| {
+        let run = move |memory: &mut Memory| -> Reply {
             let done = op(memory);
-            if let Some(reply) = lock(&reply).take() {
-                drop(reply.send(done));
-            }
+            Box::new(move || {
+                if let Some(reply) = lock(&reply).take() {
+                    drop(reply.send(done));
+                }
+            })
         };
         self.shared.put(Job { since: Instant::now(), place, run: Box::new(run), unwanted: Box::new(unwanted) });
         outcome.await.map_err(|_| Error::Unavailable)
@@ -199,11 +203,15 @@ impl Shared {
                 let begun = Instant::now();
                 // A panic is one caller's trouble: its reply is dropped, which it sees.
                 let run = std::panic::AssertUnwindSafe(|| (job.run)(&mut memory));
-                drop(std::panic::catch_unwind(run));
+                let reply = std::panic::catch_unwind(run);
                 let took = begun.elapsed();
                 self.measures.hashes.observe(took.as_secs_f64());
                 if let Some(meter) = meter {
                     meter.hashed(took);
+                }
+                // Whoever is told finds it counted.
+                if let Ok(reply) = reply {
+                    reply();
                 }
                 if memory.len() > MEMORY as usize {
                     // A hash from elsewhere wanted more than ours do.
