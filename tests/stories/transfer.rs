@@ -319,6 +319,7 @@ async fn a_file_with_anything_wrong_makes_no_account() {
     refused(&with(&|lines| drop(lines.pop())), "ends before its end");
     refused(&with(&|lines| drop(lines.remove(at(lines, "role")))), "is not whole: it has 0 of 1 rows of role");
     refused(&with(&|lines| drop(lines.remove(1))), "does not begin with its account");
+    refused(&with(&|lines| lines[1]["rows"][1] = json!([])), "does not begin with its account");
     refused(
         &with(&|lines| {
             let at = at(lines, "role");

@@ -132,7 +132,9 @@ impl Account {
             let event = draft.event("account.imported", id).after(json!({"from": header.account, "taken_at": header.taken_at}));
             let told: Arc<Told> = Told::new(&event).into();
             let link = Link::new(&import.head, import.version + 1, platform.source.bytes(), &told.content);
-            draft.tx.append(store::events::row(id, EventId(draft.new_id()), told, Some(link)));
+            // The chain is read by id, whatever the clocks did.
+            let event_id = EventId(draft.new_id().max(Uuid::from_u128(import.last.as_u128().saturating_add(1))));
+            draft.tx.append(store::events::row(id, event_id, told, Some(link)));
             draft.record(event);
             Ok(id)
         })
@@ -149,6 +151,7 @@ struct Import<'v> {
     same: bool,
     /// The last event of configuration, and its hash.
     version: i64,
+    last: Uuid,
     head: [u8; 32],
     counts: BTreeMap<String, u64>,
 }
@@ -156,7 +159,7 @@ struct Import<'v> {
 impl<'v> Import<'v> {
     fn new(vault: &'v Vault, id: AccountId, header: &Header) -> Self {
         let same = header.account == id && header.master_key == vault.key_id();
-        Self { vault, id, was: header.account, same, version: 0, head: [0; 32], counts: BTreeMap::new() }
+        Self { vault, id, was: header.account, same, version: 0, last: Uuid::nil(), head: [0; 32], counts: BTreeMap::new() }
     }
 
     /// Whether it is the account that it was, and not a copy.
@@ -166,7 +169,7 @@ impl<'v> Import<'v> {
 
     async fn rows(&mut self, draft: &Draft<'_>, table: &str, mut rows: Vec<Row>) -> Result<()> {
         *self.counts.entry(table.to_owned()).or_default() += rows.len() as u64;
-        if table != "account" && !self.counts.contains_key("account") {
+        if table != "account" && self.counts.get("account") != Some(&1) {
             return Err(Error::invalid("file", "does not begin with its account"));
         }
         // A copy has a log and keys of its own.
@@ -225,7 +228,11 @@ impl<'v> Import<'v> {
         if Link::hash(&self.head, seq, &content) != hash {
             return Err(broken());
         }
-        self.head = hash;
+        let id = value(row, "id").as_str().and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(broken)?;
+        if id <= self.last {
+            return Err(broken());
+        }
+        (self.last, self.head) = (id, hash);
         Ok(())
     }
 
@@ -238,7 +245,7 @@ impl<'v> Import<'v> {
                 return Err(Error::invalid("file", format!("is not whole: it has {found} of {said} rows of {table}")));
             }
         }
-        if self.counts.contains_key("account") { Ok(()) } else { Err(Error::invalid("file", "has no account")) }
+        if self.counts.get("account") == Some(&1) { Ok(()) } else { Err(Error::invalid("file", "has no account")) }
     }
 }
 

@@ -78,7 +78,6 @@ impl Manifest {
         if ![SQLITE, POSTGRES].contains(&&manifest.file[..]) {
             bail!(is_none());
         }
-        Schema::with(manifest.steps.clone()).check_not_newer().map_err(|error| anyhow!(error))?;
         Ok(manifest)
     }
 
@@ -95,8 +94,9 @@ impl Manifest {
         Ok(file)
     }
 
-    /// Refuses a backup of another kind of database than is configured.
+    /// Refuses a backup of a later schema, or of another kind of database than is configured.
     pub(super) fn suits(&self, database: &Database) -> Result<()> {
+        Schema::with(self.steps.clone()).check_not_newer().map_err(|error| anyhow!(error))?;
         match (database, &self.file[..]) {
             (Database::Sqlite(_), SQLITE) | (Database::Postgres(_), POSTGRES) => Ok(()),
             (Database::Sqlite(_), _) => bail!("the backup is of PostgreSQL, and database_url is SQLite"),

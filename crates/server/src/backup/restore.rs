@@ -64,6 +64,10 @@ pub(crate) async fn restore(config: &Config, asked: Asked) -> Result<()> {
 /// Returns where the database of before is.
 async fn sqlite(manifest: &Manifest, file: &Path, path: &Path, there: Option<Contents>) -> Result<Option<String>> {
     let fresh = with_end(path, ".restoring");
+    // What a restore has left that was ended before its end.
+    for end in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(with_end(&fresh, end)));
+    }
     let made = fill(manifest, file, &fresh, there.map_or(0, |there| there.epoch)).await;
     if made.is_err() {
         drop(fs::remove_file(&fresh));
@@ -71,12 +75,17 @@ async fn sqlite(manifest: &Manifest, file: &Path, path: &Path, there: Option<Con
     made?;
     let aside = with_end(path, &format!(".replaced-{}", Source::system().now().to_string().replace([':', '-'], "")));
     let mut kept = None;
-    // With its log of changes, which must not come to stand beside the other one: it would be taken for its own.
-    for end in ["", "-wal", "-shm"] {
+    if path.exists() {
+        // Under both names until the other takes its place: at no moment there is none.
+        let linked = fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside));
+        linked.with_context(|| format!("{} cannot be kept as {}", path.display(), aside.display()))?;
+        kept = Some(aside.display().to_string());
+    }
+    // A log of changes must not come to stand beside another database: it would be taken for its own.
+    for end in ["-wal", "-shm"] {
         let (from, to) = (with_end(path, end), with_end(&aside, end));
         if from.exists() {
             fs::rename(&from, &to).with_context(|| format!("{} cannot be kept as {}", from.display(), to.display()))?;
-            kept = Some(aside.display().to_string());
         }
     }
     fs::rename(&fresh, path).with_context(|| format!("{} cannot be made", path.display()))?;
@@ -109,7 +118,8 @@ async fn begin(manifest: &Manifest, made: &Database, others: i64) -> Result<()> 
     if contents.is_none_or(|made| made.steps != manifest.steps || made.master_key != manifest.master_key) {
         bail!("the backup does not hold what its manifest says");
     }
-    made.begin_epoch(others).await.map_err(failed)
+    // Of two restores of one backup, each onto an empty place, none goes on from the other.
+    made.begin_epoch(others.max(Source::system().now().micros())).await.map_err(failed)
 }
 
 /// Returns where the tables of before are.
@@ -126,10 +136,15 @@ async fn postgresql(
         Some(Aside::Kept) => bail!(
             "an earlier restore has left the schema {ASIDE}: drop it (DROP SCHEMA {ASIDE} CASCADE), or keep what is in it elsewhere"
         ),
+        // What stands in their place may be in use: nobody but the operator can tell.
+        Some(Aside::Restoring) if there.is_some() => bail!(
+            "an earlier restore did not come to its end: what was there before it is in the schema {ASIDE}; keep what you need of it \
+             elsewhere, then DROP SCHEMA {ASIDE} CASCADE"
+        ),
         Some(Aside::Restoring) => {
             tracing::warn!("an earlier restore did not come to its end: what was there before it is back");
             database.put_back().await.map_err(failed)?;
-            database.contents().await.map_err(failed)?
+            bail!("an earlier restore did not come to its end; what was there is back. Try again");
         }
     };
     if let Some(there) = &there {
