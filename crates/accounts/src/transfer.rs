@@ -62,13 +62,13 @@ impl Account {
     /// Errors: `NotFound` for an account that is deleted; what `line` says.
     pub async fn export(&self, mut line: impl FnMut(&Line) -> Result<()>) -> Result<()> {
         let platform = self.platform();
-        let (schema, vault) = (Schema::with(Vec::new()), &platform.vault);
+        let vault = &platform.vault;
         let header = Header {
             format: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             account: self.id(),
             taken_at: platform.source.now(),
-            steps: schema.pending, // everything that is known here
+            steps: Schema::known(),
             master_key: vault.key_id(),
         };
         line(&Line::Header(header))?;

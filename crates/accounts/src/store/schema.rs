@@ -44,9 +44,14 @@ impl Schema {
         applied(db).await.map(Self::with).map_err(failed)
     }
 
+    /// Steps that this binary knows, in order.
+    pub(crate) fn known() -> Vec<String> {
+        Migrator::migrations().iter().map(|step| step.name().to_owned()).collect()
+    }
+
     /// How a database with these steps stands to this binary.
     pub fn with(applied: Vec<String>) -> Self {
-        let known: Vec<String> = Migrator::migrations().iter().map(|step| step.name().to_owned()).collect();
+        let known = Self::known();
         let pending = known.iter().filter(|step| !applied.contains(step)).cloned().collect();
         let unknown = applied.iter().filter(|step| !known.contains(step)).cloned().collect();
         Self { applied, pending, unknown }

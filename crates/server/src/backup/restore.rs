@@ -65,12 +65,10 @@ pub(crate) async fn restore(config: &Config, asked: Asked) -> Result<()> {
 async fn sqlite(manifest: &Manifest, file: &Path, path: &Path, there: Option<Contents>) -> Result<Option<String>> {
     let fresh = with_end(path, ".restoring");
     // What a restore has left that was ended before its end.
-    for end in ["", "-wal", "-shm"] {
-        drop(fs::remove_file(with_end(&fresh, end)));
-    }
+    discard(&fresh);
     let made = fill(manifest, file, &fresh, there.map_or(0, |there| there.epoch)).await;
     if made.is_err() {
-        drop(fs::remove_file(&fresh));
+        discard(&fresh);
     }
     made?;
     let aside = with_end(path, &format!(".replaced-{}", Source::system().now().to_string().replace([':', '-'], "")));
@@ -91,6 +89,13 @@ async fn sqlite(manifest: &Manifest, file: &Path, path: &Path, there: Option<Con
     fs::rename(&fresh, path).with_context(|| format!("{} cannot be made", path.display()))?;
     sync_parent(path)?;
     Ok(kept)
+}
+
+/// Removes a file and its log of changes, as far as they are there.
+fn discard(database: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        drop(fs::remove_file(with_end(database, end)));
+    }
 }
 
 /// A new file with the backup's data in an epoch of its own, on disk.
