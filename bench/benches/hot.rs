@@ -6,7 +6,8 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt;
 use tenantry_accounts::{
-    Catalogue, Choices, ClientSecret, Database, Demand, Lane, Origin, Platform, Quotas, Registry, Schema, Source, TokenUse, Vault,
+    Catalogue, Choices, ClientSecret, Database, Demand, Lane, MasterKeys, Origin, Platform, Quotas, Registry, Schema, Source,
+    TokenUse, Vault,
 };
 use tenantry_domain::{AccountId, Audience, PublicUrl, Scopes, Secret};
 
@@ -18,7 +19,7 @@ fn hot(criterion: &mut Criterion) {
         Schema::up(&database).await.expect("the schema");
         let source = Source::system();
         let store = database.open(4, true, &mut Catalogue::default()).await.expect("a store");
-        let vault = Vault::new(&source.bytes::<32>(), source.clone()).expect("a vault");
+        let vault = Vault::new(MasterKeys::new(&source.bytes::<32>()).expect("a key"), source.clone());
         let wide: tenantry_domain::Quota = "1000000/1000000".parse().expect("a quota");
         let quotas = Quotas { address: wide, account: wide, client: wide, tree: wide };
         let choices = Choices { quotas: Some(quotas), ..Choices::default() };

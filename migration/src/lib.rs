@@ -41,6 +41,7 @@ mod m0030_nodes;
 mod m0031_children;
 mod m0032_failures;
 mod m0033_members;
+mod m0034_derivation;
 
 /// All steps in order.
 pub struct Migrator;
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_children::Migration),
             Box::new(m0032_failures::Migration),
             Box::new(m0033_members::Migration),
+            Box::new(m0034_derivation::Migration),
         ]
     }
 }

@@ -105,7 +105,7 @@ fn the_program_takes_the_settings_that_the_chart_writes() {
         let there: Vec<_> = secrets.map(|source| source["secret"]["items"][0]["path"].as_str().unwrap()).collect();
         let said: Vec<_> =
             settings.lines().filter_map(|line| line.split_once("\"/run/tenantry/")).map(|(_, file)| file).collect();
-        assert_eq!(said.iter().map(|file| file.trim_end_matches('"')).collect::<Vec<_>>(), there, "{example}");
+        assert_eq!(said.iter().map(|file| file.trim_end_matches(['"', ']'])).collect::<Vec<_>>(), there, "{example}");
 
         let directory = std::env::temp_dir().join(format!("tenantry-settings-{}-{example}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();

@@ -1,5 +1,6 @@
 //! A server in this process: real HTTP, a database of its own, a clock that stands still.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use actix_web::{HttpServer, web};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
-use tenantry_accounts::{Catalogue, Choices, Database, Platform, Quotas, Registry, Schema, Source, Vault};
+use tenantry_accounts::{Catalogue, Choices, Database, MasterKeys, Platform, Quotas, Registry, Schema, Source, Vault};
 use tenantry_api::{Options, State, app};
 use tenantry_delivery::{Delivery, Ways};
 use tenantry_domain::PublicUrl;
@@ -25,6 +26,10 @@ const NEW_YEAR: i64 = 1_767_225_600_000_000;
 /// A running server.
 pub struct TestApp {
     base: String,
+    /// Where it is since it has another master key.
+    moved: OnceLock<String>,
+    master_key: [u8; 32],
+    choices: Choices,
     http: Client,
     clock: Arc<AtomicI64>,
     /// The accounts behind it: of the first node, where there are several.
@@ -35,6 +40,30 @@ pub struct TestApp {
     metrics: prometheus::Registry,
     delivery: Delivery,
     operator: [(String, String); 2],
+}
+
+/// The accounts of one process.
+async fn runtime(
+    database: &Database,
+    source: &Source,
+    keys: MasterKeys,
+    choices: &Choices,
+    catalogue: &mut Catalogue,
+) -> Registry {
+    let store = database.open(4, true, catalogue).await.expect("a store");
+    let vault = Vault::claim(&store, keys, source.clone()).await.expect("a vault").expect("its master keys");
+    let public = PublicUrl::parse(PUBLIC).expect("a public URL");
+    Registry::new(Arc::new(Platform::new(store, source.clone(), vault, public, choices.clone())), 2)
+}
+
+/// Serves them; where.
+fn serve(registry: &Registry, catalogue: &mut Catalogue, options: Options) -> SocketAddr {
+    let state = web::Data::new(State::new(registry.clone(), catalogue, options));
+    let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
+    let server = server.bind(("127.0.0.1", 0)).expect("a port");
+    let at = server.addrs()[0];
+    actix_rt::spawn(server.run());
+    at
 }
 
 impl TestApp {
@@ -72,17 +101,10 @@ impl TestApp {
         let (mut registries, mut bases, mut made) = (Vec::new(), Vec::new(), None);
         for _ in 0..nodes {
             catalogue = Catalogue::default();
-            let store = opened.open(4, true, &mut catalogue).await.expect("a store");
-            let vault = Vault::new(&master_key, source.clone()).expect("a vault");
-            let public = PublicUrl::parse(PUBLIC).expect("a public URL");
-            let platform = Arc::new(Platform::new(store, source.clone(), vault, public, choices.clone()));
-            made = platform.bootstrap().await.expect("a bootstrap").or(made);
-            let registry = Registry::new(platform, 2);
-            let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options.clone()));
-            let server = HttpServer::new(move || app(state.clone())).workers(2).disable_signals();
-            let server = server.bind(("127.0.0.1", 0)).expect("a port");
-            bases.push(server.addrs()[0]);
-            actix_rt::spawn(server.run());
+            let keys = MasterKeys::new(&master_key).expect("a master key");
+            let registry = runtime(&opened, &source, keys, &choices, &mut catalogue).await;
+            made = registry.platform().bootstrap().await.expect("a bootstrap").or(made);
+            bases.push(serve(&registry, &mut catalogue, options.clone()));
             registries.push(registry);
         }
         let front = if nodes > 1 { round_robin("127.0.0.1", bases).await } else { bases[0] };
@@ -92,7 +114,42 @@ impl TestApp {
         let made = made.expect("an empty database");
         let operator = [made.production, made.test].map(|made| (made.client_id, made.client_secret));
         let (base, metrics) = (format!("http://{front}"), catalogue.registry().clone());
-        Self { base, http: http(), clock, registry, registries, database, metrics, delivery, operator }
+        let moved = OnceLock::new();
+        Self {
+            base,
+            moved,
+            master_key,
+            choices,
+            http: http(),
+            clock,
+            registry,
+            registries,
+            database,
+            metrics,
+            delivery,
+            operator,
+        }
+    }
+
+    /// Gives the installation another master key, and goes on with a process that has that one alone; how many secrets were sealed
+    /// anew.
+    pub async fn rekey(&self) -> u64 {
+        let database = Database::parse(&self.database.url).expect("a database URL");
+        let source = Source::fixed(self.clock.clone());
+        let master_key = source.bytes::<32>();
+        let new = || MasterKeys::new(&master_key).expect("a master key");
+        let both = new().and(&self.master_key).expect("the one before");
+        let registry = runtime(&database, &source, both, &self.choices, &mut Catalogue::default()).await;
+        let sealed = registry.rewrap(|| ()).await.expect("all of it");
+        let mut catalogue = Catalogue::default();
+        let registry = runtime(&database, &source, new(), &self.choices, &mut catalogue).await;
+        let at = serve(&registry, &mut catalogue, Options::default());
+        self.moved.set(format!("http://{at}")).expect("once");
+        sealed
+    }
+
+    fn base(&self) -> &str {
+        self.moved.get().unwrap_or(&self.base)
     }
 
     /// Writes down on every node when secrets were last used.
@@ -104,7 +161,7 @@ impl TestApp {
 
     /// Where it listens.
     pub fn address(&self) -> &str {
-        self.base.trim_start_matches("http://")
+        self.base().trim_start_matches("http://")
     }
 
     /// Lets time pass.
@@ -114,7 +171,7 @@ impl TestApp {
 
     /// A request that is not sent yet.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http.request(method, format!("{}{path}", self.base))
+        self.http.request(method, format!("{}{path}", self.base()))
     }
 
     /// Hands on what is due now, by these ways; how many messages that were.

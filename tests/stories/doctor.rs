@@ -99,7 +99,7 @@ async fn the_doctor_finds_what_is_well_and_what_is_not() {
     }
     std::fs::write(database.file("other.key"), "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
     let other = database.file("other.key").to_str().unwrap().to_owned().leak() as &str;
-    assert!(examine(&with("TENANTRY_MASTER_KEY_FILE", other)).1.contains("is not the one that the database was made with"));
+    assert!(examine(&with("TENANTRY_MASTER_KEY_FILE", other)).1.contains("is not the one that this database was made with"));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(examine(&settings).1.contains("can be read by everybody: chmod 600"));
 

@@ -125,3 +125,30 @@ async fn metadata_is_where_rfc_8414_looks_for_it() {
     app.get("/v1/accounts/T999/.well-known/jwks.json").await.refused(404, "not_found");
     app.get("/v1/accounts/X/.well-known/jwks.json").await.names("oid");
 }
+
+#[actix_web::test]
+async fn a_key_that_has_signed_for_long_is_followed_by_another_when_it_is_next_used() {
+    let app = TestApp::alone().await;
+    let partner = app.partner("T11200000").await;
+    let (id, secret) = partner.bare_client().await;
+    partner.grant(&id, &["admin:accounts"]).await;
+    let first = kid(&app.login("T112", &id, &secret).await.token);
+    app.pass(90 * 86_400 - 3600);
+    assert_eq!(kid(&app.login("T112", &id, &secret).await.token), first);
+    app.pass(3600);
+    let login = app.login("T112", &id, &secret).await;
+    let own = app.holder("T11200000", &login.token);
+    assert_eq!(kid(&own.token), first, "nobody waits for it");
+    while states(&own).await.len() < 2 {}
+    // Once, however many tokens are given meanwhile; and it signs when others have had time to read it.
+    for _ in 0..20 {
+        assert_eq!(kid(&app.login("T112", &id, &secret).await.token), first);
+    }
+    assert_eq!(states(&own).await, [("signing", true), ("next", false)]);
+    app.pass(3600);
+    assert_ne!(kid(&app.login("T112", &id, &secret).await.token), first);
+    own.get("auth/roles").await.ok();
+    assert_eq!(states(&own).await, [("retired", true), ("signing", false)]);
+    let told = own.events().await;
+    assert_eq!(told.iter().filter(|event| event["type"] == "key.rotated").count(), 1);
+}

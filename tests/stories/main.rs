@@ -31,6 +31,7 @@ mod kills;
 mod limits;
 mod logins;
 mod management;
+mod master_key;
 mod members;
 mod metrics;
 mod mfa;

@@ -189,7 +189,7 @@ async fn what_cannot_work_is_refused_in_one_line() {
     assert!(program(&database, &["migrate", "down", "--yes"]).status().unwrap().success());
     fails(program(&database, &["serve"]), "run `tenantry migrate up`");
     let status = program(&database, &["migrate", "status"]).output().unwrap();
-    assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0033_members"));
+    assert!(String::from_utf8(status.stdout).unwrap().contains("pending  m0034_derivation"));
     assert!(program(&database, &["migrate", "up"]).status().unwrap().success());
     execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await;
     let server = Program::serve(&database);
@@ -212,7 +212,7 @@ async fn execute(database: &TestDatabase, sql: &str) {
 async fn the_whole_schema_can_be_undone_and_made_again() {
     let database = TestDatabase::create().await;
     bootstrap(&database);
-    assert!(program(&database, &["migrate", "down", "--steps", "33", "--yes"]).status().unwrap().success());
+    assert!(program(&database, &["migrate", "down", "--steps", "34", "--yes"]).status().unwrap().success());
     bootstrap(&database);
 }
 

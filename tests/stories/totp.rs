@@ -15,12 +15,12 @@ fn text(value: &Value) -> &str {
 }
 
 /// What an app shows that was set up so, so many seconds from now.
-fn shown(setup: &Value, later: u64) -> String {
+pub(crate) fn shown(setup: &Value, later: u64) -> String {
     Totp::from_url(text(&setup["uri"])).unwrap().generate(NOW + later).to_string()
 }
 
 /// A shop with a user `ola` who has an app; how it was set up, and the recovery codes.
-async fn world(app: &TestApp) -> (Tenant<'_>, AppClient<'_>, Value, Vec<String>) {
+pub(crate) async fn world(app: &TestApp) -> (Tenant<'_>, AppClient<'_>, Value, Vec<String>) {
     let shop = app.partner("T11200000").await;
     let client = shop.app_client(BRINGS, &["read:accounts"]).await;
     shop.user("ola").await;
@@ -35,11 +35,11 @@ async fn world(app: &TestApp) -> (Tenant<'_>, AppClient<'_>, Value, Vec<String>)
     (shop, client, setup, codes)
 }
 
-async fn challenged(client: &AppClient<'_>) -> String {
+pub(crate) async fn challenged(client: &AppClient<'_>) -> String {
     text(&client.bring("ola", PASSWORD).await.refused(403, "mfa_required").json()["mfa_token"]).to_owned()
 }
 
-async fn show(client: &AppClient<'_>, kind: &str, value: &str, mfa_token: &str) -> Answer {
+pub(crate) async fn show(client: &AppClient<'_>, kind: &str, value: &str, mfa_token: &str) -> Answer {
     let field = kind.strip_prefix("mfa_").unwrap();
     let body = json!({"grant_type": kind, field: value, "mfa_token": mfa_token});
     client.tenant.post("auth/token", body).await

@@ -12,16 +12,16 @@ use crate::backup::{alike, answers, ask, refused};
 use crate::processes::token;
 
 const PARTNER: &str = "T11200000";
-const SHOP: &str = "T11200001";
+pub(crate) const SHOP: &str = "T11200001";
 const SCOPES: [&str; 3] = ["admin:accounts", "admin:customers", "admin:installers"];
 
 /// An installation with a partner and, maybe, its shop.
-struct Site {
-    database: TestDatabase,
-    server: Option<Program>,
+pub(crate) struct Site {
+    pub(crate) database: TestDatabase,
+    pub(crate) server: Option<Program>,
     operator: String,
     /// Of a client of the shop's own.
-    shop: Value,
+    pub(crate) shop: Value,
 }
 
 impl Site {
@@ -38,7 +38,7 @@ impl Site {
     }
 
     /// With a shop that has something of everything.
-    async fn with_shop() -> Self {
+    pub(crate) async fn with_shop() -> Self {
         let mut site = Self::new().await;
         let partner = site.enter(&site.operator, "T00000000", PARTNER).await;
         let made =
@@ -77,7 +77,7 @@ impl Site {
         site
     }
 
-    fn server(&self) -> &Program {
+    pub(crate) fn server(&self) -> &Program {
         self.server.as_ref().unwrap()
     }
 
@@ -107,7 +107,7 @@ impl Site {
         token(self.server(), &of).await
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let mut server = self.server.take().unwrap();
         server.signal("TERM");
         assert!(server.ended_well());

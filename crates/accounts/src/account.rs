@@ -218,6 +218,16 @@ impl Account {
         })
     }
 
+    /// The same where nobody does so at the moment.
+    pub(crate) fn try_make_key_alone(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.0.core.key_making.try_lock().ok()
+    }
+
+    /// Does something for which nobody waits.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.arbiter.spawn(work);
+    }
+
     /// Brings the snapshots of this account and of those above it up to the database, where they may be behind it.
     pub(crate) fn refresh(&self) -> BoxFuture<'_, Result<()>> {
         async move {

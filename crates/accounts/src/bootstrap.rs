@@ -41,17 +41,6 @@ pub struct Bootstrapped {
 }
 
 impl Platform {
-    /// Notes at the first start under which master key secrets are sealed here, and whether
-    /// this one is it from then on.
-    pub async fn claim_instance(&self) -> Result<bool> {
-        let id = self.vault.key_id();
-        if let Some(known) = store::instance::master_key(&self.store.read).await? {
-            return Ok(known == id);
-        }
-        let now = self.source.now();
-        self.store.turns.take(async move |tx| store::instance::insert(tx, now, id).await).await.map(|()| true)
-    }
-
     /// Makes the operator's accounts. `None` if they exist already; then nothing was changed.
     pub async fn bootstrap(&self) -> Result<Option<Bootstrapped>> {
         let (production, test) = (self.first_client(Mode::Production), self.first_client(Mode::Test));

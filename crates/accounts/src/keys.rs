@@ -30,6 +30,8 @@ use crate::vault::{Place, Vault};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How many keys an account may have at once.
 const MAX_KEYS: usize = 100;
+/// How long a key that follows another by itself is published before it signs, so that those who keep public keys have it, in seconds.
+const ANNOUNCED: Seconds = 3600;
 
 /// The public half of a key (RFC 7517; RFC 7518 section 6; RFC 8037 section 2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,12 +190,20 @@ impl Account {
             return Err(Error::LimitReached { noun: "signing keys", max: MAX_KEYS });
         }
         let _alone = self.make_key_alone().await?;
+        self.rotate_alone(by, rotation, None).await
+    }
+
+    /// The same for whoever makes keys alone; with `due` only if no other follows that one.
+    async fn rotate_alone(&self, by: Caller, rotation: Rotation, due: Option<Arc<SigningKey>>) -> Result<Arc<SigningKey>> {
         let key = self.new_key(KeyPurpose::Account, rotation.activate_in).await?;
         let mut made = vec![key.clone()];
         if !rotation.revoke_previous && self.directory().signing_key(KeyPurpose::Installers, self.now()).is_some() {
             made.push(self.new_key(KeyPurpose::Installers, rotation.activate_in).await?);
         }
         self.write(&by, async move |draft| {
+            if due.is_some_and(|due| draft.directory.honoured_until(&due).is_some()) {
+                return Err(Error::Unchanged);
+            }
             let mut keys = draft.directory.keys.clone();
             let dead: Vec<KeyId> = if rotation.revoke_previous {
                 keys.values().map(|key| key.id).collect()
@@ -224,8 +234,9 @@ impl Account {
 
     /// The key that signs now. The first one is made here and is active at once.
     pub(crate) async fn signing_key(&self, purpose: KeyPurpose) -> Result<Arc<SigningKey>> {
-        if let Some(key) = self.directory().signing_key(purpose, self.now()) {
-            return Ok(key.clone());
+        if let Some(key) = self.directory().signing_key(purpose, self.now()).cloned() {
+            self.renew_in_time(&key);
+            return Ok(key);
         }
         let _alone = self.make_key_alone().await?;
         if let Some(key) = self.directory().signing_key(purpose, self.now()) {
@@ -251,6 +262,26 @@ impl Account {
             }
             made => made,
         }
+    }
+
+    /// Has a key followed that has signed for as long as a key is to. Nobody waits for it.
+    fn renew_in_time(&self, key: &Arc<SigningKey>) {
+        let lifetime = self.platform().signing_key_lifetime;
+        let due = lifetime > 0 && key.active_from.plus(lifetime) <= self.now();
+        if !due || self.directory().honoured_until(key).is_some() {
+            return;
+        }
+        let (account, due) = (self.clone(), key.clone());
+        self.spawn(async move {
+            let Some(_alone) = account.try_make_key_alone() else { return };
+            let rotation = Rotation { activate_in: ANNOUNCED, revoke_previous: false };
+            match account.rotate_alone(Caller::system(), rotation, Some(due)).await {
+                Ok(_) | Err(Error::Unchanged) => {}
+                Err(error) => {
+                    tracing::warn!(account = %account.id(), %error, "no key follows one that is due");
+                }
+            }
+        });
     }
 
     /// Makes a key, one at a time for each account. RSA takes a second of a core, so that is done on a thread of its own and
@@ -283,10 +314,11 @@ impl Account {
 mod tests {
     use super::*;
     use crate::source::Source;
+    use crate::vault::MasterKeys;
 
     #[test]
     fn every_algorithm_signs_after_a_reload_what_its_public_half_verifies() {
-        let vault = Vault::new(&Source::default().bytes::<32>(), Source::default()).unwrap();
+        let vault = Vault::new(MasterKeys::new(&Source::default().bytes::<32>()).unwrap(), Source::default());
         let account = "P11200001".parse().unwrap();
         for algorithm in [Algorithm::ES256, Algorithm::RS256, Algorithm::EdDsa] {
             let now = Instant::from_micros(1);

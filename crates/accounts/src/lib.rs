@@ -59,6 +59,7 @@ mod platform;
 mod pruning;
 mod registry;
 mod replays;
+mod rewrap;
 mod roles;
 mod sessions;
 mod shares;
@@ -120,7 +121,7 @@ pub use totp::{Shown, TotpSetup};
 pub use transfer::{Header, Line};
 pub use usage::{Outcome, Refused, TreeUsage, Usage};
 pub use users::UserFilter;
-pub use vault::Vault;
+pub use vault::{MasterKeys, Vault};
 
 #[cfg(test)]
 mod tests;

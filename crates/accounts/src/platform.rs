@@ -31,6 +31,7 @@ pub struct Platform {
     pub(crate) public: PublicUrl,
     pub(crate) token_lifetime: Seconds,
     pub(crate) session_lifetime: Seconds,
+    pub(crate) signing_key_lifetime: Seconds,
     pub(crate) hashes: Hashes,
     /// Identity providers elsewhere.
     pub(crate) providers: Providers,
@@ -62,6 +63,8 @@ pub struct Choices {
     pub token_lifetime: Seconds,
     /// How long a person's session lives at most, in seconds, however often it is refreshed.
     pub session_lifetime: Seconds,
+    /// How old a signing key becomes before another one follows it, in seconds; 0: whenever somebody says so.
+    pub signing_key_lifetime: Seconds,
     /// How many threads hash passwords.
     pub hash_threads: usize,
     /// Rates where an account says nothing; `None` limits no rate.
@@ -86,6 +89,7 @@ impl Default for Choices {
         Self {
             token_lifetime: 14_400,
             session_lifetime: 2_592_000,
+            signing_key_lifetime: 90 * 86_400,
             // One core is left to answer requests.
             hash_threads: cores.saturating_sub(1).max(1),
             quotas: Some(Quotas::default()),
@@ -118,6 +122,7 @@ impl Platform {
             public,
             token_lifetime: choices.token_lifetime,
             session_lifetime: choices.session_lifetime,
+            signing_key_lifetime: choices.signing_key_lifetime,
             signatures: Signatures::new(SIGNATURES),
             key_making: Semaphore::new(1),
             account_memory: choices.account_memory,

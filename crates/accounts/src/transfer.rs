@@ -40,8 +40,8 @@ pub struct Header {
     pub taken_at: Instant,
     /// The schema's steps.
     steps: Vec<String>,
-    /// The name of the master key there.
-    master_key: String,
+    /// The name of the key that values were derived with there.
+    derivation: String,
 }
 
 /// A line of a file.
@@ -69,7 +69,7 @@ impl Account {
             account: self.id(),
             taken_at: platform.source.now(),
             steps: Schema::known(),
-            master_key: vault.key_id(),
+            derivation: vault.derivation_name(),
         };
         line(&Line::Header(header))?;
         let rows = platform.store.read.as_of_one_moment(async |snapshot| {
@@ -158,7 +158,7 @@ struct Import<'v> {
 
 impl<'v> Import<'v> {
     fn new(vault: &'v Vault, id: AccountId, header: &Header) -> Self {
-        let same = header.account == id && header.master_key == vault.key_id();
+        let same = header.account == id && header.derivation == vault.derivation_name();
         Self { vault, id, was: header.account, same, version: 0, last: Uuid::nil(), head: [0; 32], counts: BTreeMap::new() }
     }
 
@@ -185,7 +185,7 @@ impl<'v> Import<'v> {
                 "client_grant" if *value(row, "audience") == json!(self.was) => {
                     row.insert("audience".to_owned(), json!(self.id));
                 }
-                // These were derived from the master key and the account.
+                // These were derived there.
                 "auth_user" if !self.same => {
                     for derived in ["pin", "pin_failures", "recovery_generation", "recovery_used"] {
                         row.insert(derived.to_owned(), Value::Null);
@@ -269,23 +269,24 @@ async fn member(vault: &Vault, draft: &Draft<'_>, row: &mut Row) -> Result<()> {
     Ok(())
 }
 
+/// Tables with values that are sealed, the column that holds them, and of which kind they are.
+pub(crate) const SEALED: [(&str, &str, &str); 5] = [
+    ("account", "customers", "auto_token"),
+    ("client_grant", "oidc", "grant.oidc"),
+    ("signing_key", "sealed_private", "signing_key"),
+    ("auth_user", "totp", "user.totp"),
+    ("installer", "document_number", "document_number"),
+];
+
 /// Takes each sealed value of a row for what `change` makes of it.
-fn turn(table: &str, row: &mut Row, change: impl Fn(&'static str, Uuid, &[u8]) -> Result<Vec<u8>>) -> Result<()> {
+pub(crate) fn turn(table: &str, row: &mut Row, change: impl Fn(&'static str, Uuid, &[u8]) -> Result<Vec<u8>>) -> Result<()> {
     let wrong = || Error::invalid("file", format!("has a row of {table} that cannot be read"));
     let id = row.get("id").and_then(Value::as_str).and_then(|id| Uuid::try_parse(id).ok());
     let text = |text: &Value, kind, id| -> Result<Value> {
         let bytes = text.as_str().and_then(|text| STANDARD.decode(text).ok()).ok_or_else(wrong)?;
         Ok(json!(STANDARD.encode(change(kind, id, &bytes)?)))
     };
-    let column = match table {
-        "signing_key" => ("sealed_private", "signing_key"),
-        "auth_user" => ("totp", "user.totp"),
-        "installer" => ("document_number", "document_number"),
-        "client_grant" => ("oidc", "grant.oidc"),
-        "account" => ("customers", ""),
-        _ => return Ok(()),
-    };
-    let (name, kind) = column;
+    let Some((_, name, kind)) = SEALED.into_iter().find(|(sealed, ..)| *sealed == table) else { return Ok(()) };
     let Some(sealed) = row.get_mut(name).filter(|sealed| !sealed.is_null()) else { return Ok(()) };
     *sealed = match table {
         "client_grant" => {
@@ -299,7 +300,7 @@ fn turn(table: &str, row: &mut Row, change: impl Fn(&'static str, Uuid, &[u8]) -
             let tokens = &mut settings.auto_tokens;
             for token in tokens.phone_number.iter_mut().chain(&mut tokens.email) {
                 if let AutoToken::HmacSha256(key) = token {
-                    *key = change("auto_token", Uuid::nil(), key)?;
+                    *key = change(kind, Uuid::nil(), key)?;
                 }
             }
             json!(serde_json::to_string(&settings).map_err(|error| Error::Internal(error.to_string()))?)

@@ -125,17 +125,18 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<()> {
 }
 
 /// On SQLite nobody else may write.
-async fn alone(database: &Database) -> Result<Lock> {
+pub(crate) async fn alone(database: &Database) -> Result<Lock> {
     Lock::serve(database).await.map_err(|error| anyhow!("{error}: stop it first"))
 }
 
-async fn open(config: &Config, database: &Database) -> Result<Registry> {
+/// The runtime of a command.
+pub(crate) async fn open(config: &Config, database: &Database) -> Result<Registry> {
     let source = Source::system();
-    let vault = vault::open(config, &source, false)?;
+    let keys = vault::keys(config, &source, false)?;
     let store =
         database.open(config.database_connections, false, &mut Catalogue::default()).await.map_err(|error| anyhow!(error))?;
+    let vault = vault::open(&store, keys, &source).await?;
     let platform = Platform::new(store, source, vault, config.public_url()?, config.choices()?);
-    vault::fits(&platform).await?;
     Ok(Registry::new(Arc::new(platform), 1))
 }
 
@@ -147,7 +148,7 @@ async fn known(registry: &Registry, id: AccountId) -> Result<Account> {
 }
 
 /// An error of ours with its findings.
-fn told(error: Error) -> anyhow::Error {
+pub(crate) fn told(error: Error) -> anyhow::Error {
     match &error {
         Error::Invalid(faults) => {
             let faults: Vec<_> = faults.iter().map(|fault| format!("{} {}", fault.field, fault.message)).collect();
@@ -170,7 +171,7 @@ async fn export(account: &Account, encryptor: Encryptor, file: &Path) -> Result<
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).with_context(cannot)?;
     let write = async {
         let mut to = encryptor.wrap_output(BufWriter::new(new))?;
-        let bar = rows_bar()?;
+        let bar = bar("rows")?;
         let mut failed = None;
         let written = account.export(|line| {
             note(&bar, line);
@@ -257,7 +258,7 @@ fn read_lines(mut from: impl BufRead + Send + 'static) -> Result<(Header, mpsc::
     let Line::Header(header) = next(&mut from)?.context("the file is empty")? else { bail!("the file has no header") };
     let (send, lines) = mpsc::channel(AHEAD);
     std::thread::spawn(move || {
-        let Ok(bar) = rows_bar() else { return };
+        let Ok(bar) = bar("rows") else { return };
         loop {
             let line = match next(&mut from) {
                 Ok(Some(line)) => Ok(line),
@@ -286,8 +287,10 @@ fn next(from: &mut impl BufRead) -> Result<Option<Line>> {
     serde_json::from_slice(&text).map(Some).map_err(|_| anyhow!("has a line that is none of ours"))
 }
 
-fn rows_bar() -> Result<ProgressBar> {
-    Ok(ProgressBar::new_spinner().with_style(ProgressStyle::with_template("{spinner} {pos} rows, {per_sec}")?))
+/// How many there were so far.
+pub(crate) fn bar(noun: &str) -> Result<ProgressBar> {
+    let style = ProgressStyle::with_template(&format!("{{spinner}} {{pos}} {noun}, {{per_sec}}"))?;
+    Ok(ProgressBar::new_spinner().with_style(style))
 }
 
 fn note(bar: &ProgressBar, line: &Line) {

@@ -53,9 +53,8 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
         if let Some(file) = output.as_ref().filter(|file| file.exists() && (new || !if_needed)) {
             bail!("{} is there already: take it away, or --collect it", file.display());
         }
-        let vault = vault::open(&config, &source, new)?;
+        let vault = vault::open(&store, vault::keys(&config, &source, new)?, &source).await?;
         let platform = Platform::new(store, source, vault, public, config.choices()?);
-        vault::fits(&platform).await?;
         let made = platform.bootstrap().await?;
         let registry = Registry::new(Arc::new(platform), 1);
         let made = match made {

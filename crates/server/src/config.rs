@@ -39,8 +39,15 @@ pub(crate) struct Config {
     /// Connections for reading (SQLite), or in all (PostgreSQL).
     #[schemars(range(min = 1))]
     pub(crate) database_connections: u32,
-    /// A file that holds the master key: base64 of 32 bytes.
+    /// The master key: base64 of 32 bytes.
+    pub(crate) master_key: Option<String>,
+    /// A file that holds it.
     pub(crate) master_key_file: Option<PathBuf>,
+    /// Files that hold master keys of before, or of after: what is sealed under them is opened, nothing is sealed under them.
+    pub(crate) other_master_key_files: Vec<PathBuf>,
+    /// How old a signing key becomes before another one follows it, in days; 0: whenever somebody says so.
+    #[schemars(range(max = 3650))]
+    signing_key_days: u32,
     /// Whether rates are limited; permits always are.
     pub(crate) limits_enabled: bool,
     /// The rate of an address that has proven nothing, `RATE/BURST`.
@@ -142,7 +149,10 @@ impl Default for Config {
             database_url: None,
             database_url_file: None,
             database_connections: 8,
+            master_key: None,
             master_key_file: None,
+            other_master_key_files: Vec::new(),
+            signing_key_days: 90,
             limits_enabled: true,
             limit_address: address.to_string(),
             limit_account: account.to_string(),
@@ -225,9 +235,15 @@ impl Config {
         config.metrics_token()?;
         config.ways()?;
         config.installer_account()?;
+        if config.master_key.is_some() && config.master_key_file.is_some() {
+            bail!("set master_key or master_key_file, not both");
+        }
         config.installer_terms_version()?;
         if !(60..=tenantry_accounts::Directory::LONGEST_TOKEN).contains(&config.token_lifetime) {
             bail!("token_lifetime must be between 60 and 86400 seconds");
+        }
+        if config.signing_key_days > 3650 {
+            bail!("signing_key_days must be at most 3650");
         }
         if !(600..=31_536_000).contains(&config.session_lifetime) {
             bail!("session_lifetime must be between 600 and 31536000 seconds");
@@ -288,6 +304,7 @@ impl Config {
         Ok(Choices {
             token_lifetime: self.token_lifetime,
             session_lifetime: self.session_lifetime,
+            signing_key_lifetime: i64::from(self.signing_key_days) * 86_400,
             federation_loopback: self.federation_loopback,
             account_memory: self.account_memory_mib.saturating_mul(1 << 20),
             quotas: self.limits_enabled.then_some(quotas),
@@ -368,7 +385,7 @@ impl Config {
             Database::Sqlite(path) => Some(format!("sqlite://{}", path.display())),
             Database::Postgres(_) => Some("postgres://***".to_owned()),
         };
-        for secret in [&mut shown.metrics_token, &mut shown.smtp_url, &mut shown.sms_token] {
+        for secret in [&mut shown.master_key, &mut shown.metrics_token, &mut shown.smtp_url, &mut shown.sms_token] {
             *secret = secret.take().map(|_| "***".to_owned());
         }
         Ok(toml::to_string(&shown)?)

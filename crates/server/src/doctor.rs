@@ -125,17 +125,19 @@ fn files(config: &Config, found: &mut Findings) {
         Ok(_) => found.ok("data_dir", data.display().to_string()),
     }
     room("data_dir", data, found);
-    let key = config.master_key_file.clone().unwrap_or_else(|| data.join("master.key"));
-    match (vault::open(config, &Source::system(), false), fs::metadata(&key)) {
-        (Err(error), _) => found.fail("master key", format!("{error:#}")),
-        (Ok(_), Ok(meta)) if meta.mode() & 0o007 != 0 => {
-            found.fail("master key", format!("{0} can be read by everybody: chmod 600 {0}", key.display()));
+    let given = vault::file(config);
+    let files = || given.iter().chain(&config.other_master_key_files);
+    let open = files().find(|file| fs::metadata(file).is_ok_and(|meta| meta.mode() & 0o007 != 0));
+    match (vault::keys(config, &Source::system(), false), open, &given) {
+        (Err(error), ..) => found.fail("master key", format!("{error:#}")),
+        (Ok(_), Some(file), _) => {
+            found.fail("master key", format!("{0} can be read by everybody: chmod 600 {0}", file.display()));
         }
-        (Ok(_), _) if config.master_key_file.is_none() => found.warn(
+        (Ok(_), None, Some(file)) if config.master_key_file.is_none() => found.warn(
             "master key",
-            format!("{} lies beside the database: keep a copy elsewhere, and set master_key_file", key.display()),
+            format!("{} lies beside the database: keep a copy elsewhere, and set master_key_file", file.display()),
         ),
-        (Ok(_), _) => found.ok("master key", key.display().to_string()),
+        (Ok(keys), None, _) => found.ok("master key", keys.current()),
     }
     let Some(backups) = &config.backup_dir else {
         return found.warn("backups", "backup_dir is not set: see to it that somebody backs up the database");
@@ -234,9 +236,15 @@ fn schema(config: &Config, contents: Contents, found: &mut Findings) {
         Ok(()) => found.ok("schema", format!("{steps} steps")),
         Err(error) => found.fail("schema", error),
     }
-    match (contents.master_key, vault::open(config, &Source::system(), false)) {
-        (Some(key), Ok(vault)) if key != vault.key_id() => {
-            found.fail("master key", "is not the one that the database was made with: set master_key_file to that one");
+    match (contents.master_key, vault::keys(config, &Source::system(), false)) {
+        (Some(names), Ok(keys)) if !keys.lacks(&names).is_empty() => {
+            found.fail("master key", vault::other(&keys.lacks(&names).join(", ")));
+        }
+        (Some(names), Ok(keys)) if names != keys.current() => {
+            found.warn("master key", "secrets are sealed under others, too: `tenantry keys rewrap`");
+        }
+        (Some(_), Ok(keys)) if keys.has_others() => {
+            found.warn("master key", "all is sealed under this one: other_master_key_files can go");
         }
         (None, _) => found.warn("accounts", "there are none yet: run `tenantry bootstrap`"),
         _ => {}

@@ -6,6 +6,7 @@ mod bootstrap;
 mod config;
 mod customers;
 mod doctor;
+mod keys;
 mod logs;
 mod manual;
 mod metrics;
@@ -102,6 +103,9 @@ enum Command {
     /// One account as one encrypted file.
     #[command(subcommand)]
     Account(account::Command),
+    /// Another master key.
+    #[command(subcommand)]
+    Keys(keys::Command),
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/metrics.md: every metric there is.
@@ -210,6 +214,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Restore(asked) => system.block_on(backup::restore(&config, asked))?,
         Command::Doctor { json } => system.block_on(doctor::doctor(&config, json))?,
         Command::Account(command) => system.block_on(account::run(&config, command))?,
+        Command::Keys(command) => system.block_on(keys::run(&config, command))?,
         Command::Ready { url } => {
             let url = url.unwrap_or_else(|| format!("http://{}", ready::reachable(config.listen)));
             system.block_on(ready::ask(&url))?;

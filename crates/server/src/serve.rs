@@ -40,11 +40,11 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     let public = config.public_url_at(api_at)?;
 
     let source = Source::system();
-    let vault = vault::open(&config, &source, false)?;
+    let keys = vault::keys(&config, &source, false)?;
     let mut catalogue = Catalogue::default();
     let store = database.open(config.database_connections, false, &mut catalogue).await.map_err(|error| anyhow!(error))?;
+    let vault = vault::open(&store, keys, &source).await?;
     let platform = Arc::new(Platform::new(store, source, vault, public.clone(), config.choices()?));
-    vault::fits(&platform).await?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let registry = Registry::new(platform, threads);
 

@@ -62,6 +62,10 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+
 {{- $_ := set $settings (printf "%s_file" (snakecase $name)) (printf "%s/%s" $held $file) -}}
 {{- end -}}
 {{- end -}}
+{{- with $settings.other_master_key_file -}}
+{{- $_ := set $settings "other_master_key_files" (list .) -}}
+{{- end -}}
+{{- $settings = omit $settings "other_master_key_file" -}}
 {{- range $key, $_ := .Values.config -}}
 {{- if has $key (list "listen" "metrics_listen" "data_dir") -}}
 {{- fail (printf "config.%s is set by the chart: its probes, ports and volumes rest on it" $key) -}}

@@ -76,6 +76,16 @@ pub(crate) async fn next_child(db: &impl ConnectionTrait, parent: AccountId) -> 
     }
 }
 
+/// The ids of all accounts that there ever were, after `after`.
+pub(crate) async fn ids(db: &impl ConnectionTrait, after: Option<AccountId>, limit: u64) -> Result<Vec<AccountId>> {
+    let mut query = Entity::find().select_only().column(Column::Id).order_by_asc(Column::Id).limit(limit);
+    if let Some(after) = after {
+        query = query.filter(Column::Id.gt(after.as_str()));
+    }
+    let ids: Vec<String> = query.into_tuple().all(db).await.map_err(storage)?;
+    ids.iter().map(|id| id.parse().map_err(corrupt)).collect()
+}
+
 /// Live accounts directly below `parent`, after `after`: by id; or those whose id begins with what looks like the beginning of one;
 /// or those whose name begins with anything else, by name. However many there are, only those of the page are looked at.
 pub(crate) async fn children(

@@ -263,7 +263,7 @@ impl Store {
 
     /// Whether nothing was ever started on this database.
     pub async fn is_new(&self) -> Result<bool> {
-        Ok(instance::master_key(&self.read).await?.is_none())
+        Ok(instance::keys(&self.read).await?.is_none())
     }
 
     /// Brings all of SQLite's log of changes into the database and empties it: what was erased is then in neither. PostgreSQL sees

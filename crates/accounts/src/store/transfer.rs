@@ -87,6 +87,29 @@ pub(crate) async fn write(db: &Tx<'_>, table: &str, account: AccountId, rows: Ve
     of!(table, fill(db, account, rows))
 }
 
+/// Puts another value into a column of a row that was read, unless somebody has meanwhile.
+pub(crate) async fn replace(db: &Tx<'_>, table: &str, account: AccountId, row: &Row, column: &str, value: &Value) -> Result<()> {
+    if table == "account" {
+        return put::<entity::account::Entity>(db, account, row, column, value).await;
+    }
+    of!(table, put(db, account, row, column, value))
+}
+
+async fn put<E: EntityTrait>(db: &Tx<'_>, account: AccountId, row: &Row, column: &str, value: &Value) -> Result<()> {
+    let typed =
+        |column: &E::Column, value: &Value| stored(column.def().get_column_type(), value).ok_or_else(|| corrupt("a value"));
+    let to = E::Column::iter().find(|known| sea_orm::IdenStatic::as_str(known) == column).ok_or_else(|| corrupt("a column"))?;
+    let mut update = E::update_many().col_expr(to, typed(&to, value)?.into());
+    update = update.filter(to.eq(typed(&to, row.get(column).unwrap_or(&Value::Null))?));
+    for (nth, key) in E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).enumerate() {
+        let owner = json!(account);
+        let value = if nth == 0 { &owner } else { row.get(sea_orm::IdenStatic::as_str(&key)).unwrap_or(&Value::Null) };
+        update = update.filter(key.eq(typed(&key, value)?));
+    }
+    update.exec(db).await.map_err(storage)?;
+    Ok(())
+}
+
 async fn fill<E>(db: &Tx<'_>, account: AccountId, rows: Vec<Row>) -> Result<()>
 where
     E: EntityTrait,

@@ -1,5 +1,6 @@
 //! The runtime's promises, tried where HTTP does not reach: with operations that panic, stall or fail on purpose.
 
+mod master_keys;
 mod memory;
 mod model;
 mod nodes;
@@ -15,7 +16,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tenantry_domain::{AccountId, AccountInput, PublicUrl, RoleInput, Scopes};
 use tenantry_test_database::TestDatabase;
 
-use crate::{Account, Caller, Catalogue, Choices, Database, Platform, Registry, Schema, Source, Vault};
+use crate::{Account, Caller, Catalogue, Choices, Database, MasterKeys, Platform, Registry, Schema, Source, Vault};
+
+const MASTER_KEY: &[u8; 32] = b"0123456789abcdef0123456789abcdef";
 
 /// The runtime on a database of its own, with the operator's accounts and a clock that stands still.
 pub(crate) struct World {
@@ -60,10 +63,20 @@ async fn registry(database: &Database, clock: &Arc<AtomicI64>, threads: usize) -
 }
 
 async fn registry_with(database: &Database, clock: &Arc<AtomicI64>, threads: usize, choices: Choices) -> Registry {
+    registry_under(MasterKeys::new(MASTER_KEY).unwrap(), database, clock, threads, choices).await
+}
+
+async fn registry_under(
+    keys: MasterKeys,
+    database: &Database,
+    clock: &Arc<AtomicI64>,
+    threads: usize,
+    choices: Choices,
+) -> Registry {
     let source = Source::fixed(clock.clone());
-    let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
     let public = PublicUrl::parse("https://id.example.com").unwrap();
     let store = database.open(4, true, &mut Catalogue::default()).await.unwrap();
+    let vault = Vault::claim(&store, keys, source.clone()).await.unwrap().unwrap();
     Registry::new(Arc::new(Platform::new(store, source, vault, public, choices)), threads)
 }
 

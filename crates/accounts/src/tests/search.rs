@@ -16,7 +16,8 @@ use tenantry_test_database::TestDatabase;
 
 use super::{World, operator, partner};
 use crate::{
-    Account, Caller, Catalogue, Choices, CustomerFilter, Database, Idempotency, Platform, Registry, Schema, Source, Vault,
+    Account, Caller, Catalogue, Choices, CustomerFilter, Database, Idempotency, MasterKeys, Platform, Registry, Schema, Source,
+    Vault,
 };
 
 /// Somebody, as the test thinks of it.
@@ -322,7 +323,7 @@ async fn overheard() -> (TestDatabase, Registry, Arc<Mutex<Vec<Statement>>>) {
     let opened = Database::parse(&database.url).unwrap();
     Schema::up(&opened).await.unwrap();
     let source = Source::system();
-    let vault = Vault::new(b"0123456789abcdef0123456789abcdef", source.clone()).unwrap();
+    let vault = Vault::new(MasterKeys::new(b"0123456789abcdef0123456789abcdef").unwrap(), source.clone());
     let public = tenantry_domain::PublicUrl::parse("https://id.example.com").unwrap();
     let store = opened.open(2, true, &mut Catalogue::default()).await.unwrap();
     let asked: Arc<Mutex<Vec<Statement>>> = Arc::default();

@@ -31,8 +31,8 @@ pub(crate) async fn restore(config: &Config, asked: Asked) -> Result<()> {
     let database = config.database()?;
     let manifest = Manifest::read(&asked.directory)?;
     manifest.suits(&database)?;
-    let vault = vault::open(config, &Source::system(), false)?;
-    if manifest.master_key.as_ref().is_some_and(|key| *key != vault.key_id()) {
+    let keys = vault::keys(config, &Source::system(), false)?;
+    if manifest.master_key.as_ref().is_some_and(|names| !keys.lacks(names).is_empty()) {
         bail!("the backup was made under another master key: set master_key_file to that one");
     }
     let file = manifest.check(&asked.directory)?;
