@@ -37,12 +37,7 @@ fn hot(criterion: &mut Criterion) {
     criterion.bench_function("client_credentials", |bencher| {
         bencher.iter(|| issue().now_or_never().expect("nothing to wait for").expect("a token"));
     });
-    let demand = Demand {
-        token_use: TokenUse::Access,
-        scopes: &["admin:accounts", "read:accounts"],
-        lane: Lane::Ordinary,
-        changes: false,
-    };
+    let demand = Demand::any(TokenUse::Access, &["admin:accounts", "read:accounts"], Lane::Ordinary, false);
     criterion.bench_function("guard, signature remembered", |bencher| {
         bencher.iter(|| {
             let admitted = registry.authenticate(Some(token.reveal()), account, demand, Origin::default());

@@ -42,6 +42,11 @@ pub struct TestApp {
     operator: [(String, String); 2],
 }
 
+/// No rates, providers on this machine, and nothing that happens by itself when a test lets years pass.
+fn settled() -> Choices {
+    Choices { quotas: None, federation_loopback: true, signing_key_lifetime: 0, ..Choices::default() }
+}
+
 /// The accounts of one process.
 async fn runtime(
     database: &Database,
@@ -74,23 +79,29 @@ impl TestApp {
 
     /// The same with these choices of HTTP.
     pub async fn start_with(options: Options) -> Self {
-        Self::start_on(options, None, nodes()).await
+        Self::start_on(options, settled(), nodes()).await
     }
 
     /// The same where rates are limited; one node, since each counts for itself.
     pub async fn limited(quotas: Quotas) -> Self {
-        Self::start_on(Options::default(), Some(quotas), 1).await
+        Self::start_on(Options::default(), Choices { quotas: Some(quotas), ..settled() }, 1).await
     }
 
     /// One node, for what each knows by itself.
     pub async fn alone() -> Self {
-        Self::start_on(Options::default(), None, 1).await
+        Self::start_on(Options::default(), settled(), 1).await
     }
 
-    async fn start_on(options: Options, quotas: Option<Quotas>, nodes: usize) -> Self {
+    /// The same, whose signing keys are followed by others by themselves.
+    pub async fn renewing() -> Self {
+        let choices = Choices { signing_key_lifetime: Choices::default().signing_key_lifetime, ..settled() };
+        Self::start_on(Options::default(), choices, 1).await
+    }
+
+    async fn start_on(options: Options, choices: Choices, nodes: usize) -> Self {
         // Several are asked in turn, and whatever one has acknowledged the next one has to know: each looks at every request.
         let freshness = if nodes > 1 { Duration::ZERO } else { Choices::default().freshness };
-        let choices = Choices { quotas, freshness, federation_loopback: true, ..Choices::default() };
+        let choices = Choices { freshness, ..choices };
         let database = TestDatabase::create().await;
         let opened = Database::parse(&database.url).expect("a database URL");
         Schema::up(&opened).await.expect("the schema");

@@ -242,6 +242,7 @@ fn is_right(route: &Route, worth: Worth, answer: &Answer) -> bool {
         (Access::AnyOf(allowed), Worth::Scope(scope)) if !allowed.is_empty() && !allowed.contains(&scope) => {
             refused(403, "insufficient_scope")
         }
+        (Access::AllOf(_), Worth::Scope(_)) => refused(403, "insufficient_scope"),
         // It is let in, whatever becomes of it.
         (_, Worth::Scope(_)) => answer.status != 401 && answer.status < 500,
     }
@@ -256,7 +257,7 @@ async fn no_credential_opens_what_is_not_its_own() {
     let before = app.database.rows_of(VICTIM).await;
     let (mut cells, mut wrong, mut lines) = (0, Vec::new(), Vec::new());
     for route in routes() {
-        let guarded = matches!(route.policy.access, Access::AnyOf(_) | Access::Person | Access::Installer);
+        let guarded = matches!(route.policy.access, Access::AnyOf(_) | Access::AllOf(_) | Access::Person | Access::Installer);
         let body = example(&document, &route);
         let at = path(&route, VICTIM, NOBODY);
         let mut line = String::new();

@@ -128,7 +128,7 @@ async fn metadata_is_where_rfc_8414_looks_for_it() {
 
 #[actix_web::test]
 async fn a_key_that_has_signed_for_long_is_followed_by_another_when_it_is_next_used() {
-    let app = TestApp::alone().await;
+    let app = TestApp::renewing().await;
     let partner = app.partner("T11200000").await;
     let (id, secret) = partner.bare_client().await;
     partner.grant(&id, &["admin:accounts"]).await;

@@ -269,7 +269,7 @@ async fn a_file_with_anything_wrong_makes_no_account() {
     };
     refused(&export(&["--passphrase-file", passphrase.to_str().unwrap()]), "is there already");
     refused(&export(&[]), "say --passphrase-file: there is nobody to ask");
-    refused(&export(&["--recipient", "age1nobody"]), "--recipient age1nobody");
+    refused(&export(&["--recipient", "age1nobody"]), "recipients[0] is no age recipient");
     std::fs::write(site.database.file("short"), "short").unwrap();
     refused(&export(&["--passphrase-file", site.database.file("short").to_str().unwrap()]), "at least 12 characters");
 
@@ -291,7 +291,7 @@ async fn a_file_with_anything_wrong_makes_no_account() {
     std::fs::write(there.database.file("other"), "another passphrase altogether").unwrap();
     let mut other = program(&there.database, &["account", "import"]);
     other.arg(&file).arg("--passphrase-file").arg(there.database.file("other"));
-    refused(&other.output().unwrap(), "the passphrase or identity is not the one");
+    refused(&other.output().unwrap(), "passphrase or identity is not the one");
     refused(&there.import(&file, &["--as", "T11300001"]), "there is no account T11300000");
 
     // Whoever has the passphrase can write what they like.
@@ -315,7 +315,7 @@ async fn a_file_with_anything_wrong_makes_no_account() {
         });
         refused(&without, "file has a");
     }
-    refused(&with(&|lines| drop(lines.remove(0))), "the file has no header");
+    refused(&with(&|lines| drop(lines.remove(0))), "file has no header");
     refused(&with(&|lines| drop(lines.pop())), "ends before its end");
     refused(&with(&|lines| drop(lines.remove(at(lines, "role")))), "is not whole: it has 0 of 1 rows of role");
     refused(&with(&|lines| drop(lines.remove(1))), "does not begin with its account");
@@ -368,6 +368,90 @@ async fn a_file_with_anything_wrong_makes_no_account() {
     // As it was written, it goes in.
     assert!(with(&|_| {}).status.success());
     site.stop();
+}
+
+async fn sent(server: &Program, bearer: &str, path: &str, passphrase: &str, file: Vec<u8>) -> (u16, Value) {
+    let request = http().post(format!("{}{path}", server.base)).bearer_auth(bearer).header("tenantry-passphrase", passphrase);
+    let answer = request.header("content-type", "application/octet-stream").body(file).send().await.unwrap();
+    (answer.status().as_u16(), answer.json().await.unwrap())
+}
+
+/// What the API hands out and takes in.
+#[actix_web::test]
+async fn whoever_may_do_everything_has_it_all_and_the_operator_brings_it_back() {
+    let here = Site::with_shop().await;
+    let server = here.server();
+    let bearer = here.shop["token"].as_str().unwrap().to_owned();
+    let own = format!("/v1/accounts/{SHOP}/management/export");
+    let below = format!("/v1/accounts/T00000000/management/accounts/{SHOP}/export");
+    let passphrase = json!({"passphrase": "correct horse battery staple"});
+    let export = async |bearer: &str, path: &str, body: &Value| {
+        let answer = http().post(format!("{}{path}", server.base)).bearer_auth(bearer).json(body).send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        (status, headers, answer.bytes().await.unwrap().to_vec())
+    };
+    for (body, field) in [
+        (json!({}), "passphrase"),
+        (json!({"passphrase": "short"}), "passphrase"),
+        (json!({"recipients": []}), "recipients"),
+        (json!({"recipients": ["age1nobody"]}), "recipients[0]"),
+        (json!({"passphrase": "correct horse battery staple", "recipients": []}), "passphrase"),
+    ] {
+        let (status, _, told) = export(&bearer, &own, &body).await;
+        let told: Value = serde_json::from_slice(&told).unwrap();
+        assert_eq!((status, &told["error"]["errors"][0]["field"]), (400, &json!(field)), "{body}: {told}");
+    }
+    let (status, headers, without_keys) = export(&bearer, &own, &passphrase).await;
+    assert_eq!(status, 200);
+    assert_eq!(headers["content-disposition"], "attachment; filename=\"T11200001.age\"");
+    assert_eq!(headers["content-length"].to_str().unwrap(), without_keys.len().to_string());
+    // Nobody but the operator reaches below; and it with the keys.
+    let partner = here.enter(&here.operator, "T00000000", PARTNER).await;
+    let by_partner = below.replace("T00000000", PARTNER);
+    assert_eq!(export(&partner, &by_partner, &passphrase).await.0, 404);
+    assert_eq!(export(&here.operator, &below.replace(SHOP, "T11200007"), &passphrase).await.0, 404);
+    assert_eq!(export(&here.operator, &below.replace(SHOP, "P00000000"), &passphrase).await.0, 404);
+    let key = Age::new(&here.database);
+    let (status, _, sealed) = export(&here.operator, &below, &json!({"recipients": [key.recipient]})).await;
+    assert_eq!(status, 200);
+    let tables = |text: &str| text.lines().filter(|line| line.contains("signing_key\",[")).count();
+    let identity = std::fs::read_to_string(&key.identity).unwrap();
+    let identity: age::x25519::Identity = identity.lines().last().unwrap().parse().unwrap();
+    assert_eq!(tables(&String::from_utf8(age::decrypt(&identity, &sealed).unwrap()).unwrap()), 1);
+    let opened = age::scrypt::Identity::new("correct horse battery staple".to_owned().into());
+    assert_eq!(tables(&String::from_utf8(age::decrypt(&opened, &without_keys).unwrap()).unwrap()), 0);
+    let told = "SELECT account_id || kind FROM event WHERE kind = 'account.exported' ORDER BY account_id, id";
+    let told = here.database.column(told).await;
+    assert_eq!(told, ["T00000000account.exported", "T11200001account.exported", "T11200001account.exported"]);
+
+    // Into another installation, and only by its operator.
+    let mut there = Site::new().await;
+    let import = |account: &str| format!("/v1/accounts/{account}/management/accounts:import");
+    let elsewhere = there.enter(&there.operator, "T00000000", PARTNER).await;
+    let good = "correct horse battery staple";
+    assert_eq!(sent(there.server(), &elsewhere, &import(PARTNER), good, without_keys.clone()).await.0, 403);
+    for (passphrase, file, field) in [
+        ("another passphrase", without_keys.clone(), "passphrase"),
+        (good, without_keys[..without_keys.len() / 2].to_vec(), "file"),
+        (good, b"nothing of ours".to_vec(), "file"),
+        (good, Vec::new(), "file"),
+    ] {
+        let (status, told) = sent(there.server(), &there.operator, &import("T00000000"), passphrase, file).await;
+        assert_eq!((status, &told["error"]["errors"][0]["field"]), (400, &json!(field)), "{told}");
+    }
+    let other = format!("{}?account_id=T11300001", import("T00000000"));
+    let (status, told) = sent(there.server(), &there.operator, &other, good, without_keys.clone()).await;
+    assert_eq!((status, &told["error"]["errors"][0]["message"]), (400, &json!("there is no account T11300000")));
+    let (status, made) = sent(there.server(), &there.operator, &import("T00000000"), good, without_keys.clone()).await;
+    assert_eq!((status, &made["account_id"]), (200, &json!(SHOP)), "{made}");
+    let (status, told) = sent(there.server(), &there.operator, &import("T00000000"), good, without_keys.clone()).await;
+    assert_eq!((status, &told["error"]["code"]), (400, &json!("duplicate")));
+    // Without its keys: tokens of before are none, and its clients get others.
+    let roles = format!("/v1/accounts/{SHOP}/auth/roles");
+    assert_eq!(ask(there.server(), &bearer, Method::GET, &roles, Value::Null).await.0, 401);
+    let anew = token(there.server(), &here.shop).await.unwrap();
+    assert_eq!(ask(there.server(), &anew, Method::GET, &roles, Value::Null).await.0, 200);
+    there.stop();
 }
 
 /// An age identity, with the tool of the tests that writes such files.

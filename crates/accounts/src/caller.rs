@@ -50,8 +50,7 @@ pub struct Caller {
 #[derive(Clone)]
 struct Proof {
     token: Arc<Verified>,
-    /// Scopes of which one is needed; none: any live token will do.
-    needs: &'static [&'static str],
+    demand: Demand,
 }
 
 impl Caller {
@@ -122,7 +121,7 @@ impl Caller {
             let grandparent = parent.parent().map(Account::directory);
             standing(&proof.token, &parent.directory(), grandparent.as_deref(), &Audience::Account(parent.id()), now)?
         };
-        if !proof.needs.is_empty() && !proof.needs.iter().any(|scope| scopes.has(scope)) {
+        if !proof.demand.met_by(&scopes) {
             return Err(Error::InsufficientScope);
         }
         if self.changes {
@@ -144,10 +143,24 @@ pub struct Demand {
     pub token_use: TokenUse,
     /// Scopes of which one is needed; none: any live token will do.
     pub scopes: &'static [&'static str],
+    /// All of them are needed.
+    pub all: bool,
     /// How it is admitted under a flood.
     pub lane: Lane,
     /// Whether it changes something, which no frozen account lets happen.
     pub changes: bool,
+}
+
+impl Demand {
+    /// A token with one of these scopes.
+    pub const fn any(token_use: TokenUse, scopes: &'static [&'static str], lane: Lane, changes: bool) -> Self {
+        Self { token_use, scopes, all: false, lane, changes }
+    }
+
+    fn met_by(&self, held: &Scopes) -> bool {
+        let has = |scope: &&str| held.has(scope);
+        self.scopes.is_empty() || if self.all { self.scopes.iter().all(has) } else { self.scopes.iter().any(has) }
+    }
 }
 
 /// A call that may go on.
@@ -203,7 +216,7 @@ impl Registry {
             None => platform.signatures.keep(name, account.verify_signature(token, &directory)?),
         };
         account.check_time(&token, demand.token_use)?;
-        let proof = Some(Proof { token, needs: demand.scopes });
+        let proof = Some(Proof { token, demand });
         let caller = Caller { origin, lane: demand.lane, changes: demand.changes, proof };
         let worth = caller.authority(&account, &directory);
         if worth == Err(Error::Unauthorized) {
@@ -237,7 +250,7 @@ impl Account {
         let lifetime = self.token_lifetime(&directory);
         let claims = self.claims(&client.client_id, own.text(self.platform().public()), &scopes, lifetime);
         let token = Arc::new(Verified { claims, scopes, kid: self.signing_key(KeyPurpose::Account).await?.id });
-        let proof = Some(Proof { token, needs: demand.scopes });
+        let proof = Some(Proof { token, demand });
         let caller = Caller { origin, lane: demand.lane, changes: demand.changes, proof };
         if !demand.scopes.is_empty() {
             // A key may have been made for this.

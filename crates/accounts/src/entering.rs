@@ -59,7 +59,7 @@ impl Registry {
             let account = self.get(target).await.map_err(|_| Error::Unauthorized)?;
             return account.enter_from_outside(origin, token, wanted).await;
         }
-        let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: Lane::Reserved, changes: false };
+        let demand = Demand::any(TokenUse::Identity, &[], Lane::Reserved, false);
         let admitted = self.authenticate(Some(token), AccountId::console(), demand, origin).await;
         let caller = admitted.map_err(|error| if error == Error::NotFound { Error::Unauthorized } else { error })?.caller;
         // Of an account that is not there nobody is a member.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tenantry_domain::{AccountId, Allowance, Mode, PublicUrl, Result, Seconds, Text};
+use tenantry_domain::{AccountId, Allowance, Error, Mode, PublicUrl, Result, Seconds, Text};
 use tenantry_federation::Providers;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::hashing::Hashes;
 use crate::leases::Leases;
@@ -22,6 +22,8 @@ use crate::vault::Vault;
 
 /// How many verified signatures are remembered.
 const SIGNATURES: u64 = 120_000;
+/// How many files of accounts are read and written at a time.
+const TRANSFERS: usize = 2;
 
 /// Shared by every account of one process.
 pub struct Platform {
@@ -40,6 +42,8 @@ pub struct Platform {
     pub(crate) signatures: Signatures,
     /// Leave to make an RSA key.
     pub(crate) key_making: Semaphore,
+    /// Leave to read or write the file of an account.
+    transfers: Semaphore,
     /// The account whose installers are served where a path names none, and the first version of their terms.
     pub(crate) installers: (AccountId, Text<50>),
     pub(crate) limits: Limits,
@@ -125,12 +129,18 @@ impl Platform {
             signing_key_lifetime: choices.signing_key_lifetime,
             signatures: Signatures::new(SIGNATURES),
             key_making: Semaphore::new(1),
+            transfers: Semaphore::new(TRANSFERS),
             account_memory: choices.account_memory,
             crowded: Notify::new(),
             trees: Trees::default(),
             installers: (choices.installer_account, choices.installer_terms),
             measures,
         }
+    }
+
+    /// Leave to read or write the file of an account; `Error::Busy` while others do.
+    pub(crate) fn transfer(&self) -> Result<SemaphorePermit<'_>> {
+        self.transfers.try_acquire().map_err(|_| Error::Busy)
     }
 
     /// Where the world reaches this service.

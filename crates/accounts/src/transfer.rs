@@ -57,10 +57,11 @@ pub enum Line {
 }
 
 impl Account {
-    /// Hands everything that the account is to `line`, line by line and as of one moment; secrets are in it as they are.
+    /// Hands everything that the account is to `line`, line by line and as of one moment; secrets are in it as they are, private
+    /// signing keys only with `keys`.
     ///
     /// Errors: `NotFound` for an account that is deleted; what `line` says.
-    pub async fn export(&self, mut line: impl FnMut(&Line) -> Result<()>) -> Result<()> {
+    pub(crate) async fn export(&self, keys: bool, mut line: impl FnMut(&Line) -> Result<()>) -> Result<()> {
         let platform = self.platform();
         let vault = &platform.vault;
         let header = Header {
@@ -74,7 +75,7 @@ impl Account {
         line(&Line::Header(header))?;
         let rows = platform.store.read.as_of_one_moment(async |snapshot| {
             let mut counts = BTreeMap::new();
-            for table in TAKEN {
+            for table in TAKEN.into_iter().filter(|table| keys || *table != "signing_key") {
                 let (mut last, mut count) = (None, 0);
                 loop {
                     let mut rows = page(snapshot, table, self.id(), last.as_ref()).await?;

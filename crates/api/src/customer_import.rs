@@ -2,10 +2,9 @@
 
 use std::fs::File;
 use std::future::{Ready, ready};
-use std::io::{BufWriter, Read, Seek, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::time::Duration;
 
-use actix_web::body::SizedStream;
 use actix_web::dev::Payload;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::web::{Bytes, BytesMut};
@@ -25,7 +24,7 @@ use crate::customers::{CustomerUpdate, CustomerView};
 use crate::error::{ApiError, ErrorBody, Result};
 use crate::openapi::{Describe, Operation};
 use crate::query::Id;
-use crate::reply::Ok200;
+use crate::reply::{Ok200, of_file};
 use crate::route::{CUSTOMER_READ, CUSTOMERS_READ, CUSTOMERS_WRITE, Route, get, post};
 use crate::token_request::secret;
 
@@ -41,8 +40,6 @@ const MAX_LINES: u64 = 1_000_000;
 const MAX_FAULTS: usize = 5;
 /// How long the next piece of a body may take to arrive.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How large the pieces of an answer are.
-const PIECE: usize = 64 * 1024;
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -292,20 +289,7 @@ impl Responder for Spooled {
     type Body = actix_web::body::BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        let pieces = stream::unfold(Some(self.file), |file| async {
-            let mut file = file?;
-            let mut piece = vec![0; PIECE];
-            match file.read(&mut piece) {
-                Ok(0) => None,
-                Ok(length) => {
-                    piece.truncate(length);
-                    Some((Ok(Bytes::from(piece)), Some(file)))
-                }
-                Err(error) => Some((Err(error), None)),
-            }
-        });
-        let whole = SizedStream::new(self.length, Box::pin(pieces));
-        HttpResponse::Ok().insert_header((CONTENT_TYPE, NDJSON[0])).body(whole)
+        HttpResponse::Ok().insert_header((CONTENT_TYPE, NDJSON[0])).body(of_file(self.file, self.length))
     }
 }
 

@@ -53,6 +53,7 @@ mod terms;
 mod token_request;
 mod tokens;
 mod totp;
+mod transfer;
 mod ui;
 mod usage;
 mod users;

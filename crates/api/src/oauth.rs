@@ -56,7 +56,7 @@ async fn introspect_token(at: Unproven, body: FormOrJson<OauthToken>) -> OauthRe
     let done = async {
         let OauthToken { token, client_id, client_secret, .. } = body.input?;
         let (account, client) = client(&at, client_id, client_secret).await?;
-        let demand = Demand { token_use: TokenUse::Access, scopes: &[], lane: Lane::Ordinary, changes: false };
+        let demand = Demand::any(TokenUse::Access, &[], Lane::Ordinary, false);
         account.admit_client(&client, demand, origin(&at.request)).await?;
         Ok(TokenState::new(account.introspect(given(token)?.reveal()).await?))
     };

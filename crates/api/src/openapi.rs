@@ -144,6 +144,25 @@ impl Operation<'_> {
         self.responses.insert(200, json!({"description": "A line of JSON for each.", "content": content}));
     }
 
+    /// A body that is a file.
+    pub(crate) fn file_in(&mut self, description: &str, content_type: &str) {
+        self.lines_in(description, content_type);
+        self.error(415, "The content type is not the one named.");
+    }
+
+    /// An answer that is a file.
+    pub(crate) fn file_out(&mut self, description: &str, content_type: &str) {
+        let content = json!({content_type: {"schema": {"type": "string", "format": "binary"}}});
+        self.responses.insert(200, json!({"description": description, "content": content}));
+    }
+
+    /// A header that has to be sent.
+    pub(crate) fn header(&mut self, name: &str, description: &str) {
+        let header =
+            json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
+        self.parameters.push(header);
+    }
+
     pub(crate) fn page(&mut self) {
         let page = json!({"text/html": {"schema": {"type": "string"}}});
         self.responses.insert(200, json!({"description": "A page, for those who accept text/html.", "content": page}));
@@ -296,6 +315,7 @@ fn security(policy: Policy) -> Value {
         Access::AnyOf([]) if policy.in_query.is_some() => json!([{"bearer": []}, {"clientToken": []}]),
         Access::AnyOf([]) => json!([{"bearer": []}]),
         Access::AnyOf(scopes) => scopes.iter().map(bearer).collect(),
+        Access::AllOf(scopes) => json!([{"bearer": scopes}]),
     }
 }
 

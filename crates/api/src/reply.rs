@@ -1,13 +1,38 @@
 //! Answers: each type is a status, and knows how it is described.
 
-use actix_web::body::BoxBody;
+use std::fs::File;
+use std::io::{self, Read};
+
+use actix_web::body::{BoxBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, LINK, LOCATION};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, Responder};
+use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::error::Result;
 use crate::openapi::{Describe, Operation};
+
+/// How large the pieces of a file are.
+const PIECE: usize = 64 * 1024;
+
+/// What a file of ours holds, from where it stands.
+pub(crate) fn of_file(file: File, length: u64) -> SizedStream<impl Stream<Item = io::Result<Bytes>>> {
+    let pieces = stream::unfold(Some(file), |file| async {
+        let mut file = file?;
+        let mut piece = vec![0; PIECE];
+        match file.read(&mut piece) {
+            Ok(0) => None,
+            Ok(length) => {
+                piece.truncate(length);
+                Some((Ok(Bytes::from(piece)), Some(file)))
+            }
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    SizedStream::new(length, Box::pin(pieces))
+}
 
 /// 200 with one record.
 pub(crate) struct Ok200<T>(pub(crate) T);

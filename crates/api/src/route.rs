@@ -64,6 +64,8 @@ pub enum Access {
     Installer,
     /// A token with one of these scopes, matched exactly.
     AnyOf(&'static [&'static str]),
+    /// A token with all of these scopes.
+    AllOf(&'static [&'static str]),
 }
 
 impl Access {
@@ -77,6 +79,11 @@ impl Policy {
     /// A token with one of these scopes.
     pub const fn any_of(scopes: &'static [&'static str]) -> Self {
         Self { access: Access::AnyOf(scopes), lane: Lane::Ordinary, in_query: None, signs_in: false }
+    }
+
+    /// A token with all of these scopes.
+    pub(crate) const fn all_of(scopes: &'static [&'static str]) -> Self {
+        Self { access: Access::AllOf(scopes), ..Self::public() }
     }
 
     /// Nothing to show. Has to be typed out.
@@ -166,6 +173,7 @@ pub fn routes() -> Vec<Route> {
         crate::users::routes(),
         crate::mfa::routes(),
         crate::totp::routes(),
+        crate::transfer::routes(),
         crate::customers::routes(),
         crate::customer_import::routes(),
         crate::customer_search::routes(),
@@ -461,15 +469,16 @@ async fn admit(route: &Route, request: &HttpRequest) -> Result<()> {
             registry.platform().charge(forwarded::client(request))?
         }
         Access::Person => {
-            let demand = Demand { token_use: TokenUse::Identity, scopes: &[], lane: policy.lane, changes };
+            let demand = Demand::any(TokenUse::Identity, &[], policy.lane, changes);
             authenticated(request, policy, AccountId::console(), demand).await?
         }
         Access::Installer => {
-            let demand = Demand { token_use: TokenUse::Installer, scopes: &[], lane: policy.lane, changes };
+            let demand = Demand::any(TokenUse::Installer, &[], policy.lane, changes);
             authenticated(request, policy, path_account(request)?, demand).await?
         }
-        Access::AnyOf(scopes) => {
-            let demand = Demand { token_use: TokenUse::Access, scopes, lane: policy.lane, changes };
+        Access::AnyOf(scopes) | Access::AllOf(scopes) => {
+            let all = matches!(policy.access, Access::AllOf(_));
+            let demand = Demand { all, ..Demand::any(TokenUse::Access, scopes, policy.lane, changes) };
             authenticated(request, policy, path_account(request)?, demand).await?
         }
     };

@@ -98,7 +98,7 @@ async fn client_credentials(at: &Unproven, input: TokenInput) -> Result<tenantry
             Ok(informed(at, ask).await?)
         }
         Proof::Bearer(token) => {
-            let demand = Demand { token_use: TokenUse::Exchange, scopes: &[], lane: Lane::Reserved, changes: false };
+            let demand = Demand::any(TokenUse::Exchange, &[], Lane::Reserved, false);
             let admitted = at.registry.authenticate(Some(&token), at.account, demand, origin(&at.request)).await?;
             let token = admitted.account.redeem_exchange(admitted.caller, &audience, scope).await?;
             Ok(tenantry_accounts::AccessToken { allowance: admitted.allowance, ..token })
@@ -199,7 +199,7 @@ async fn informed<T>(at: &Unproven, ask: impl AsyncFn() -> tenantry_domain::Resu
 
 /// The client that brings something of a person's: by its token, as our contract has it, or by its secret (RFC 6749 section 2.3).
 async fn client(at: &Unproven, input: &TokenInput, scopes: &'static [&'static str]) -> Result<Admitted> {
-    let demand = Demand { token_use: TokenUse::Access, scopes, lane: Lane::Ordinary, changes: false };
+    let demand = Demand::any(TokenUse::Access, scopes, Lane::Ordinary, false);
     match proof(&at.request, input.client_id.clone(), input.client_secret.clone())? {
         None => Err(Error::Unauthorized.into()),
         Some(Proof::Bearer(token)) => Ok(at.registry.authenticate(Some(&token), at.account, demand, origin(&at.request)).await?),
@@ -252,7 +252,7 @@ async fn token_exchange(at: &Unproven, input: TokenInput) -> Result<tenantry_acc
     let audience = audiences.into_iter().flatten().next();
     let request = TokenExchange { subject_token: subject.reveal(), client, audience, scope: input.scope.as_deref() };
     // As the first of the two steps asks (contract no. 9).
-    let demand = Demand { token_use: TokenUse::Access, scopes: ACCOUNTS_READERS, lane: Lane::Reserved, changes: false };
+    let demand = Demand::any(TokenUse::Access, ACCOUNTS_READERS, Lane::Reserved, false);
     Ok(at.registry.exchange_at_once(at.account, request, demand, origin(&at.request)).await?)
 }
 

@@ -1,27 +1,22 @@
 //! `tenantry account`: one account as one file, encrypted in the format of age (age-encryption.org), which other programs read, too.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
+use std::io::{IsTerminal, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use age::secrecy::SecretString;
-use age::{Decryptor, Encryptor, Identity, Recipient, scrypt, x25519};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use tenantry_accounts::{Account, Caller, Catalogue, Database, Header, Line, Lock, Platform, Registry, Schema, Source};
-use tenantry_domain::{AccountId, Error};
+use tenantry_accounts::{
+    Account, Caller, Catalogue, Database, FileLock, Header, Line, Lock, Platform, Registry, Schema, Source, Unlock, lines,
+};
+use tenantry_domain::{AccountId, Error, Secret};
 use tokio::sync::mpsc;
 
 use crate::config::{Config, read};
 use crate::vault;
-
-/// How many lines wait for the database.
-const AHEAD: usize = 4;
-/// Less is found by whoever tries.
-const SHORTEST: usize = 12;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -70,19 +65,16 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    fn passphrase(&self, new: bool) -> Result<SecretString> {
+    fn passphrase(&self, new: bool) -> Result<Secret> {
         let passphrase = match &self.passphrase_file {
             Some(file) => read(file)?,
             None if !std::io::stdin().is_terminal() => bail!("say --passphrase-file: there is nobody to ask"),
             None => rpassword::prompt_password("Passphrase: ")?,
         };
-        if new && passphrase.chars().count() < SHORTEST {
-            bail!("the passphrase must have at least {SHORTEST} characters");
-        }
         if new && self.passphrase_file.is_none() && rpassword::prompt_password("Once more: ")? != passphrase {
             bail!("these are two passphrases");
         }
-        Ok(SecretString::from(passphrase))
+        Ok(Secret::new(passphrase))
     }
 }
 
@@ -92,27 +84,27 @@ pub(crate) async fn run(config: &Config, command: Command) -> Result<()> {
     Schema::of(&database).await.and_then(|schema| schema.check()).map_err(|error| anyhow!(error))?;
     match command {
         Command::Export { account, file, key, recipient } => {
-            let encryptor = if recipient.is_empty() {
-                Encryptor::with_user_passphrase(key.passphrase(true)?)
-            } else {
-                let known: Vec<x25519::Recipient> = recipient.iter().map(|one| recipient_of(one)).collect::<Result<_>>()?;
-                Encryptor::with_recipients(known.iter().map(|one| one as &dyn Recipient))?
+            let lock = match &recipient[..] {
+                [] => FileLock::passphrase(&key.passphrase(true)?),
+                known => FileLock::recipients(known),
             };
+            let lock = lock.map_err(told)?;
             let registry = open(config, &database).await?;
             let account = known(&registry, account).await?;
-            export(&account, encryptor, &file).await
+            export(&account, lock, &file).await
         }
         Command::Import { file, to, key, identity } => {
-            let identity: Box<dyn Identity> = match identity {
-                Some(file) => Box::new(identity_of(&file)?),
-                None => Box::new(scrypt::Identity::new(key.passphrase(false)?)),
+            let unlock = match identity {
+                Some(file) => identity_of(&file)?,
+                None => Unlock::passphrase(&key.passphrase(false)?),
             };
             let _lock = alone(&database).await?;
             let registry = open(config, &database).await?;
-            let opened = decrypted(&file, identity.as_ref())?;
-            let (header, lines) = read_lines(BufReader::new(opened))?;
-            let id =
-                import(&registry, header, to, lines).await.with_context(|| format!("{} cannot be imported", file.display()))?;
+            let cannot = || format!("{} cannot be imported", file.display());
+            let opened = File::open(&file).with_context(cannot)?;
+            let bar = bar("rows")?;
+            let (header, lines) = lines(opened, &unlock, move |line| note(&bar, line)).map_err(told).with_context(cannot)?;
+            let id = import(&registry, header, to, lines).await.with_context(cannot)?;
             crate::out(&format!("imported {id}\n"))
         }
         Command::Clone { account, to } => {
@@ -160,7 +152,7 @@ pub(crate) fn told(error: Error) -> anyhow::Error {
     }
 }
 
-async fn export(account: &Account, encryptor: Encryptor, file: &Path) -> Result<()> {
+async fn export(account: &Account, lock: FileLock, file: &Path) -> Result<()> {
     let mut part = file.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -170,25 +162,10 @@ async fn export(account: &Account, encryptor: Encryptor, file: &Path) -> Result<
     let cannot = || format!("{} cannot be written", file.display());
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).with_context(cannot)?;
     let write = async {
-        let mut to = encryptor.wrap_output(BufWriter::new(new))?;
         let bar = bar("rows")?;
-        let mut failed = None;
-        let written = account.export(|line| {
-            note(&bar, line);
-            let wrote = serde_json::to_writer(&mut to, line).map_err(std::io::Error::from).and_then(|()| to.write_all(b"\n"));
-            wrote.map_err(|error| {
-                failed = Some(error);
-                Error::Internal("the file cannot be written".to_owned())
-            })
-        });
-        let written = written.await;
+        let written = account.export_to(lock, true, new, |line| note(&bar, line)).await;
         bar.finish_and_clear();
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
-        written.map_err(told)?;
-        let file = to.finish()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.sync_all()?;
+        written.map_err(told)??.sync_all()?;
         Ok(())
     };
     let written: Result<()> = write.await;
@@ -211,80 +188,22 @@ async fn import(
     parent.import_account(Caller::system(), header, to, lines).await.map_err(told)
 }
 
-/// Through memory: what is read is read as of one moment, before anything is written.
+/// By a file that nobody else can read: what is read is read as of one moment, before anything is written.
 async fn clone(registry: &Registry, account: AccountId, to: AccountId) -> Result<AccountId> {
     let account = known(registry, account).await?;
-    let mut lines = Vec::new();
-    let read = account.export(|line| {
-        lines.push(line.clone());
-        Ok(())
-    });
-    read.await.map_err(told)?;
-    let mut lines = lines.into_iter();
-    let Some(Line::Header(header)) = lines.next() else { bail!("an export begins with its header") };
-    let (send, received) = mpsc::channel(lines.len().max(1));
-    for line in lines {
-        send.try_send(Ok(line)).context("there is room for all lines")?;
-    }
-    import(registry, header, Some(to), received).await
-}
-
-fn recipient_of(text: &str) -> Result<x25519::Recipient> {
-    text.parse().map_err(|error| anyhow!("--recipient {text}: {error}"))
+    let (lock, unlock) = FileLock::once();
+    let file = tempfile::tempfile().context("a file for the copy cannot be made")?;
+    let mut file = account.export_to(lock, true, file, |_| ()).await.map_err(told)?.context("the copy cannot be written")?;
+    file.rewind()?;
+    let (header, lines) = lines(file, &unlock, |_| ()).map_err(told)?;
+    import(registry, header, Some(to), lines).await
 }
 
 /// The first identity in a file, as `age-keygen` writes it.
-fn identity_of(file: &Path) -> Result<x25519::Identity> {
+fn identity_of(file: &Path) -> Result<Unlock> {
     let text = read(file)?;
     let line = text.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty()).unwrap_or_default();
-    line.trim().parse().map_err(|error| anyhow!("{} holds no age identity: {error}", file.display()))
-}
-
-fn decrypted(file: &Path, identity: &dyn Identity) -> Result<impl Read + Send + use<>> {
-    let cannot = || format!("{} cannot be read", file.display());
-    let opened = File::open(file).with_context(cannot)?;
-    let decryptor = Decryptor::new_buffered(BufReader::new(opened))
-        .map_err(|_| anyhow!("{} is no file that `account export` wrote", file.display()))?;
-    decryptor.decrypt(std::iter::once(identity)).map_err(|error| match error {
-        age::DecryptError::NoMatchingKeys | age::DecryptError::DecryptionFailed | age::DecryptError::KeyDecryptionFailed => {
-            anyhow!("the passphrase or identity is not the one that {} was encrypted with", file.display())
-        }
-        error => anyhow!("{}: {error}", cannot()),
-    })
-}
-
-/// The header, and the rest as it is asked for, read on a thread of its own.
-fn read_lines(mut from: impl BufRead + Send + 'static) -> Result<(Header, mpsc::Receiver<tenantry_domain::Result<Line>>)> {
-    let Line::Header(header) = next(&mut from)?.context("the file is empty")? else { bail!("the file has no header") };
-    let (send, lines) = mpsc::channel(AHEAD);
-    std::thread::spawn(move || {
-        let Ok(bar) = bar("rows") else { return };
-        loop {
-            let line = match next(&mut from) {
-                Ok(Some(line)) => Ok(line),
-                Ok(None) => break,
-                Err(error) => Err(Error::invalid("file", format!("{error:#}"))),
-            };
-            if let Ok(line) = &line {
-                note(&bar, line);
-            }
-            let ended = line.is_err();
-            if send.blocking_send(line).is_err() || ended {
-                break;
-            }
-        }
-        bar.finish_and_clear();
-    });
-    Ok((header, lines))
-}
-
-fn next(from: &mut impl BufRead) -> Result<Option<Line>> {
-    let mut text = Vec::new();
-    from.read_until(b'\n', &mut text).context("is damaged, or is not whole")?;
-    if text.is_empty() {
-        return Ok(None);
-    }
-    serde_json::from_slice(&text).map(Some).map_err(|_| anyhow!("has a line that is none of ours"))
+    Unlock::identity(line.trim()).map_err(|error| anyhow!("{}: {}", file.display(), told(error)))
 }
 
 /// How many there were so far.

@@ -68,5 +68,5 @@ async fn a_write_after_all_was_sealed_anew_brings_nothing_back() {
     account.update_grant(Caller::system(), grant.id, Scopes::default()).await.unwrap();
     assert_eq!(account.verify_events().await.unwrap(), account.directory().version);
     let alone = under(next()).await.get(operator()).await.unwrap();
-    alone.export(|_| Ok::<_, Error>(())).await.unwrap();
+    alone.export(true, |_| Ok::<_, Error>(())).await.unwrap();
 }
