@@ -107,7 +107,6 @@ async fn a_process_that_has_not_looked_does_so_before_it_answers() {
     let world = World::new().await;
     let strict = Choices { freshness: Duration::ZERO, quotas: None, ..Choices::default() };
     let db = sea_orm::Database::connect(&world.database.url).await.unwrap();
-    db.execute_unprepared("INSERT INTO instance (id, created_at, master_key_id) VALUES (1, 0, 'one')").await.unwrap();
     let there = registry_with(&Database::parse(&world.database.url).unwrap(), &world.clock, 1, strict).await;
     let here = world.operator().await;
     there.get(operator()).await.unwrap();
