@@ -7,6 +7,7 @@ mod docs;
 mod image;
 mod monitoring;
 mod proxy;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -13,7 +13,7 @@ pub use app::PUBLIC;
 pub use app::{TestApp, http};
 pub use cluster::{Namespace, OwnServer, round_robin};
 pub use person::Person;
-pub use process::{Program, asked, binary, bootstrap, program, stderr};
+pub use process::{Program, asked, binary, bootstrap, program, program_at, stderr};
 pub use tenant::{AppClient, PASSWORD, Tenant};
 pub use tenantry_test_database::TestDatabase;
 

@@ -1,7 +1,7 @@
 //! The real program as a process: started on ephemeral ports, ended by its id.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,12 @@ use crate::TestDatabase;
 
 /// A command line of the program, for this database and without anything of the environment's.
 pub fn program(database: &TestDatabase, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
+    program_at(&binary(), database, arguments)
+}
+
+/// The same with another program than ours.
+pub fn program_at(program: &Path, database: &TestDatabase, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command
         .args(arguments)
         .env_clear()
