@@ -426,3 +426,23 @@ async fn a_server_backs_up_by_itself_and_keeps_some() {
     assert!(left.contains(&by_hand[2]) && left.contains(&"somebody else's".to_owned()), "{left:?}");
     assert!(last(&due).await > 1_700_000_000.0);
 }
+
+/// What is shown once must have somewhere to be.
+#[actix_web::test]
+async fn no_room_for_the_credentials_makes_no_accounts() {
+    let database = TestDatabase::create().await;
+    let small = Small::at(database.file("small"), 8);
+    let file = small.0.join("credentials");
+    let into = |file: &Path| program(&database, &["bootstrap", "--json", "--output", file.to_str().unwrap()]).output().unwrap();
+    refused(&into(&file), "cannot be written");
+    refused(&into(&database.file("nowhere/credentials")), "cannot be written");
+    assert!(!file.exists());
+    let there = database.file("credentials");
+    let done = into(&there);
+    assert!(done.status.success(), "{}", stderr(&done));
+    let told = std::fs::read_to_string(&there).unwrap();
+    assert!(told.ends_with("}\n") && serde_json::from_str::<Value>(&told).is_ok(), "{told}");
+    // Nothing is made the second time, and nothing left.
+    refused(&into(&database.file("again")), "bootstrapped before");
+    assert!(!database.file("again").exists());
+}

@@ -1,7 +1,7 @@
 //! `tenantry bootstrap`: the first start.
 
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,9 @@ use tenantry_domain::Email;
 
 use crate::config::Config;
 use crate::vault;
+
+/// More than there is to tell, in bytes.
+const ROOM: usize = 16 * 1024;
 
 /// What was asked for.
 pub(crate) struct Asked {
@@ -41,7 +44,7 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
     let (database, public) = (config.database()?, config.public_url()?);
     config.make_data_dir()?;
     let source = Source::system();
-    let made = {
+    let (made, kept) = {
         database.create().map_err(|error| anyhow!(error))?;
         let lock = Lock::migrate(&database).await.map_err(|error| anyhow!(error))?;
         let _locks = if recover { lock.and_serve(&database).await.map_err(|error| anyhow!(error))? } else { (lock, None) };
@@ -55,6 +58,8 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
         }
         let vault = vault::open(&store, vault::keys(&config, &source, new)?, &source).await?;
         let platform = Platform::new(store, source, vault, public, config.choices()?);
+        // Whatever is made must be told: room for it comes first.
+        let kept = output.as_deref().filter(|file| !file.exists()).map(Kept::new).transpose()?;
         let made = platform.bootstrap().await?;
         let registry = Registry::new(Arc::new(platform), 1);
         let made = match made {
@@ -65,14 +70,15 @@ pub(crate) async fn bootstrap(config: Config, asked: Asked) -> Result<()> {
             (Some(_), Some(email)) => Some(registry.make_operator(&email).await?.reveal().to_owned()),
             _ => None,
         };
-        made.map(|made| Shown { made, admin_link })
+        (made.map(|made| Shown { made, admin_link }), kept)
     };
     match made {
         Some(made) => {
             let text = if json { serde_json::to_string(&made)? } else { story(&made)? };
-            let shown = match &output {
-                Some(file) => keep(file, &text),
-                None => show(&text),
+            let shown = match (kept, &output) {
+                (Some(kept), _) => kept.fill(&text),
+                (None, Some(file)) => Kept::new(file)?.fill(&text),
+                (None, None) => show(&text),
             };
             shown.context("the credentials could not be shown; `tenantry bootstrap --recover` makes new ones")?;
         }
@@ -87,10 +93,39 @@ fn show(text: &str) -> std::io::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
-/// A new file for its owner only, on disk when this returns.
-fn keep(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut kept = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-    writeln!(kept, "{text}").and_then(|()| kept.sync_all())
+/// A new file for its owner only, with room for what is to stand in it; gone again if nothing does.
+struct Kept {
+    file: File,
+    path: Option<PathBuf>,
+}
+
+impl Kept {
+    fn new(path: &Path) -> Result<Self> {
+        let cannot = || format!("{} cannot be written", path.display());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
+        let mut kept = Self { file, path: Some(path.to_owned()) };
+        kept.file.write_all(&[b' '; ROOM]).and_then(|()| kept.file.sync_all()).with_context(cannot)?;
+        Ok(kept)
+    }
+
+    /// On disk when this returns.
+    fn fill(mut self, text: &str) -> std::io::Result<()> {
+        self.file.rewind()?;
+        writeln!(self.file, "{text}")?;
+        let length = self.file.stream_position()?;
+        self.file.set_len(length)?;
+        self.file.sync_all()?;
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            drop(std::fs::remove_file(path));
+        }
+    }
 }
 
 /// Shows what `--output` kept, once.

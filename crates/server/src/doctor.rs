@@ -19,6 +19,8 @@ const CLOCK: Duration = Duration::from_secs(5);
 const ROOM: u64 = 1 << 30;
 /// Fewer may not last for a busy server.
 const FILES: u64 = 4096;
+/// Dumps of this version on of PostgreSQL set `transaction_timeout`, which those before do not know.
+const TIMEOUTS: u32 = 17;
 /// The oldest PostgreSQL that is still maintained.
 const POSTGRES: u32 = 14;
 
@@ -220,7 +222,11 @@ fn server(config: &Config, database: &Database, health: &Health, found: &mut Fin
         }
     }
     if let (Database::Postgres(_), Some(major), true) = (database, health.major, config.backup_dir.is_some()) {
-        match backup::pg_dump_version() {
+        match backup::pg_dump_version(major) {
+            Some(version) if version >= TIMEOUTS && major < TIMEOUTS => found.warn(
+                "pg_dump",
+                format!("is of version {version}, and writes what the server of {major} does not read: install that of {major}"),
+            ),
             Some(version) if version >= major => found.ok("pg_dump", version.to_string()),
             Some(version) => {
                 found.fail("pg_dump", format!("is of version {version}, the server of {major}: install that of {major}"));

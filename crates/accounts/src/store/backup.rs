@@ -48,6 +48,16 @@ impl Database {
         contents
     }
 
+    /// The number of PostgreSQL's major version.
+    pub async fn postgres_major(&self) -> Result<u32, String> {
+        let db = self.connect(1, Access::Write).await?;
+        let asked = "SELECT current_setting('server_version_num')::int / 10000";
+        let row = db.query_one_raw(Statement::from_string(DatabaseBackend::Postgres, asked)).await;
+        db.close().await.map_err(failed)?;
+        let major: Option<i32> = row.and_then(|row| row.map(|row| row.try_get_by_index(0)).transpose()).map_err(failed)?;
+        major.and_then(|major| u32::try_from(major).ok()).ok_or_else(|| "PostgreSQL does not say its version".to_owned())
+    }
+
     /// Writes a copy of a SQLite database into a new file: as of one moment, without what was erased, and while others write. It is
     /// on disk when this returns.
     pub async fn copy_to(&self, file: &Path) -> Result<(), String> {

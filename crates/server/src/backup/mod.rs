@@ -68,7 +68,11 @@ async fn make(config: &Config, part: &Path, now: tenantry_domain::Instant) -> Re
             let size = fs::metadata(path).map_or(0, |file| file.len());
             watched(&file, Some(size), async { database.copy_to(&file).await.map_err(|error| anyhow!(error)) }).await?;
         }
-        Database::Postgres(url) => watched(&file, None, postgres::dump(url, &contents, &file)).await?,
+        Database::Postgres(url) => watched(&file, None, postgres::dump(&database, url, &contents, &file)).await?,
+    }
+    let after = database.contents().await.map_err(|error| anyhow!(error))?;
+    if after.is_none_or(|after| after.steps != contents.steps || after.master_key != contents.master_key) {
+        bail!("the schema or the master key was changed meanwhile: do it once more");
     }
     // Not on a thread that others need.
     let part = part.to_owned();

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
-use tenantry_accounts::Contents;
+use anyhow::{Context, Result, anyhow, bail};
+use tenantry_accounts::{Contents, Database};
 use tokio::process::Command;
 use url::Url;
 
@@ -13,9 +13,9 @@ use url::Url;
 const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// Writes our tables, and nothing else of the database, into a new file.
-pub(super) async fn dump(url: &str, contents: &Contents, file: &Path) -> Result<()> {
+pub(super) async fn dump(database: &Database, url: &str, contents: &Contents, file: &Path) -> Result<()> {
     let schema = contents.schema.as_deref().context("tables in PostgreSQL are in a schema")?;
-    let mut dump = program("pg_dump", url)?;
+    let mut dump = program("pg_dump", database, url).await?;
     dump.args(["--format=custom", "--no-owner", "--no-privileges", "--no-password", "--file"]).arg(file);
     for table in tenantry_accounts::TABLES.iter().chain(&["seaql_migrations"]) {
         dump.arg(format!("--table=\"{schema}\".{table}"));
@@ -24,16 +24,17 @@ pub(super) async fn dump(url: &str, contents: &Contents, file: &Path) -> Result<
 }
 
 /// Makes the tables of a dump, all or none.
-pub(super) async fn load(url: &str, file: &Path) -> Result<()> {
-    let mut restore = program("pg_restore", url)?;
+pub(super) async fn load(database: &Database, url: &str, file: &Path) -> Result<()> {
+    let mut restore = program("pg_restore", database, url).await?;
     restore.args(["--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--no-password", "--dbname"]);
     restore.arg(name(&Url::parse(url)?)).arg(file);
     run(restore).await
 }
 
 /// One of PostgreSQL's programs, told by its environment where the database is: arguments can be seen by everybody.
-fn program(name: &str, url: &str) -> Result<Command> {
-    let mut command = Command::new(find(name));
+async fn program(name: &str, database: &Database, url: &str) -> Result<Command> {
+    let major = database.postgres_major().await.map_err(|error| anyhow!(error))?;
+    let mut command = Command::new(find(name, major, Path::new(DEBIAN)));
     for (variable, value) in environment(&Url::parse(url)?) {
         command.env(variable, value);
     }
@@ -76,19 +77,21 @@ fn name(url: &Url) -> String {
     named.or_else(|| Some(path).filter(|path| !path.is_empty())).unwrap_or_else(|| url.username().to_owned())
 }
 
-/// The major version of `pg_dump`, if there is one.
-pub(crate) fn pg_dump_version() -> Option<u32> {
-    let said = std::process::Command::new(find("pg_dump")).arg("--version").output().ok()?;
+/// The major version of the `pg_dump` that is taken for a server of `major`, if there is one.
+pub(crate) fn pg_dump_version(major: u32) -> Option<u32> {
+    let said = std::process::Command::new(find("pg_dump", major, Path::new(DEBIAN))).arg("--version").output().ok()?;
     let said = String::from_utf8(said.stdout).ok()?;
     said.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
 }
 
-/// The newest that Debian has, or whatever the shell would find.
-fn find(name: &str) -> PathBuf {
-    let versions = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
-    let newest = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok()).max();
-    let debian = newest.map(|version| Path::new(DEBIAN).join(version.to_string()).join("bin").join(name));
-    debian.filter(|path| path.exists()).unwrap_or_else(|| name.into())
+/// Of those that Debian keeps the one of the server's version: a later one may write what the server does not read. Else the newest, or
+/// whatever the shell would find.
+fn find(name: &str, major: u32, debian: &Path) -> PathBuf {
+    let versions = fs::read_dir(debian).into_iter().flatten().flatten();
+    let versions = versions.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let at = |version: u32| debian.join(version.to_string()).join("bin").join(name);
+    let there = versions.filter(|version| at(*version).exists());
+    there.max_by_key(|version| (*version == major, *version)).map_or_else(|| name.into(), at)
 }
 
 /// Runs it; the last of what it says tells why it failed.
@@ -107,6 +110,24 @@ async fn run(mut command: Command) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_programs_of_the_servers_version_are_taken_and_else_the_newest() {
+        let debian = tempfile::tempdir().unwrap();
+        for version in ["13", "15", "18", "common"] {
+            let bin = debian.path().join(version).join("bin");
+            fs::create_dir_all(&bin).unwrap();
+            if version != "13" {
+                fs::write(bin.join("pg_dump"), "").unwrap();
+            }
+        }
+        let found = |major| find("pg_dump", major, debian.path()).strip_prefix(debian.path()).unwrap().display().to_string();
+        assert_eq!(
+            [13, 15, 16, 18, 19].map(found),
+            ["18", "15", "18", "18", "18"].map(|version| format!("{version}/bin/pg_dump"))
+        );
+        assert_eq!(find("pg_restore", 15, debian.path()), Path::new("pg_restore"));
+    }
 
     #[test]
     fn a_url_becomes_what_postgresqls_programs_are_told() {

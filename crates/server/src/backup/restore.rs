@@ -160,7 +160,7 @@ async fn postgresql(
         database.set_aside().await.map_err(failed)?;
     }
     let load = async {
-        postgres::load(url, file).await?;
+        postgres::load(database, url, file).await?;
         begin(manifest, database, there.as_ref().map_or(0, |there| there.epoch)).await
     };
     match watched(file, None, load).await {
