@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tenantry_tests::{Program, TestDatabase, bootstrap, http, program, stderr};
@@ -331,7 +332,7 @@ async fn what_people_prove_themselves_with_is_in_no_log_metric_event_or_error() 
         let mut files = std::fs::read_dir(database.file("outbox")).into_iter().flatten().map(|file| file.unwrap().path());
         match files.find(|file| file.extension().is_some_and(|kind| kind == "json")) {
             Some(file) => break serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap(),
-            None => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            None => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     };
     let code = message["subject"].as_str().unwrap().split(' ').next().unwrap().to_owned();
@@ -421,4 +422,37 @@ async fn what_is_printed_need_not_be_read_to_its_end() {
     assert!(program(&database, &["man", manual.to_str().unwrap()]).status().unwrap().success());
     let page = std::fs::read_to_string(manual.join("tenantry-bootstrap.1")).unwrap();
     assert!(page.contains("collect") && page.contains("administrator"));
+}
+
+/// What somebody has who is told a request's id, or who asks what became of an account's.
+#[actix_web::test]
+async fn every_request_has_a_line_with_its_account_and_what_was_refused() {
+    let database = TestDatabase::create().await;
+    let credentials = bootstrap(&database)["test"].clone();
+    let server = Program::serve(&database);
+    let token = token(&server, &credentials).await.unwrap();
+    let lines = async |path: &str, bearer: &str| {
+        let answer = http().get(format!("{}{path}", server.base)).bearer_auth(bearer).send().await.unwrap();
+        let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+        loop {
+            let log = server.log();
+            let of_it = |line: &&str| line.contains(&id);
+            if let Some(line) = log.lines().find(of_it) {
+                break serde_json::from_str::<Value>(line).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let well = lines("/v1/accounts/T000/auth/roles", &token).await;
+    assert_eq!((&well["account"], &well["status"], &well["code"]), (&json!("T00000000"), &json!(200), &Value::Null));
+    assert_eq!(well["route"], "/v1/accounts/{oid}/auth/roles");
+    let refused = lines("/v1/accounts/T000/auth/roles?limit=0", &token).await;
+    assert_eq!((&refused["account"], &refused["code"]), (&json!("T00000000"), &json!("invalid_request")));
+    // Whoever has proven nothing is nobody's.
+    let stranger = lines("/v1/accounts/T000/auth/roles", "not.a.token").await;
+    assert_eq!(
+        (&stranger["account"], &stranger["status"], &stranger["code"]),
+        (&Value::Null, &json!(401), &json!("unauthorized"))
+    );
+    assert_eq!(lines("/livez", "").await["account"], Value::Null);
 }

@@ -64,13 +64,16 @@ pub(crate) async fn observe(
     let route = Matched::template(http);
     let status = answer.status().as_u16();
     State::of(http).metrics.observe(route, http.method(), status, took.as_secs_f64());
-    if let Some(counted) = http.extensions().get::<Counted>()
+    let counted = http.extensions().get::<Counted>().copied();
+    if let Some(counted) = counted
         && let Some(outcome) = outcome(&answer, counted.proven)
     {
         State::of(http).registry.note(counted.account, took, outcome);
     }
     let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
-    tracing::info!(request_id, method, route, status, microseconds, "request");
+    let account = counted.as_ref().map(|counted| counted.account.as_str());
+    let code = if status < 400 { None } else { error_of(&answer).map(|error| error.code()) };
+    tracing::info!(request_id, account, method, route, status, code, microseconds, "request");
     Ok(answer)
 }
 
