@@ -9,10 +9,16 @@ COPY admin-ui admin-ui
 COPY tests/stories/snapshots tests/stories/snapshots
 RUN npm --prefix admin-ui ci --no-audit --no-fund && npm --prefix admin-ui run build
 
+FROM python:3.13-slim-bookworm AS guide
+WORKDIR /src
+COPY . .
+RUN scripts/guide
+
 FROM rust:1.95-bookworm AS program
 WORKDIR /src
 COPY . .
 COPY --from=console /src/admin-ui/dist admin-ui/dist
+COPY --from=guide /src/docs/dist docs/dist
 RUN cargo build --profile dist --locked --bin tenantry && scripts/rootfs target/dist/tenantry /rootfs
 
 FROM postgres:18-bookworm AS backup

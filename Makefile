@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console screenshots isolation soak bench bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation soak bench bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -21,6 +21,10 @@ check:
 # The console, which the server embeds.
 console:
 	scripts/console
+
+# The documents as a site, which the server embeds, too. Needs Python.
+guide:
+	scripts/guide
 
 # Pictures of all pages of the console, light and dark, narrow and wide, in admin-ui/screenshots.
 screenshots: console

@@ -6,8 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tenantry_tests::{Program, TestDatabase, bootstrap, http};
 
-use crate::{root, said};
+use crate::{printed, root, said};
 
 /// Every document for people, by its path from the root.
 fn documents() -> Vec<PathBuf> {
@@ -152,4 +153,59 @@ fn the_operators_first_day_goes_as_it_is_written() {
     );
     let left = std::fs::read_dir(directory.path().join("data")).unwrap().flatten();
     assert_eq!(left.filter(|entry| entry.file_name().to_string_lossy().contains("replaced")).count(), 1);
+}
+
+/// The site as the server has it: every address in it is there, the alerts' runbooks among them, and no page needs more than its
+/// policy lets it do.
+#[actix_web::test]
+async fn the_guide_is_served_whole() {
+    printed(&mut Command::new(root().join("scripts/guide")));
+    let database = TestDatabase::create().await;
+    bootstrap(&database);
+    let server = Program::serve(&database);
+    let get = async |path: &str| {
+        let answer = http().get(format!("{}{path}", server.base)).send().await.unwrap();
+        (answer.status().as_u16(), answer.headers().clone(), answer.text().await.unwrap())
+    };
+    let runbooks = crate::text("helm/tenantry/files/rules.yaml");
+    let runbooks =
+        runbooks.lines().filter_map(|line| line.split_once("runbook_url: ")).map(|(_, address)| address.trim().trim_matches('"'));
+    let mut wait: Vec<String> = runbooks.map(|address| address[address.find("/docs/guide/").unwrap()..].to_owned()).collect();
+    assert_eq!(wait.len(), 16);
+    wait.push("/docs/guide/".to_owned());
+    let (mut seen, mut pages) = (BTreeSet::new(), 0);
+    while let Some(path) = wait.pop() {
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let (status, headers, text) = get(&path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(headers["content-security-policy"].to_str().unwrap().contains("style-src 'self'; img-src 'self'; connect-src"));
+        if headers["content-type"] != "text/html; charset=utf-8" {
+            continue;
+        }
+        pages += 1;
+        assert_eq!((text.matches("<script").count(), text.matches("aria-current").count()), (1, 1), "{path}");
+        for refused in [" style=\"", "<style", "<iframe", " onclick=", "src=\"http", "<link rel=\"stylesheet\" href=\"http"] {
+            assert!(!text.contains(refused), "{path}: {refused}");
+        }
+        let ids: BTreeSet<&str> = text.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        let links = text.split(" href=\"").chain(text.split(" src=\"")).filter_map(|rest| rest.split('"').next());
+        for link in links.filter(|link| !link.contains(['<', ':', '\n']) && !link.is_empty()) {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            assert!(!file.is_empty() || heading.is_empty() || ids.contains(heading), "{path}: {link}");
+            if !file.starts_with('/') && !file.is_empty() {
+                let at = flat(&Path::new(&path).join("..").join(file));
+                let at = if path.ends_with('/') { flat(&Path::new(&path).join(file)) } else { at };
+                wait.push(at.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    assert!(pages > 45, "{pages}");
+    assert_eq!(get("/docs/guide/theme/guide.js").await.1["content-type"], "text/javascript; charset=utf-8");
+    let (_, _, found) = get("/docs/guide/search.json").await;
+    let found: Vec<(String, String, String, String)> = serde_json::from_str(&found).unwrap();
+    assert!(found.iter().any(|(address, ..)| address == "operating.html#another-master-key"));
+    assert_eq!(get("/docs/guide/nowhere.html").await.0, 404);
+    assert_eq!(get("/docs/guide").await.0, 308, "it leads to the one with a slash");
 }

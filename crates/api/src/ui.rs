@@ -21,6 +21,12 @@ use tenantry_domain::Error;
 #[allow_missing = true]
 struct Console;
 
+/// The documents as a site; nothing where they were not built.
+#[derive(RustEmbed)]
+#[folder = "../../docs/dist"]
+#[allow_missing = true]
+struct Guide;
+
 /// The console's page where it was not built.
 const PLACEHOLDER: &str = include_str!("../../../admin-ui/placeholder.html");
 /// Where the console's page wants the nonce of its styles.
@@ -29,8 +35,12 @@ const NONCE: &str = "{nonce}";
 const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                                 connect-src 'self'; frame-ancestors 'none'";
 
+const GUIDE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 pub(crate) fn pages() -> Vec<Route> {
     let to_reference = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/")).finish() };
+    let to_guide = || async { HttpResponse::PermanentRedirect().insert_header((LOCATION, "/docs/guide/")).finish() };
     let to_console = || async { HttpResponse::TemporaryRedirect().insert_header((LOCATION, "/console")).finish() };
     vec![
         page("/", Access::Page, to_console),
@@ -40,6 +50,9 @@ pub(crate) fn pages() -> Vec<Route> {
         page("/docs", Access::Page, to_reference),
         page("/docs/", Access::Page, reference),
         page("/docs/{*file}", Access::Page, reference),
+        page("/docs/guide", Access::Page, to_guide),
+        page("/docs/guide/", Access::Page, guide),
+        page("/docs/guide/{*file}", Access::Page, guide),
         page("/openapi.json", Access::Page, openapi),
     ]
 }
@@ -81,6 +94,20 @@ async fn console_file(request: HttpRequest) -> Result<HttpResponse> {
     }
     let found = packed.or_else(|| Console::get(&file)).ok_or(Error::NotFound)?;
     Ok(answer.body(found.data.into_owned()))
+}
+
+/// A page of the guide, or what belongs to it; a directory's is its index.
+async fn guide(request: HttpRequest) -> Result<HttpResponse> {
+    let (_, file) = Matched::parameter(&request, 0).unwrap_or_default();
+    let file = if file.is_empty() || file.ends_with('/') { format!("{file}index.html") } else { file };
+    let found = Guide::get(&file).ok_or(Error::NotFound)?;
+    let kind = mime_guess::from_path(&file).first_or_octet_stream();
+    let kind = if kind.type_() == mime_guess::mime::TEXT { format!("{kind}; charset=utf-8") } else { kind.to_string() };
+    Ok(HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header((CONTENT_SECURITY_POLICY, GUIDE_POLICY))
+        .insert_header((CACHE_CONTROL, "public, max-age=3600"))
+        .body(found.data.into_owned()))
 }
 
 async fn openapi(request: HttpRequest) -> HttpResponse {
