@@ -61,6 +61,7 @@ docs:
 	cargo build --locked --workspace --all-targets
 	INSTA_UPDATE=always scripts/cargo-test --workspace openapi
 	target/debug/tenantry metrics > docs/metrics.md
+	scripts/scopes > docs/scopes.md
 	scripts/dashboard > helm/tenantry/files/dashboard.json
 	scripts/chart-schema
 	scripts/chart-readme > helm/tenantry/README.md

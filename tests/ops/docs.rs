@@ -209,3 +209,10 @@ async fn the_guide_is_served_whole() {
     assert_eq!(get("/docs/guide/nowhere.html").await.0, 404);
     assert_eq!(get("/docs/guide").await.0, 308, "it leads to the one with a slash");
 }
+
+#[test]
+fn the_page_of_scopes_is_what_the_program_serves() {
+    let program = tenantry_tests::binary();
+    let printed = printed(Command::new(root().join("scripts/scopes")).arg(program));
+    assert!(printed == crate::text("docs/scopes.md"), "make docs");
+}
