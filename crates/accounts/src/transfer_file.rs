@@ -144,7 +144,7 @@ impl Registry {
 
     /// Makes an account of a file for the operator, below the one that it was below, or as another one.
     ///
-    /// Errors: as [`Account::import_account`]; `InsufficientScope`; `Busy` while others do the same.
+    /// Errors: as [`Account::import_account`]; `Busy` while others do the same.
     pub async fn take_in(
         &self,
         operator: &Account,
@@ -153,9 +153,6 @@ impl Registry {
         to: Option<AccountId>,
     ) -> Result<Account> {
         let _some = operator.platform().transfer()?;
-        if !operator.id().is_owner() {
-            return Err(Error::InsufficientScope);
-        }
         let opened = tokio::task::spawn_blocking(move || lines(from, &key, |_| ())).await;
         let (header, lines) = opened.map_err(|error| Error::Internal(error.to_string()))??;
         let id = to.unwrap_or(header.account);

@@ -60,6 +60,10 @@ async fn export_account_below(call: Call, Id(id): Id<AccountId>, Json(body): Jso
 }
 
 async fn import_account(call: Call, Query(query): Query<ImportQuery>, upload: Upload) -> Result<Ok200<AccountView>> {
+    // Before anything of the file is taken.
+    if !call.account.id().is_owner() {
+        return Err(Error::InsufficientScope.into());
+    }
     let to = query::optional("account_id", query.account_id.as_deref())?;
     let (unlock, file) = upload.take().await?;
     let account = call.registry.take_in(&call.account, &call.caller, (unlock, file), to).await?;

@@ -147,6 +147,8 @@ pub(crate) fn told(error: Error) -> anyhow::Error {
             anyhow!(faults.join("; "))
         }
         Error::NotFound => anyhow!("the account is deleted"),
+        // Whoever is here may know it.
+        Error::Internal(fault) => anyhow!(fault.clone()),
         Error::Duplicate(_) => anyhow!("an account with this id is there, or was: import it --as another"),
         _ => anyhow!(error),
     }
