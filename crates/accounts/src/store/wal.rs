@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Instant;
 
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::measures::Measures;
@@ -43,10 +44,19 @@ impl Commit {
 pub(super) struct Syncer(Sender<(Arc<Log>, Commit)>);
 
 impl Syncer {
+    /// Callers are told on this very thread, all of a commit at once: for each by itself the system would go from one thread to the
+    /// other and back.
     pub(super) fn start(measures: Arc<Measures>) -> Self {
         let (queue, commits) = channel();
+        let (synced, mut durable) = unbounded_channel::<Commit>();
         let thread = std::thread::Builder::new().name("wal-sync".to_owned());
-        thread.spawn(move || sync(&commits, &measures)).expect("the system has a thread for the log of changes");
+        thread.spawn(move || sync(&commits, &synced)).expect("the system has a thread for the log of changes");
+        actix_rt::spawn(async move {
+            while let Some(commit) = durable.recv().await {
+                measures.commit(commit.turns, commit.begun.elapsed());
+                commit.settle(true);
+            }
+        });
         Self(queue)
     }
 
@@ -81,7 +91,7 @@ impl Log {
     }
 }
 
-fn sync(commits: &Receiver<(Arc<Log>, Commit)>, measures: &Measures) {
+fn sync(commits: &Receiver<(Arc<Log>, Commit)>, synced: &UnboundedSender<Commit>) {
     while let Ok(first) = commits.recv() {
         let (mut log, mut waiting) = (first.0, vec![first.1]);
         let one = |log: &Log| {
@@ -101,8 +111,8 @@ fn sync(commits: &Receiver<(Arc<Log>, Commit)>, measures: &Measures) {
         }
         one(&log);
         for commit in waiting {
-            measures.commit(commit.turns, commit.begun.elapsed());
-            commit.settle(true);
+            // Where that thread is gone, so are those who would be told.
+            drop(synced.send(commit));
         }
     }
 }
