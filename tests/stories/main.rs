@@ -41,6 +41,7 @@ mod openapi;
 mod passwordless;
 mod policies;
 mod processes;
+mod remote;
 mod roles;
 mod sessions;
 mod standards;

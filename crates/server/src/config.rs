@@ -420,14 +420,14 @@ pub(crate) fn schema() -> Result<Value> {
     Ok(schema)
 }
 
-/// Not `TENANTRY_CONFIG`, which says where to look; not `TENANTRY_CLIENT_SECRET`, which is for commands that ask a server; not what Kubernetes sets for a Service named `tenantry`; and nothing
+/// Not `TENANTRY_CONFIG`, which says where to look; not `TENANTRY_CLIENT_SECRET` and `TENANTRY_SESSION`, which are for commands that ask a server; not what Kubernetes sets for a Service named `tenantry`; and nothing
 /// that is set to nothing.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn is_setting(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     let kubernetes = key.starts_with("service_") || key == "port" || key.starts_with("port_");
     let empty = std::env::var(format!("TENANTRY_{}", key.to_uppercase())).is_ok_and(|value| value.is_empty());
-    !matches!(&key[..], "config" | "client_secret") && !kubernetes && !empty
+    !matches!(&key[..], "config" | "client_secret" | "session") && !kubernetes && !empty
 }
 
 /// A secret that is set, or stands in a file.

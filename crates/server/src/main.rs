@@ -4,13 +4,13 @@ mod account;
 mod backup;
 mod bootstrap;
 mod config;
-mod customers;
 mod doctor;
 mod keys;
 mod logs;
 mod manual;
 mod metrics;
 mod ready;
+mod remote;
 mod serve;
 mod vault;
 
@@ -113,18 +113,11 @@ enum Command {
     /// Look at messages to people.
     #[command(subcommand)]
     Mail(Mail),
-    /// Bring customers to a server.
-    #[command(subcommand)]
-    Customers(Customers),
+    #[command(flatten)]
+    Remote(remote::Command),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-}
-
-#[derive(Subcommand)]
-enum Customers {
-    /// Bring a file of customers, a line of JSON each. Whoever is there already stays as it is.
-    Import(customers::Import),
 }
 
 #[derive(Subcommand)]
@@ -194,6 +187,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         Command::Bootstrap { collect: Some(file), .. } => return bootstrap::collect(&file).map(|()| ExitCode::SUCCESS),
+        Command::Remote(command) => return actix_rt::System::new().block_on(remote::run(command)),
         _ => {}
     }
     let system = actix_rt::System::new();
@@ -226,10 +220,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
             let letter = letter.ok_or_else(|| anyhow!("there is no message {template} in {language}"))?;
             out(&if html { letter.html } else { format!("{:#}\n", letter.json()) })?;
         }
-        Command::Customers(Customers::Import(asked)) => return system.block_on(customers::import(asked)),
         Command::Config(ConfigCommand::Check) => out("the configuration is valid\n")?,
         Command::Config(ConfigCommand::Print) => out(&config.shown()?)?,
-        Command::Completions { .. } | Command::Man { .. } | Command::Config(ConfigCommand::Schema) => {
+        Command::Completions { .. } | Command::Man { .. } | Command::Config(ConfigCommand::Schema) | Command::Remote(_) => {
             unreachable!("answered above")
         }
     }

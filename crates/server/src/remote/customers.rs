@@ -11,8 +11,10 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::Client;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tenantry_domain::AccountId;
+
+use super::{client_token, fault};
 
 /// How much one request brings: so often the bar moves, and so much is brought again after a failure.
 const LINES: usize = 5000;
@@ -65,7 +67,7 @@ struct Piece {
     text: Vec<u8>,
 }
 
-pub(crate) async fn import(asked: Import) -> Result<ExitCode> {
+pub(super) async fn import(asked: Import) -> Result<ExitCode> {
     let file = File::open(&asked.file).with_context(|| format!("{} cannot be read", asked.file.display()))?;
     let bar = ProgressBar::new(file.metadata()?.len());
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}  {bytes_per_sec}, {eta} left")?;
@@ -121,7 +123,7 @@ async fn bring(http: &Client, asked: &Import, token: &mut Option<String>, text: 
     for _ in 0..2 {
         let bearer = match token.take() {
             Some(bearer) => bearer,
-            None => log_in(http, asked).await?,
+            None => client_token(http, &asked.url, asked.account, (&asked.client_id, &asked.client_secret)).await?.0,
         };
         let request = http.post(&path).bearer_auth(&bearer).header("content-type", "application/x-ndjson").body(text.clone());
         let answer = request.send().await?;
@@ -137,26 +139,4 @@ async fn bring(http: &Client, asked: &Import, token: &mut Option<String>, text: 
         return told.lines().map(|line| serde_json::from_str(line).context("the server's answer is no result")).collect();
     }
     Err(anyhow!("the client's token is not accepted"))
-}
-
-async fn log_in(http: &Client, asked: &Import) -> Result<String> {
-    let at = format!("{}/v1/accounts/{}", asked.url.trim_end_matches('/'), asked.account);
-    let metadata: Value = http.get(format!("{at}/.well-known/openid-configuration")).send().await?.json().await?;
-    let audience = metadata["issuer"].as_str().ok_or_else(|| anyhow!("there is no such account at {}", asked.url))?;
-    let body = json!({"grant_type": "client_credentials", "audience": audience});
-    let request = http.post(format!("{at}/auth/token")).basic_auth(&asked.client_id, Some(&asked.client_secret)).json(&body);
-    let answer: Value = request.send().await?.json().await?;
-    answer["access_token"].as_str().map(str::to_owned).ok_or_else(|| anyhow!("no token: {}", fault(&answer["error"])))
-}
-
-/// What an error says, for people.
-fn fault(error: &Value) -> String {
-    let findings = error["errors"].as_array().into_iter().flatten();
-    let findings: Vec<String> = findings
-        .map(|finding| {
-            format!("{} {}", finding["field"].as_str().unwrap_or_default(), finding["message"].as_str().unwrap_or_default())
-        })
-        .collect();
-    let message = error["message"].as_str().unwrap_or("the server says nothing about it");
-    if findings.is_empty() { message.to_owned() } else { findings.join("; ") }
 }

@@ -1,0 +1,270 @@
+//! Commands that ask a server over its API, with the rights of whoever has signed in.
+
+mod customers;
+mod login;
+mod manifest;
+mod plan;
+mod records;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Args, Subcommand, ValueEnum};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use tenantry_domain::{AccountId, Secret};
+use url::Url;
+
+use login::Session;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+/// How often something is tried for which the server has no room just now, and how long it is waited for at most, in seconds.
+const TRIES: u32 = 5;
+const LONGEST_WAIT: u64 = 30;
+/// The grant type of RFC 8693, and the type of what is exchanged.
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+/// The commands.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Sign in to a server, for the commands that ask one.
+    Login(login::Login),
+    /// Sign out, and forget the sign-in.
+    Logout {
+        /// Where the sign-in is kept; `~/.config/tenantry/session.json` if left out.
+        #[arg(long, env = "TENANTRY_SESSION", value_name = "FILE")]
+        session: Option<PathBuf>,
+    },
+    /// Roles of an account.
+    Roles(records::Asked),
+    /// Clients of an account.
+    Clients(records::Asked),
+    /// What clients may do.
+    Grants(records::Asked),
+    /// Who administers an account.
+    Users(records::Asked),
+    /// Accounts below a partner.
+    Accounts(records::Asked),
+    /// Customers of an account.
+    Customers(records::Asked<Customers>),
+    /// Print an account as a file that `apply` takes.
+    Pull(plan::Pull),
+    /// Show what would make an account as a file says.
+    Plan(plan::Plan),
+    /// Make an account as a file says: all of it or, where something is refused, nothing.
+    Apply(plan::Apply),
+}
+
+/// What is asked of customers.
+#[derive(Subcommand)]
+pub(crate) enum Customers {
+    /// Bring a file of customers, a line of JSON each. Whoever is there already stays as it is.
+    Import(customers::Import),
+    #[command(flatten)]
+    Records(records::Command),
+}
+
+pub(crate) async fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Login(asked) => login::login(asked).await?,
+        Command::Logout { session } => login::logout(session).await?,
+        Command::Roles(asked) => records::run(records::ROLES, asked).await?,
+        Command::Clients(asked) => records::run(records::CLIENTS, asked).await?,
+        Command::Grants(asked) => records::run(records::GRANTS, asked).await?,
+        Command::Users(asked) => records::run(records::USERS, asked).await?,
+        Command::Accounts(asked) => records::run(records::ACCOUNTS, asked).await?,
+        Command::Customers(records::Asked { what: Customers::Import(asked), .. }) => return customers::import(asked).await,
+        Command::Customers(records::Asked { at, output, what: Customers::Records(what) }) => {
+            records::run(records::CUSTOMERS, records::Asked { at, output, what }).await?;
+        }
+        Command::Pull(asked) => plan::pull(asked).await?,
+        Command::Plan(asked) => return plan::plan(asked).await,
+        Command::Apply(asked) => plan::apply(asked).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who asks, and about which account.
+#[derive(Args)]
+pub(crate) struct At {
+    /// Where the sign-in is kept; `~/.config/tenantry/session.json` if left out.
+    #[arg(long, env = "TENANTRY_SESSION", value_name = "FILE", global = true)]
+    session: Option<PathBuf>,
+    /// The account to act on, below the one that was signed in to.
+    #[arg(long, value_name = "ACCOUNT", global = true)]
+    on: Option<AccountId>,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs: as the server answers.
+    Json,
+}
+
+/// One account on a server, and a token for it.
+pub(crate) struct Site {
+    http: Client,
+    base: String,
+    account: AccountId,
+    token: Secret,
+}
+
+/// What a server answers.
+pub(crate) struct Answer {
+    pub(crate) body: Value,
+    /// Where the next page begins, if there is one.
+    pub(crate) next: Option<String>,
+}
+
+fn http() -> Result<Client> {
+    Ok(Client::builder().timeout(PATIENCE).user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION"))).build()?)
+}
+
+impl Site {
+    /// The account that was signed in to, or one below it: that takes an exchange (RFC 8693), which both accounts' logs tell of.
+    pub(crate) async fn open(at: &At) -> Result<Self> {
+        let (http, session) = (http()?, Session::current(at.session.clone()).await?);
+        let own = Self { http, base: session.url, account: session.account, token: Secret::new(session.token) };
+        match at.on {
+            Some(below) if below != own.account => own.enter(below).await,
+            _ => Ok(own),
+        }
+    }
+
+    async fn enter(self, below: AccountId) -> Result<Self> {
+        let body = json!({"grant_type": EXCHANGE, "subject_token": self.token.reveal(), "subject_token_type": ACCESS_TOKEN});
+        let asked = self.http.post(format!("{}/v1/accounts/{below}/auth/token", self.base)).json(&body);
+        let answer = value(send(asked).await?).await.with_context(|| format!("cannot act on {below}"))?;
+        Ok(Self { account: below, token: Secret::new(token(&answer)?), ..self })
+    }
+
+    pub(crate) fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// Whom the token speaks for, if it is of this very account: a client's id, or `user:` and a person's.
+    fn subject(&self) -> Option<String> {
+        let payload = URL_SAFE_NO_PAD.decode(self.token.reveal().split('.').nth(1)?).ok()?;
+        let claims: Value = serde_json::from_slice(&payload).ok()?;
+        claims["act"].is_null().then(|| claims["sub"].as_str().map(str::to_owned))?
+    }
+
+    /// Asks for `path` below the account. What there is no room for just now is asked again when the server says so.
+    pub(crate) async fn ask(&self, method: Method, path: &str, query: &[(&str, &str)], body: Option<&Value>) -> Result<Answer> {
+        let mut url = Url::parse(&format!("{}/v1/accounts/{}/{path}", self.base, self.account))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let mut asked = self.http.request(method, url).bearer_auth(self.token.reveal());
+        if let Some(body) = body {
+            asked = asked.json(body);
+        }
+        let answer = send(asked).await?;
+        if answer.status() == StatusCode::UNAUTHORIZED {
+            bail!("the server takes this sign-in no more: tenantry login");
+        }
+        let next = answer.headers().get("paging-token").and_then(|next| Some(next.to_str().ok()?.to_owned()));
+        Ok(Answer { body: value(answer).await?, next })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
+        Ok(self.ask(Method::GET, path, &[], None).await?.body)
+    }
+
+    /// A list, page by page, up to so many.
+    pub(crate) async fn list(&self, path: &str, query: &[(&str, &str)], most: usize) -> Result<Vec<Value>> {
+        let (mut all, mut after) = (Vec::new(), None::<String>);
+        while all.len() < most {
+            let limit = (most - all.len()).min(100).to_string();
+            let mut query = query.to_vec();
+            query.push(("limit", &limit));
+            query.extend(after.as_deref().map(|after| ("starting_after", after)));
+            let Answer { body, next } = self.ask(Method::GET, path, &query, None).await?;
+            let Value::Array(page) = body else { bail!("the server's answer is no list") };
+            all.extend(page);
+            let Some(next) = next else { break };
+            after = Some(next);
+        }
+        all.truncate(most);
+        Ok(all)
+    }
+}
+
+/// Sends, and again where the server says when there will be room: then nothing was done.
+async fn send(asked: RequestBuilder) -> Result<Response> {
+    for _ in 1..TRIES {
+        let again = asked.try_clone().context("a request of ours can be sent again")?;
+        let answer = again.send().await?;
+        let full = matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
+        match wait.filter(|wait| full && *wait <= LONGEST_WAIT) {
+            Some(wait) => tokio::time::sleep(Duration::from_secs(wait)).await,
+            None => return Ok(answer),
+        }
+    }
+    Ok(asked.send().await?)
+}
+
+/// The JSON of an answer; nothing for an empty one. An error says what the server says.
+async fn value(answer: Response) -> Result<Value> {
+    let status = answer.status();
+    let text = answer.text().await?;
+    if status.is_success() {
+        return if text.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_str(&text).context("the server's answer is no JSON")
+        };
+    }
+    let told: Value = serde_json::from_str(&text).unwrap_or_default();
+    Err(anyhow!("{}", fault(&told["error"])).context(format!("the server answers {status}")))
+}
+
+/// The token in an answer.
+fn token(answer: &Value) -> Result<String> {
+    answer["access_token"].as_str().map(str::to_owned).ok_or_else(|| anyhow!("the server's answer has no token"))
+}
+
+/// A client's token for its own account (RFC 6749 section 4.4), and how long it lives, in seconds.
+async fn client_token(http: &Client, url: &str, account: AccountId, (id, secret): (&str, &str)) -> Result<(String, i64)> {
+    let at = format!("{}/v1/accounts/{account}", url.trim_end_matches('/'));
+    let metadata = value(send(http.get(format!("{at}/.well-known/openid-configuration"))).await?).await;
+    let metadata = metadata.with_context(|| format!("there is no account {account} at {url}"))?;
+    let body = json!({"grant_type": "client_credentials", "audience": metadata["issuer"]});
+    let asked = http.post(format!("{at}/auth/token")).basic_auth(id, Some(secret)).json(&body);
+    let answer = value(send(asked).await?).await.context("no token")?;
+    Ok((token(&answer)?, answer["expires_in"].as_i64().unwrap_or_default()))
+}
+
+/// What an error says, for people.
+fn fault(error: &Value) -> String {
+    let findings = error["errors"].as_array().into_iter().flatten();
+    let findings: Vec<String> = findings
+        .map(|finding| {
+            format!("{} {}", finding["field"].as_str().unwrap_or_default(), finding["message"].as_str().unwrap_or_default())
+        })
+        .collect();
+    let message = error["message"].as_str().unwrap_or("the server says nothing about it");
+    if findings.is_empty() { message.to_owned() } else { findings.join("; ") }
+}
+
+/// Asks whoever sits there whether it is meant; where nobody does, `unless` has to be said.
+fn confirm(question: &str, unless: &str) -> Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("say {unless}: there is nobody to ask");
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(anyhow!("nothing was done")) }
+}

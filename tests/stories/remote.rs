@@ -1,0 +1,309 @@
+//! Commands that ask a server: signing in, records, and an account as a file says it is to be; with the real program and a real server.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+use tenantry_tests::{Program, TestDatabase, http, program, stderr};
+
+use crate::processes::token;
+
+const OPERATOR: &str = "T00000000";
+const EMAIL: &str = "kari@example.com";
+const PASSWORD: &str = "correct horse battery staple";
+
+/// A server, and a shell beside it.
+struct Shell {
+    database: TestDatabase,
+    server: Program,
+    made: Value,
+}
+
+impl Shell {
+    async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(more: &[&str]) -> Self {
+        let database = TestDatabase::create().await;
+        let made = program(&database, &[&["bootstrap", "--json"], more].concat()).output().unwrap();
+        let made = serde_json::from_slice(&made.stdout).unwrap();
+        let server = Program::serve(&database);
+        Self { database, server, made }
+    }
+
+    /// Signed in as the operator's client.
+    async fn signed_in() -> Self {
+        let shell = Self::new().await;
+        shell.well(&shell.login());
+        shell
+    }
+
+    fn login(&self) -> Vec<&str> {
+        let id = self.made["test"]["client_id"].as_str().unwrap();
+        vec!["login", &self.server.base, "--account", OPERATOR, "--client-id", id]
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let file = self.database.file(name);
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = program(&self.database, arguments);
+        let secret = self.made["test"]["client_secret"].as_str().unwrap();
+        command.env("TENANTRY_SESSION", self.database.file("session.json")).env("TENANTRY_CLIENT_SECRET", secret);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    /// What a command that succeeds prints.
+    #[track_caller]
+    fn well(&self, arguments: &[&str]) -> String {
+        let done = self.run(arguments);
+        assert!(done.status.success(), "{arguments:?}: {}", stderr(&done));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.well(&[arguments, &["--output", "json"]].concat())).unwrap()
+    }
+
+    /// A command that fails in one line that says all of `reasons`.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], reasons: &[&str]) {
+        let done = self.run(arguments);
+        let told = stderr(&done);
+        assert_eq!(done.status.code(), Some(1), "{arguments:?}: {told}");
+        let last = told.lines().last().unwrap_or_default();
+        for reason in reasons {
+            assert!(last.starts_with("tenantry: ") && last.contains(reason), "{reason}: {told}");
+        }
+    }
+
+    /// `plan` or `apply` of this file.
+    fn of<'a>(what: &'a str, file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+        [&[what, "--file", file], more].concat()
+    }
+}
+
+#[actix_web::test]
+async fn whoever_has_signed_in_works_with_records() {
+    let shell = Shell::new().await;
+    shell.fails(&["roles", "list"], &["nobody has signed in"]);
+    let mut wrong = shell.command(&shell.login());
+    let wrong = wrong.env("TENANTRY_CLIENT_SECRET", "wrong").output().unwrap();
+    assert!(stderr(&wrong).contains("401"), "{}", stderr(&wrong));
+    assert!(shell.well(&shell.login()).starts_with("signed in to T00000000"));
+    let kept = shell.database.file("session.json");
+    assert_eq!(std::fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!std::fs::read_to_string(&kept).unwrap().contains(shell.made["test"]["client_secret"].as_str().unwrap()));
+
+    let made =
+        shell.json(&["roles", "create", "name=support", "description=Helps", "scope=read:accounts", "scope=read:customers"]);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(made["scope"], json!(["read:accounts", "read:customers"]));
+    let changed = shell.json(&["roles", "update", id, "name=help desk"]);
+    assert_eq!((&changed["name"], &changed["description"]), (&json!("help desk"), &json!("Helps")));
+    let table = shell.well(&["roles", "list"]);
+    assert!(table.starts_with("ID ") && table.contains("help desk  read:accounts, read:customers"), "{table}");
+    for number in 0..12 {
+        shell.well(&["roles", "create", &format!("name=role {number}"), "scope="]);
+    }
+    assert_eq!(shell.json(&["roles", "list"]).as_array().unwrap().len(), 13); // more than a page
+    assert_eq!(shell.json(&["roles", "list", "--limit", "11"]).as_array().unwrap().len(), 11);
+    assert_eq!(shell.json(&["roles", "list", "search=desk"]).as_array().unwrap().len(), 1);
+    shell.fails(&["roles", "delete", id], &["--yes"]);
+    shell.well(&["roles", "delete", id, "--yes"]);
+    shell.fails(&["roles", "show", id], &["404"]);
+    shell.fails(&["roles", "create", "scope=not a scope"], &["400", "scope[0]"]);
+
+    let customer = shell.file("customer.json", r#"{"customer_id": "a/b", "email": "ola@example.com"}"#);
+    shell.well(&["customers", "create", "--file", customer.to_str().unwrap(), "phone_number=+4712345678"]);
+    assert_eq!(shell.json(&["customers", "show", "a/b"])["phone_number"], "+4712345678");
+    assert_eq!(shell.json(&["customers", "list", "email=ola@example.com"])[0]["customer_id"], "a/b");
+    shell.well(&["accounts", "create", "account_id=T11200000", "display_name=Partner"]);
+    assert!(shell.well(&["accounts", "list"]).contains("T11200000   Partner"));
+    let below = shell.json(&["clients", "create", "client_id=till", "--on", "T11200000"]);
+    assert_eq!(below["client_secret"].as_str().unwrap().len(), 43);
+    assert_eq!(shell.json(&["clients", "list", "--on", "T11200000"]).as_array().unwrap().len(), 1);
+    shell.fails(&["clients", "list", "--on", "T99900000"], &["cannot act on T99900000"]);
+
+    shell.well(&["logout"]);
+    assert!(!kept.exists());
+    shell.fails(&["roles", "list"], &["nobody has signed in"]);
+}
+
+#[actix_web::test]
+async fn a_person_signs_in_and_out() {
+    let shell = Shell::with(&["--admin", EMAIL]).await;
+    let link = shell.made["admin_link"].as_str().unwrap_or_else(|| panic!("{}", shell.made));
+    let ticket = link.split("token=").nth(1).unwrap();
+    let chosen = http().post(format!("{}/v1/account/password", shell.server.base));
+    let chosen = chosen.json(&json!({"token": ticket, "password": PASSWORD})).send().await.unwrap();
+    assert_eq!(chosen.status(), 204);
+    let password = shell.file("password", &format!("{PASSWORD}\n"));
+    let password = password.to_str().unwrap();
+    let login = |account: &'static [&'static str]| {
+        [&["login", &shell.server.base, "--email", EMAIL, "--password-file", password], account].concat()
+    };
+    shell.fails(&login(&[]), &["say --account", "P00000000", OPERATOR]);
+    shell.well(&login(&["--account", OPERATOR]));
+    let own = shell.json(&["users", "list"]);
+    assert_eq!(own[0]["email"], EMAIL);
+    let kept = shell.database.file("session.json");
+    let text = std::fs::read_to_string(&kept).unwrap();
+    assert!(!text.contains(PASSWORD));
+
+    // A token that has ended is renewed, as long as the person's session lives.
+    let mut session: Value = serde_json::from_str(&text).unwrap();
+    let before = session["token"].clone();
+    session["ends"] = json!(0);
+    std::fs::write(&kept, session.to_string()).unwrap();
+    shell.well(&["roles", "list"]);
+    let renewed: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
+    assert_ne!(renewed["token"], before);
+
+    let ended = std::fs::read_to_string(&kept).unwrap();
+    shell.well(&["logout"]);
+    std::fs::write(&kept, ended).unwrap(); // as somebody would who had copied it
+    shell.fails(&["roles", "list"], &["tenantry login"]);
+}
+
+const FILE: &str = "
+account: T00000000
+settings: {display_name: The operator, token_lifetime: 3600}
+roles:
+  - {name: support, description: Helps, scope: [read:customers, read:accounts]}
+  - {name: billing, scope: ['read:accounts']}
+clients:
+  - {client_id: web-shop, name: Web shop, callbacks: ['https://shop.example.com/back']}
+grants:
+  - {client_id: web-shop, scope: [read:customers]}
+  - {client_id: web-shop, audience: 'https://stock.example.com/', scope: [read:stock]}
+users:
+  - {email: ola@example.com, name: Ola, roles: [Support], enabled: false}
+";
+
+#[actix_web::test]
+async fn an_account_becomes_what_its_file_says_and_stays_so() {
+    let shell = Shell::signed_in().await;
+    let (file, secrets) = (shell.file("account.yaml", FILE), shell.database.file("secrets"));
+    let (file, secrets) = (file.to_str().unwrap(), secrets.to_str().unwrap());
+    let before = shell.well(&["pull"]);
+    let shown = shell.well(&Shell::of("plan", file, &[]));
+    for line in [
+        "+ role support\n",
+        "    scope: read:accounts, read:customers\n",
+        "+ client web-shop",
+        "+ grant web-shop for https://id.example.com/v1/accounts/T00000000",
+        "+ user ola@example.com",
+        "token_lifetime:  -> 3600",
+        "6 to make, 1 to change, 0 to remove",
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    let code = shell.run(&Shell::of("plan", file, &["--exit-code"])).status.code();
+    assert_eq!(code, Some(2));
+    shell.fails(&Shell::of("apply", file, &["--yes"]), &["--secrets"]);
+    shell.fails(&Shell::of("apply", file, &["--secrets", secrets]), &["--yes"]);
+    assert_eq!(shell.well(&["pull"]), before, "nothing was done until now");
+
+    shell.well(&Shell::of("apply", file, &["--yes", "--secrets", secrets]));
+    let kept = std::fs::read_to_string(secrets).unwrap();
+    assert_eq!(std::fs::metadata(secrets).unwrap().permissions().mode() & 0o777, 0o600);
+    let mut client: Value = serde_json::from_str(&kept).unwrap();
+    client["account_id"] = json!(OPERATOR);
+    client["audience"] = json!("https://id.example.com/v1/accounts/T00000000");
+    token(&shell.server, &client).await.expect("the secret is the client's");
+    let ola = shell.json(&["users", "list", "search=ola"]);
+    assert_eq!((&ola[0]["roles"][0]["name"], &ola[0]["enabled"]), (&json!("support"), &json!(false)));
+
+    // Again: nothing to do, by the file and by what is pulled.
+    let pulled = shell.file("pulled.yaml", &shell.well(&["pull"]));
+    for same in [file, pulled.to_str().unwrap()] {
+        assert_eq!(
+            shell.well(&Shell::of("apply", same, &["--prune"])).lines().next(),
+            Some("the account is as the file says"),
+            "{same}"
+        );
+        assert_eq!(shell.run(&Shell::of("plan", same, &["--exit-code"])).status.code(), Some(0));
+    }
+
+    let other = FILE.replace("read:accounts']", "write:accounts']").replace("enabled: false", "enabled: true");
+    let other = other.replace("  - {client_id: web-shop, audience: 'https://stock.example.com/', scope: [read:stock]}\n", "");
+    let other = shell.file("other.yaml", &other);
+    let other = other.to_str().unwrap();
+    let shown = shell.json(&Shell::of("plan", other, &["--prune"]));
+    let told: Vec<String> =
+        shown.as_array().unwrap().iter().map(|step| format!("{} {}", step["action"], step["kind"]).replace('"', "")).collect();
+    assert_eq!(told, ["change role", "change user", "remove grant"]);
+    assert_eq!(shell.json(&Shell::of("plan", other, &[])).as_array().unwrap().len(), 2, "nothing goes unless it is said");
+    shell.well(&Shell::of("apply", other, &["--prune", "--yes"]));
+    assert_eq!(shell.json(&["grants", "list", "client_id=web-shop"]).as_array().unwrap().len(), 1);
+    assert!(shell.well(&Shell::of("plan", other, &["--prune"])).contains("as the file says"));
+
+    // Nothing is left but what the one who asks is signed in with.
+    let empty = shell.file("empty.yaml", "{roles: [], clients: [], grants: [], users: []}");
+    let empty = empty.to_str().unwrap();
+    assert!(shell.well(&Shell::of("apply", empty, &["--prune", "--yes"])).contains("0 to make, 0 to change, 4 to remove"));
+    assert!(shell.well(&Shell::of("plan", empty, &["--prune"])).contains("as the file says"));
+}
+
+#[actix_web::test]
+async fn what_is_refused_takes_all_of_it_back() {
+    let shell = Shell::signed_in().await;
+    let role = shell.json(&["roles", "create", "name=billing", "description=Counts", "scope=read:accounts"]);
+    let before = shell.well(&["pull"]);
+    // Only the server knows that this account stands nowhere below.
+    let elsewhere = "https://id.example.com/v1/accounts/T99900001";
+    let file = shell.file("account.yaml", &FILE.replace("https://stock.example.com/", elsewhere));
+    let secrets = shell.database.file("secrets");
+    let arguments = Shell::of("apply", file.to_str().unwrap(), &["--yes", "--secrets", secrets.to_str().unwrap()]);
+    shell.fails(&arguments, &["+ grant web-shop for", "nothing was changed", "audience"]);
+    assert_eq!(shell.well(&["pull"]), before);
+    assert_eq!(shell.json(&["roles", "show", role["id"].as_str().unwrap()])["description"], "Counts");
+    assert!(!secrets.exists());
+}
+
+#[actix_web::test]
+async fn a_file_that_cannot_be_is_refused_before_anything_is_done() {
+    let shell = Shell::signed_in().await;
+    let before = shell.well(&["pull"]);
+    let own = shell.made["test"]["client_id"].as_str().unwrap();
+    shell.well(&["clients", "create", "client_id=till", "name=Till"]);
+    let with_till = shell.well(&["pull"]);
+    let narrowed = format!("grants: [{{client_id: {own}, scope: ['read:accounts']}}]");
+    for (text, reasons) in [
+        ("roles: [{name: x, scope: [], colour: red}]", &["colour"] as &[&str]),
+        ("roles: [{name: x, scope: ['a b', '']}]", &["roles[0].scope[0]"]),
+        ("roles: [{name: x, scope: []}, {name: X, scope: []}]", &["roles[1]", "twice"]),
+        ("roles: [{name: ' ', scope: []}]", &["roles[0].name"]),
+        ("clients: [{client_id: 'a b'}]", &["clients[0].client_id"]),
+        ("clients: [{client_id: a, callbacks: ['http://example.com']}]", &["clients[0].callbacks[0]"]),
+        ("clients: [{client_id: till, name: Another}]", &["client till", "name cannot be changed"]),
+        ("grants: [{client_id: nobody, scope: []}]", &["there is no such client"]),
+        ("grants: [{client_id: till, audience: nowhere, type: x, scope: []}]", &["grants[0].audience", "grants[0].type"]),
+        ("users: [{email: nobody}]", &["users[0].email"]),
+        ("users: [{email: a@example.com, roles: [nothing]}]", &["there is no role nothing"]),
+        ("settings: {limits: null}", &["settings.limits"]),
+        ("account: T11200000", &["is of T11200000"]),
+        (&narrowed, &["signed in with"]),
+        ("roles: [", &["is not valid"]),
+    ] {
+        let file = shell.file("wrong.yaml", text);
+        for what in ["plan", "apply"] {
+            shell.fails(&Shell::of(what, file.to_str().unwrap(), &["--prune"]), reasons);
+        }
+    }
+    shell.fails(&Shell::of("plan", "nowhere.yaml", &[]), &["nowhere.yaml cannot be read"]);
+    assert_eq!(shell.well(&["pull"]), with_till);
+    shell.well(&["clients", "delete", "till", "--yes"]);
+    assert_eq!(shell.well(&["pull"]), before);
+}
