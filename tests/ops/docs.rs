@@ -122,17 +122,15 @@ fn every_snippet_of_settings_or_json_can_be_read() {
     }
 }
 
-/// docs/operating.md as a new operator types it, in one shell, but for the port.
-#[test]
-fn the_operators_first_day_goes_as_it_is_written() {
-    let directory = tempfile::tempdir().unwrap();
+/// What a document tells to type, typed in one shell in this directory, but for the port; yields what is seen.
+fn typed(document: &str, directory: &Path) -> String {
     let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let lines: Vec<String> = blocks(&text(Path::new("docs/operating.md")))
+    let lines: Vec<String> = blocks(&text(Path::new(document)))
         .into_iter()
         .filter(|(language, _)| language == "sh run")
         .map(|(_, block)| block)
         .collect();
-    assert!(lines.len() >= 7);
+    assert!(lines.len() >= 6);
     let here = format!("127.0.0.1:{}", port());
     let script = format!(
         "set -eumx\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{}",
@@ -141,18 +139,50 @@ fn the_operators_first_day_goes_as_it_is_written() {
     let program = tenantry_tests::binary();
     let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", program.parent().unwrap().display());
     let mut typed = Command::new("timeout");
-    typed.args(["--kill-after=5", "120", "bash", "-c", &script]).env_clear().env("PATH", path).current_dir(&directory);
+    typed.args(["--kill-after=5", "120", "bash", "-c", &script]).env_clear().env("PATH", path).current_dir(directory);
     typed.env("TENANTRY_LISTEN", &here).env("TENANTRY_METRICS_LISTEN", format!("127.0.0.1:{}", port()));
     let done = typed.output().unwrap();
-    let log = std::fs::read_to_string(directory.path().join("log")).unwrap_or_default();
+    let log = std::fs::read_to_string(directory.join("log")).unwrap_or_default();
     assert!(done.status.success(), "{}\n{log}", said(&done));
-    let told = said(&done);
+    said(&done)
+}
+
+#[test]
+fn the_operators_first_day_goes_as_it_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = typed("docs/operating.md", directory.path());
     assert!(
         told.contains("the configuration is valid") && told.contains("is whole") && told.contains("restored the backup"),
         "{told}"
     );
     let left = std::fs::read_dir(directory.path().join("data")).unwrap().flatten();
     assert_eq!(left.filter(|entry| entry.file_name().to_string_lossy().contains("replaced")).count(), 1);
+}
+
+#[test]
+fn the_quickstart_goes_as_it_is_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = typed("docs/quickstart.md", directory.path());
+    for seen in
+        ["3 to make, 0 to change, 0 to remove", "the account is as the file says", "T11200001   Corner shop", "ola@example.com"]
+    {
+        assert!(told.contains(seen), "{seen}: {told}");
+    }
+}
+
+/// Codes stand in the sources where they are given, and on one page.
+#[test]
+fn every_error_is_on_the_page_of_errors() {
+    let page = text(Path::new("docs/errors.md"));
+    let sources = ["crates/domain/src/error.rs", "crates/api/src/error.rs"].map(|path| text(Path::new(path)));
+    let given: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.lines())
+        .filter_map(|line| line.trim().split_once(" => \"")?.1.strip_suffix("\","))
+        .collect();
+    let told: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(given.len() > 30);
+    assert_eq!(given, told);
 }
 
 /// The site as the server has it: every address in it is there, the alerts' runbooks among them, and no page needs more than its
@@ -171,7 +201,7 @@ async fn the_guide_is_served_whole() {
     let runbooks =
         runbooks.lines().filter_map(|line| line.split_once("runbook_url: ")).map(|(_, address)| address.trim().trim_matches('"'));
     let mut wait: Vec<String> = runbooks.map(|address| address[address.find("/docs/guide/").unwrap()..].to_owned()).collect();
-    assert_eq!(wait.len(), 16);
+    assert_eq!(wait.len(), 17);
     wait.push("/docs/guide/".to_owned());
     let (mut seen, mut pages) = (BTreeSet::new(), 0);
     while let Some(path) = wait.pop() {

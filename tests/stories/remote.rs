@@ -130,6 +130,8 @@ async fn whoever_has_signed_in_works_with_records() {
     assert_eq!(shell.json(&["customers", "list", "email=ola@example.com"])[0]["customer_id"], "a/b");
     shell.well(&["accounts", "create", "account_id=T11200000", "display_name=Partner"]);
     assert!(shell.well(&["accounts", "list"]).contains("T11200000   Partner"));
+    assert_eq!(shell.json(&["accounts", "update", "T11200000", "weight:=2"])["display_name"], "Partner");
+    shell.fails(&["accounts", "update", "T11200000", "weight=2"], &["400", "weight"]);
     let below = shell.json(&["clients", "create", "client_id=till", "--on", "T11200000"]);
     assert_eq!(below["client_secret"].as_str().unwrap().len(), 43);
     assert_eq!(shell.json(&["clients", "list", "--on", "T11200000"]).as_array().unwrap().len(), 1);

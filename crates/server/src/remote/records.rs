@@ -93,8 +93,7 @@ pub(super) const USERS: Noun =
     Noun { whole: true, ..Noun::new("management/users", &["id", "email", "name", "roles", "scope", "enabled"]) };
 pub(super) const CUSTOMERS: Noun =
     Noun::new("customers/users", &["customer_id", "email", "phone_number", "first_name", "last_name", "created_at"]);
-pub(super) const ACCOUNTS: Noun =
-    Noun { patch: true, ..Noun::new("management/accounts", &["account_id", "display_name", "active", "created_at"]) };
+pub(super) const ACCOUNTS: Noun = Noun::new("management/accounts", &["account_id", "display_name", "active", "created_at"]);
 
 /// Fields that are lists, however many values they are given.
 const LISTS: [&str; 3] = ["scope", "callbacks", "tags"];
