@@ -48,6 +48,15 @@ fn pod(object: &Value) -> Option<&Value> {
     }
 }
 
+fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainers", "containers"].into_iter().filter_map(|list| pod[list].as_array()).flatten()
+}
+
+/// What an object has as a list.
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
 #[test]
 fn every_example_is_valid_to_helm_and_to_kubernetes() {
     for example in files(EXAMPLES, ".yaml") {
@@ -81,8 +90,7 @@ fn every_pod_may_do_nothing_that_it_need_not() {
             );
             assert_eq!((&pod["automountServiceAccountToken"], &pod["enableServiceLinks"]), (&json!(false), &json!(false)));
             assert!(pod["hostNetwork"].is_null() && pod["hostPID"].is_null());
-            let containers = [&pod["containers"], &pod["initContainers"]];
-            for container in containers.iter().filter_map(|list| list.as_array()).flatten() {
+            for container in containers(pod) {
                 let wanted =
                     json!({"allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]}});
                 assert_eq!(container["securityContext"], wanted, "{example}");
@@ -128,6 +136,25 @@ fn the_program_takes_the_settings_that_the_chart_writes() {
     }
 }
 
+/// Those that serve, the Job before them, and the first start with SQLite; but not the one that only asks whether they are ready.
+#[test]
+fn more_volumes_are_wherever_the_program_has_its_settings() {
+    for example in ["private-ca.yaml", "backups.yaml"] {
+        let values: Value = serde_saphyr::from_str(&text(&format!("{EXAMPLES}/{example}"))).unwrap();
+        let (volume, mount) = (&values["extraVolumes"][0], &values["extraVolumeMounts"][0]);
+        let objects = objects(example, &[]);
+        let mut seen = 0;
+        for pod in objects.iter().filter_map(pod) {
+            for container in containers(pod).filter(|container| container["env"].is_array()) {
+                assert!(list(&pod["volumes"]).contains(volume), "{example}: {pod}");
+                assert!(list(&container["volumeMounts"]).contains(mount), "{example}: {container}");
+                seen += 1;
+            }
+        }
+        assert_eq!(seen, 2, "{example}");
+    }
+}
+
 #[test]
 fn a_wrong_value_is_refused_and_its_path_named() {
     for (set, told) in [
@@ -148,6 +175,11 @@ fn a_wrong_value_is_refused_and_its_path_named() {
         ("secrets.masterKey.key=", "/secrets/masterKey/key"),
         ("secrets.masterKy.value=a", "masterKy"),
         ("service.port=70000", "/service/port"),
+        ("extraVolumes[0].emptyDir.medium=Memory", "/extraVolumes/0"),
+        ("extraVolumes[0].name=data", "/extraVolumes/0/name"),
+        ("extraVolumeMounts[0].name=ca", "/extraVolumeMounts/0"),
+        ("extraVolumeMounts[0].mountPath=ca", "/extraVolumeMounts/0/mountPath"),
+        ("extraVolumeMounts[0].readonly=true", "readonly"),
         ("persistence.size=big", "/persistence/size"),
         ("ingress.enabled=true", "/ingress/host"),
         ("networkPolicy.egressPorts={https}", "/networkPolicy/egressPorts/0"),

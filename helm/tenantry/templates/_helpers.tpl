@@ -129,6 +129,9 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+
       {{- end }}
 - name: tmp
   emptyDir: {sizeLimit: 64Mi}
+{{- with .top.Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "tenantry.mounts" -}}
@@ -136,6 +139,9 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+
 - {name: secrets, mountPath: /run/tenantry, readOnly: true}
 - {name: data, mountPath: /var/lib/tenantry}
 - {name: tmp, mountPath: /tmp}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "tenantry.env" -}}
