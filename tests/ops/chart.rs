@@ -52,6 +52,17 @@ fn containers(pod: &Value) -> impl Iterator<Item = &Value> {
     ["initContainers", "containers"].into_iter().filter_map(|list| pod[list].as_array()).flatten()
 }
 
+/// Labels of the pods that an object makes.
+fn labels(object: &Value) -> &Value {
+    if object["kind"] == "Pod" { &object["metadata"]["labels"] } else { &object["spec"]["template"]["metadata"]["labels"] }
+}
+
+/// Whether a selector, which names labels, is met by labels.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    let wanted = selector["matchLabels"].as_object();
+    wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(label, value)| labels[label] == *value))
+}
+
 /// What an object has as a list.
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -265,4 +276,20 @@ fn the_charts_schema_has_every_setting_and_its_readme_every_value() {
 fn the_chart_is_of_the_programs_version() {
     let chart: Value = serde_saphyr::from_str(&text("helm/tenantry/Chart.yaml")).unwrap();
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn helm_test_is_let_in_where_few_may_ask() {
+    let let_in = |example: &str, port: u16| {
+        let objects = objects(example, &[]);
+        let test = labels(of_kind(&objects, "Pod")[0]);
+        let ingress = list(&of_kind(&objects, "NetworkPolicy")[0]["spec"]["ingress"]);
+        let from = ingress.iter().find(|rule| rule["ports"][0]["port"] == port).unwrap()["from"].as_array()?;
+        // Of this namespace: no other is named.
+        let here = from.iter().filter(|peer| peer["namespaceSelector"].is_null());
+        Some((from.len(), here.filter(|peer| selects(&peer["podSelector"], test)).count()))
+    };
+    // Beside the ingress controller; Prometheus' port is not the test's.
+    assert_eq!((let_in("production.yaml", 8080), let_in("production.yaml", 9090)), (Some((2, 1)), Some((1, 0))));
+    assert_eq!(let_in("minimal.yaml", 8080), None, "everybody may ask");
 }

@@ -5,18 +5,16 @@
 {{- default $full .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
 {{- end }}
 
-{{/* What selects the pods that serve. It never changes: a Deployment's selector cannot. */}}
+{{/* What selects the pods of a component. It never changes: a Deployment's selector cannot. A dict of "top" and "component". */}}
 {{- define "tenantry.selector" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: server
+app.kubernetes.io/name: {{ default .top.Chart.Name .top.Values.nameOverride | trunc 63 | trimSuffix "-" }}
+app.kubernetes.io/instance: {{ .top.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{/* Labels of everything. A dict of "top" and "component". */}}
 {{- define "tenantry.labels" -}}
-app.kubernetes.io/name: {{ default .top.Chart.Name .top.Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .top.Release.Name }}
-app.kubernetes.io/component: {{ .component }}
+{{ include "tenantry.selector" . }}
 app.kubernetes.io/version: {{ default .top.Chart.AppVersion .top.Values.image.tag | quote }}
 app.kubernetes.io/managed-by: {{ .top.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+" "_" }}
