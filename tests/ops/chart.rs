@@ -63,6 +63,15 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(label, value)| labels[label] == *value))
 }
 
+/// The one NetworkPolicy that is about the pods of the one object of a kind, if there is one.
+fn policy<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
+    let of = labels(of_kind(objects, kind)[0]);
+    let all = of_kind(objects, "NetworkPolicy").into_iter();
+    let found: Vec<_> = all.filter(|policy| selects(&policy["spec"]["podSelector"], of)).collect();
+    assert!(found.len() < 2, "{found:?}");
+    found.first().copied()
+}
+
 /// What an object has as a list.
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -225,7 +234,7 @@ fn the_schema_comes_up_before_anything_else_is_there() {
     let objects = objects("minimal.yaml", &["secrets.smtpUrl.value=smtp://localhost"]);
     let hooks = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-install,pre-upgrade";
     let made: Vec<_> = objects.iter().filter(hooks).map(|object| object["metadata"]["name"].as_str().unwrap()).collect();
-    assert_eq!(made, ["id-tenantry-migrate"; 3]); // Secret, ConfigMap, Job
+    assert_eq!(made, ["id-tenantry-migrate"; 4]); // NetworkPolicy, Secret, ConfigMap, Job
     let job = pod(of_kind(&objects, "Job")[0]).unwrap();
     assert!(job["serviceAccountName"].is_null());
     let volumes = job["volumes"].to_string();
@@ -283,7 +292,7 @@ fn helm_test_is_let_in_where_few_may_ask() {
     let let_in = |example: &str, port: u16| {
         let objects = objects(example, &[]);
         let test = labels(of_kind(&objects, "Pod")[0]);
-        let ingress = list(&of_kind(&objects, "NetworkPolicy")[0]["spec"]["ingress"]);
+        let ingress = list(&policy(&objects, "Deployment").unwrap()["spec"]["ingress"]);
         let from = ingress.iter().find(|rule| rule["ports"][0]["port"] == port).unwrap()["from"].as_array()?;
         // Of this namespace: no other is named.
         let here = from.iter().filter(|peer| peer["namespaceSelector"].is_null());
@@ -292,4 +301,26 @@ fn helm_test_is_let_in_where_few_may_ask() {
     // Beside the ingress controller; Prometheus' port is not the test's.
     assert_eq!((let_in("production.yaml", 8080), let_in("production.yaml", 9090)), (Some((2, 1)), Some((1, 0))));
     assert_eq!(let_in("minimal.yaml", 8080), None, "everybody may ask");
+}
+
+/// Where the namespace denies by default. At an installation the release's own policy comes after the hooks, so the Job has one before.
+#[test]
+fn the_migration_may_ask_the_database_as_those_that_serve_may() {
+    for example in ["minimal.yaml", "production.yaml"] {
+        let objects = objects(example, &["networkPolicy.databasePort=6432"]);
+        let (job, serves) = (of_kind(&objects, "Job")[0], policy(&objects, "Deployment").unwrap());
+        let before = policy(&objects, "Job").unwrap();
+        let hook = |object: &Value, what: &str| object["metadata"]["annotations"][format!("helm.sh/hook{what}")].clone();
+        let weight = |object: &Value| hook(object, "-weight").as_str().unwrap().parse::<i32>().unwrap();
+        assert!(weight(before) < weight(job), "{example}");
+        assert_eq!((hook(before, ""), hook(serves, "")), (json!("pre-install,pre-upgrade"), Value::Null));
+        assert_eq!(hook(before, "-delete-policy"), hook(job, "-delete-policy"));
+        let asked = list(&before["spec"]["egress"]);
+        assert_eq!(asked, &list(&serves["spec"]["egress"])[..2], "{example}");
+        let ports: Vec<_> = asked.iter().map(|rule| &rule["ports"][0]["port"]).collect();
+        assert_eq!(ports, [53, 6432], "{example}: names and the database, nothing else");
+        assert_eq!((&before["spec"]["policyTypes"], &before["spec"]["ingress"]), (&json!(["Ingress", "Egress"]), &Value::Null));
+    }
+    assert!(policy(&objects("minimal.yaml", &["networkPolicy.enabled=false"]), "Job").is_none());
+    assert!(of_kind(&objects("minimal.yaml", &["migrate.enabled=false"]), "NetworkPolicy").len() == 1);
 }

@@ -172,3 +172,14 @@ imagePullSecrets:
   {{- end }}
 {{- end }}
 {{- end }}
+
+{{/* What a NetworkPolicy allows to whoever asks the database: names, and the database. */}}
+{{- define "tenantry.databaseEgress" -}}
+- ports: [{port: 53, protocol: UDP}, {port: 53, protocol: TCP}]
+{{- if eq .Values.database "postgres" }}
+- ports: [{port: {{ .Values.networkPolicy.databasePort }}, protocol: TCP}]
+  {{- with .Values.networkPolicy.databaseTo }}
+  to: {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
