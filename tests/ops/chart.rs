@@ -63,7 +63,7 @@ fn selects(selector: &Value, labels: &Value) -> bool {
     wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(|(label, value)| labels[label] == *value))
 }
 
-/// The one NetworkPolicy that is about the pods of the one object of a kind, if there is one.
+/// The one `NetworkPolicy` that is about the pods of the one object of a kind, if there is one.
 fn policy<'a>(objects: &'a [Value], kind: &str) -> Option<&'a Value> {
     let of = labels(of_kind(objects, kind)[0]);
     let all = of_kind(objects, "NetworkPolicy").into_iter();
