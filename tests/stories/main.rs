@@ -51,6 +51,7 @@ mod terms;
 mod token_exchange;
 mod tokens;
 mod totp;
+mod traces;
 mod transfer;
 mod ui;
 mod usage;

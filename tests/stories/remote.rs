@@ -1,5 +1,7 @@
 //! Commands that ask a server: signing in, records, and an account as a file says it is to be; with the real program and a real server.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
@@ -43,6 +45,23 @@ impl Shell {
     fn login(&self) -> Vec<&str> {
         let id = self.made["test"]["client_id"].as_str().unwrap();
         vec!["login", &self.server.base, "--account", OPERATOR, "--client-id", id]
+    }
+
+    /// The administrator chooses a password.
+    async fn choose_password(&self) {
+        let link = self.made["admin_link"].as_str().unwrap_or_else(|| panic!("{}", self.made));
+        let ticket = link.split("token=").nth(1).unwrap();
+        let chosen = http().post(format!("{}/v1/account/password", self.server.base));
+        let chosen = chosen.json(&json!({"token": ticket, "password": PASSWORD})).send().await.unwrap();
+        assert_eq!(chosen.status(), 204);
+    }
+
+    /// Signs in as the administrator.
+    async fn sign_in(&self, account: &str) {
+        self.choose_password().await;
+        let password = self.file("password", &format!("{PASSWORD}\n"));
+        let password = ["--password-file", password.to_str().unwrap()];
+        self.well(&[&["login", &self.server.base, "--email", EMAIL, "--account", account], &password[..]].concat());
     }
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
@@ -145,11 +164,7 @@ async fn whoever_has_signed_in_works_with_records() {
 #[actix_web::test]
 async fn a_person_signs_in_and_out() {
     let shell = Shell::with(&["--admin", EMAIL]).await;
-    let link = shell.made["admin_link"].as_str().unwrap_or_else(|| panic!("{}", shell.made));
-    let ticket = link.split("token=").nth(1).unwrap();
-    let chosen = http().post(format!("{}/v1/account/password", shell.server.base));
-    let chosen = chosen.json(&json!({"token": ticket, "password": PASSWORD})).send().await.unwrap();
-    assert_eq!(chosen.status(), 204);
+    shell.choose_password().await;
     let password = shell.file("password", &format!("{PASSWORD}\n"));
     let password = password.to_str().unwrap();
     let login = |account: &'static [&'static str]| {
@@ -167,7 +182,7 @@ async fn a_person_signs_in_and_out() {
     let mut session: Value = serde_json::from_str(&text).unwrap();
     let before = session["token"].clone();
     session["ends"] = json!(0);
-    std::fs::write(&kept, session.to_string()).unwrap();
+    std::fs::write(&kept, session.to_string()).unwrap(); // still for its owner only
     shell.well(&["roles", "list"]);
     let renewed: Value = serde_json::from_str(&std::fs::read_to_string(&kept).unwrap()).unwrap();
     assert_ne!(renewed["token"], before);
@@ -175,12 +190,13 @@ async fn a_person_signs_in_and_out() {
     let ended = std::fs::read_to_string(&kept).unwrap();
     shell.well(&["logout"]);
     std::fs::write(&kept, ended).unwrap(); // as somebody would who had copied it
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o600)).unwrap();
     shell.fails(&["roles", "list"], &["tenantry login"]);
 }
 
 const FILE: &str = "
 account: T00000000
-settings: {display_name: The operator, token_lifetime: 3600}
+settings: {display_name: The operator, token_lifetime: 3600, language_code: no}
 roles:
   - {name: support, description: Helps, scope: [read:customers, read:accounts]}
   - {name: billing, scope: ['read:accounts']}
@@ -190,7 +206,7 @@ grants:
   - {client_id: web-shop, scope: [read:customers]}
   - {client_id: web-shop, audience: 'https://stock.example.com/', scope: [read:stock]}
 users:
-  - {email: ola@example.com, name: Ola, roles: [Support], enabled: false}
+  - {email: ola@example.com, name: Ola, roles: [Support]}
 ";
 
 #[actix_web::test]
@@ -207,6 +223,7 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
         "+ grant web-shop for https://id.example.com/v1/accounts/T00000000",
         "+ user ola@example.com",
         "token_lifetime:  -> 3600",
+        "language_code:  -> no",
         "6 to make, 1 to change, 0 to remove",
     ] {
         assert!(shown.contains(line), "{line}: {shown}");
@@ -225,7 +242,7 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
     client["audience"] = json!("https://id.example.com/v1/accounts/T00000000");
     token(&shell.server, &client).await.expect("the secret is the client's");
     let ola = shell.json(&["users", "list", "search=ola"]);
-    assert_eq!((&ola[0]["roles"][0]["name"], &ola[0]["enabled"]), (&json!("support"), &json!(false)));
+    assert_eq!((&ola[0]["roles"][0]["name"], &ola[0]["enabled"]), (&json!("support"), &json!(true)));
 
     // Again: nothing to do, by the file and by what is pulled.
     let pulled = shell.file("pulled.yaml", &shell.well(&["pull"]));
@@ -238,7 +255,7 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
         assert_eq!(shell.run(&Shell::of("plan", same, &["--exit-code"])).status.code(), Some(0));
     }
 
-    let other = FILE.replace("read:accounts']", "write:accounts']").replace("enabled: false", "enabled: true");
+    let other = FILE.replace("read:accounts']", "write:accounts']").replace("[Support]}", "[Support], enabled: false}");
     let other = other.replace("  - {client_id: web-shop, audience: 'https://stock.example.com/', scope: [read:stock]}\n", "");
     let other = shell.file("other.yaml", &other);
     let other = other.to_str().unwrap();
@@ -249,6 +266,7 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
     assert_eq!(shell.json(&Shell::of("plan", other, &[])).as_array().unwrap().len(), 2, "nothing goes unless it is said");
     shell.well(&Shell::of("apply", other, &["--prune", "--yes"]));
     assert_eq!(shell.json(&["grants", "list", "client_id=web-shop"]).as_array().unwrap().len(), 1);
+    assert_eq!(shell.json(&["users", "list", "search=ola"])[0]["enabled"], false);
     assert!(shell.well(&Shell::of("plan", other, &["--prune"])).contains("as the file says"));
 
     // Nothing is left but what the one who asks is signed in with.
@@ -272,6 +290,102 @@ async fn what_is_refused_takes_all_of_it_back() {
     assert_eq!(shell.well(&["pull"]), before);
     assert_eq!(shell.json(&["roles", "show", role["id"].as_str().unwrap()])["description"], "Counts");
     assert!(!secrets.exists());
+    let letters = std::fs::read_dir(shell.database.file("outbox")).map_or(0, Iterator::count);
+    assert_eq!(letters, 0, "nobody is written to before all else is well");
+}
+
+/// Where answers are lost nobody says that nothing was done.
+#[actix_web::test]
+async fn what_becomes_of_a_change_is_what_the_server_has() {
+    let shell = Shell::new().await;
+    let lossy = lossy(&shell.server.base, "POST /v1/accounts/T00000000/auth/roles");
+    let mut login = shell.login();
+    login[1] = &lossy;
+    shell.well(&login);
+    let file = shell.file("account.yaml", "{settings: {token_lifetime: 600}, roles: [{name: lost, scope: []}]}");
+    let apply = Shell::of("apply", file.to_str().unwrap(), &["--yes"]);
+    shell.fails(&apply, &["+ role lost: this was done, and is not taken back: + role lost"]);
+    assert_eq!(shell.json(&["roles", "list"])[0]["name"], "lost");
+    assert!(!shell.well(&["pull"]).contains("token_lifetime"), "the settings were taken back");
+    shell.well(&apply);
+    assert!(shell.well(&Shell::of("plan", file.to_str().unwrap(), &[])).contains("as the file says"));
+}
+
+/// A way to a server on which the first answer to such a request is lost; where it is.
+fn lossy(base: &str, lost: &'static str) -> String {
+    let (listener, server) = (TcpListener::bind("127.0.0.1:0").unwrap(), base.trim_start_matches("http://").to_owned());
+    let here = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut once = false;
+        for client in listener.incoming().map_while(Result::ok) {
+            let mut client = BufReader::new(client);
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") && client.read_line(&mut head).is_ok_and(|read| read > 0) {}
+            for line in head.to_lowercase().lines() {
+                length = line.strip_prefix("content-length: ").map_or(length, |length| length.parse().unwrap());
+            }
+            let mut body = vec![0; length];
+            client.read_exact(&mut body).unwrap();
+            let mut there = TcpStream::connect(&server).unwrap();
+            let asked = head.replacen("\r\n", "\r\nConnection: close\r\n", 1);
+            there.write_all(&[asked.as_bytes(), &body].concat()).unwrap();
+            let mut answer = Vec::new();
+            there.read_to_end(&mut answer).unwrap();
+            if once || !head.starts_with(lost) {
+                client.get_mut().write_all(&answer).unwrap();
+            } else {
+                once = true;
+            }
+        }
+    });
+    here
+}
+
+#[actix_web::test]
+async fn nothing_of_a_sign_in_goes_where_it_should_not() {
+    let shell = Shell::new().await;
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let there = format!("http://{}", elsewhere.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut client, _) = elsewhere.accept().unwrap();
+        let mut head = [0; 4096];
+        assert!(client.read(&mut head).unwrap() > 0);
+        let body = "{\"error\": {\"message\": \"\\u001b[2J\\u202ehi\"}}";
+        let answer = format!(
+            "HTTP/1.1 307 X\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        client.write_all(answer.as_bytes()).unwrap();
+    });
+    let mut login = shell.login();
+    login[1] = &there;
+    shell.fails(&login, &["the server answers 307", "\u{fffd}[2J\u{fffd}hi"]);
+    for wrong in ["127.0.0.1:1", "http://user:secret@127.0.0.1:1", "http://127.0.0.1:1/path", "ftp://127.0.0.1"] {
+        login[1] = wrong;
+        shell.fails(&login, &["must be https"]);
+    }
+    login[1] = "http://id.example.com";
+    shell.fails(&login, &["is not encrypted"]);
+    shell.well(&shell.login());
+    let kept = shell.database.file("session.json");
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o644)).unwrap();
+    shell.fails(&["roles", "list"], &["can be read by others"]);
+}
+
+/// Whoever administers by a role does not take it from itself.
+#[actix_web::test]
+async fn nobody_shuts_oneself_out() {
+    let shell = Shell::with(&["--admin", EMAIL]).await;
+    shell.well(&shell.login());
+    let role = shell.json(&["roles", "create", "name=admins", "scope=admin:accounts"]);
+    let id = shell.json(&["users", "list"])[0]["id"].as_str().unwrap().to_owned();
+    let roles = format!("roles:=[{{\"id\": {}}}]", role["id"]);
+    shell.well(&["users", "update", &id, "scope=", &roles]);
+    shell.sign_in(OPERATOR).await;
+    let file = shell.file("a.yaml", "roles: [{name: admins, scope: ['read:accounts']}]");
+    shell.fails(&Shell::of("apply", file.to_str().unwrap(), &["--yes"]), &["~ role admins", "signed in with"]);
+    let file = shell.file("b.yaml", "roles: []");
+    assert!(shell.well(&Shell::of("apply", file.to_str().unwrap(), &["--yes", "--prune"])).contains("as the file says"));
 }
 
 #[actix_web::test]
@@ -294,7 +408,12 @@ async fn a_file_that_cannot_be_is_refused_before_anything_is_done() {
         ("grants: [{client_id: till, audience: nowhere, type: x, scope: []}]", &["grants[0].audience", "grants[0].type"]),
         ("users: [{email: nobody}]", &["users[0].email"]),
         ("users: [{email: a@example.com, roles: [nothing]}]", &["there is no role nothing"]),
-        ("settings: {limits: null}", &["settings.limits"]),
+        ("users: [{email: a@example.com, enabled: false}]", &["user a@example.com", "is not there"]),
+        ("roles: [{name: \"\\x1b[2J\", scope: ['a b']}]", &["roles[0].scope[0]"]),
+        ("settings: {limits: {}}", &["limits"]),
+        ("settings: {token_lifetime: 5}", &["settings.token_lifetime"]),
+        ("settings: {language_code: NO}", &["settings.language_code"]),
+        ("settings: {signing_algorithm: rs256}", &["rs256"]),
         ("account: T11200000", &["is of T11200000"]),
         (&narrowed, &["signed in with"]),
         ("roles: [", &["is not valid"]),

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tenantry_domain::{AccountId, Error, Result, Seconds};
+use tracing::{Instrument, Span};
 
 use crate::caller::Caller;
 use crate::circuit::{Circuit, Witness};
@@ -27,6 +28,9 @@ use crate::permits::{Lane, Permit, Permits};
 use crate::platform::Platform;
 use crate::store::Tx;
 use crate::usage::Meter;
+
+/// The target of spans that are traced: no log has it, and where nobody collects traces nothing is made of them.
+pub const TRACES: &str = "tenantry::trace";
 
 /// How long a request waits until the account has been read again.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
@@ -158,14 +162,15 @@ impl Account {
         op: impl AsyncFnOnce(&mut Draft<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let begun = std::time::Instant::now();
-        let outcome = match self.enter(self.lane(by)).await {
-            Ok(permit) => {
-                let sent = std::time::Instant::now();
-                let write = Write { account: self.clone(), by: by.clone(), op, permit, sent, reply: PhantomData };
-                self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
-            }
-            Err(busy) => Err(busy),
+        let span = tracing::info_span!(target: TRACES, "account.write", tenantry.account = self.id().as_str());
+        let written = async {
+            let permit = self.enter(self.lane(by)).await?;
+            let sent = std::time::Instant::now();
+            let write =
+                Write { account: self.clone(), by: by.clone(), op, permit, sent, span: Span::current(), reply: PhantomData };
+            self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
         };
+        let outcome = written.instrument(span).await;
         self.platform().measures.write(begun.elapsed(), outcome.is_ok());
         outcome
     }
@@ -341,6 +346,7 @@ struct Write<F, T> {
     op: F,
     permit: Permit,
     sent: std::time::Instant,
+    span: Span,
     reply: PhantomData<fn() -> T>,
 }
 
@@ -357,9 +363,10 @@ where
     type Result = AtomicResponse<Self, Result<T>>;
 
     fn handle(&mut self, write: Write<F, T>, _: &mut Context<Self>) -> Self::Result {
-        let Write { account, by, op, permit, sent, .. } = write;
+        let Write { account, by, op, permit, sent, span, .. } = write;
         self.0.platform.measures.waited(sent.elapsed());
-        let work = turn(self.0.platform.store.turns.clone(), account, by, op);
+        let span = tracing::info_span!(target: TRACES, parent: &span, "account.turn");
+        let work = turn(self.0.platform.store.turns.clone(), account, by, op).instrument(span);
         AtomicResponse::new(Box::pin(work.into_actor(self).map(move |done: Result<_>, this, _| {
             let done = done.and_then(|(reply, next)| {
                 this.0.publish(next); // after the commit, before the reply

@@ -77,7 +77,7 @@ mod users;
 mod uses;
 mod vault;
 
-pub use account::Account;
+pub use account::{Account, TRACES};
 pub use bootstrap::{Bootstrapped, Credentials};
 pub use caller::{Act, Admitted, Caller, Demand, Origin};
 pub use catalogue::Catalogue;

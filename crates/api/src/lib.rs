@@ -63,4 +63,4 @@ mod wire;
 pub use metrics::{describe_metrics, metrics_app};
 pub use openapi::document;
 pub use route::{Access, Policy, Route, routes};
-pub use server::{Options, State, app};
+pub use server::{Options, State, Traced, app};

@@ -10,8 +10,10 @@ use actix_web::http::header::{
 };
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, ResponseError};
-use tenantry_accounts::{Outcome, Refused};
+use tenantry_accounts::{Outcome, Refused, TRACES};
 use tenantry_domain::{Error, Limit};
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 
 use crate::call::Counted;
 use crate::error::{ApiError, ErrorBody};
@@ -53,7 +55,13 @@ pub(crate) async fn observe(
     let begun = Instant::now();
     let id = RequestId::new(&request);
     request.extensions_mut().insert(id.clone());
-    let mut answer = next.call(request).await?.map_into_boxed_body();
+    let trace = Trace::begin(request.request(), &id);
+    let called = next.call(request);
+    let answer = match &trace {
+        Some(trace) => called.instrument(trace.span.clone()).await,
+        None => called.await,
+    };
+    let mut answer = answer?.map_into_boxed_body();
     if answer.status().is_server_error() {
         answer = with_request_id(answer, &id);
     }
@@ -73,8 +81,58 @@ pub(crate) async fn observe(
     let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
     let account = counted.as_ref().map(|counted| counted.account.as_str());
     let code = if status < 400 { None } else { error_of(&answer).map(|error| error.code()) };
-    tracing::info!(request_id, account, method, route, status, code, microseconds, "request");
+    let trace_id = trace.as_ref().map(|trace| &trace.id[..]);
+    tracing::info!(request_id, trace_id, account, method, route, status, code, microseconds, "request");
+    if let Some(trace) = trace {
+        trace.end(method, route, status, (account, code));
+    }
     Ok(answer)
+}
+
+/// A request's part of a trace, in the words of OpenTelemetry's semantic conventions for HTTP servers. No path and no query: they may
+/// hold what is nobody's business.
+struct Trace {
+    span: Span,
+    id: String,
+    named: fn(&Span, String),
+}
+
+impl Trace {
+    /// `None` where traces are not collected.
+    fn begin(request: &HttpRequest, id: &RequestId) -> Option<Self> {
+        let traced = State::of(request).options.traced?;
+        let span = tracing::info_span!(
+            target: TRACES,
+            "request",
+            otel.kind = "server",
+            otel.status_code = Empty,
+            http.request.method = request.method().as_str(),
+            http.route = Empty,
+            http.response.status_code = Empty,
+            error.type = Empty,
+            tenantry.account = Empty,
+            tenantry.request_id = id.text(),
+        );
+        let caller = request.headers().get("traceparent").and_then(|caller| caller.to_str().ok());
+        let id = (traced.continued)(&span, caller);
+        Some(Self { span, id, named: traced.named })
+    }
+
+    fn end(self, method: &str, route: &str, status: u16, (account, code): (Option<&str>, Option<&str>)) {
+        let Self { span, named, .. } = self;
+        named(&span, format!("{method} {route}"));
+        span.record("http.route", route);
+        span.record("http.response.status_code", status);
+        if let Some(account) = account {
+            span.record("tenantry.account", account);
+        }
+        if let Some(code) = code {
+            span.record("error.type", code);
+        }
+        if status >= 500 {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
 }
 
 /// What became of a request, for those who watch the account; nothing, where it was a stranger's and refused.

@@ -24,6 +24,17 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     /// The public URL is https: browsers are told to stay there.
     pub https: bool,
+    /// How a request's span becomes a part of its caller's trace, where traces are collected.
+    pub traced: Option<Traced>,
+}
+
+/// What the API asks of whoever collects traces.
+#[derive(Debug, Clone, Copy)]
+pub struct Traced {
+    /// Makes a span a part of the trace that a `traceparent` header tells of (W3C Trace Context), if it does; yields the trace's id.
+    pub continued: fn(&tracing::Span, Option<&str>) -> String,
+    /// Names a span that has begun.
+    pub named: fn(&tracing::Span, String),
 }
 
 /// What every worker shares.

@@ -122,6 +122,11 @@ pub(crate) struct Config {
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Origins that scripts may call from; empty: all.
     pub(crate) cors_origins: Vec<String>,
+    /// An OpenTelemetry collector to which traces are sent, over HTTP: `http://127.0.0.1:4318`; none if unset.
+    otlp_endpoint: Option<String>,
+    /// The share of traces that begin here of which spans are sent, 0 to 1; whoever continues one has decided for it.
+    #[schemars(range(min = 0, max = 1))]
+    otlp_share: f64,
     /// `pretty` or `json`.
     pub(crate) log_format: LogFormat,
     /// What to log, as in `info,tenantry_api=debug`.
@@ -185,6 +190,8 @@ impl Default for Config {
             shutdown_timeout: 30,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            otlp_endpoint: None,
+            otlp_share: 1.0,
             log_format: LogFormat::Pretty,
             log: "info,actix_server=warn,actix_http=off".to_owned(),
         }
@@ -213,6 +220,16 @@ pub(crate) struct Overrides {
 }
 
 impl Config {
+    /// Where traces go, and the share of them that do.
+    pub(crate) fn traces(&self) -> Result<Option<(&str, f64)>> {
+        if !(0.0..=1.0).contains(&self.otlp_share) {
+            bail!("otlp_share must be between 0 and 1");
+        }
+        let Some(endpoint) = self.otlp_endpoint.as_deref() else { return Ok(None) };
+        let http = url::Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if http { Ok(Some((endpoint, self.otlp_share))) } else { bail!("otlp_endpoint must be http(s)://HOST[:PORT]") }
+    }
+
     /// Reads the configuration and checks every setting.
     pub(crate) fn load(file: Option<PathBuf>, flags: Overrides) -> Result<Self> {
         let file = match file {
@@ -234,6 +251,7 @@ impl Config {
         config.quotas()?;
         config.metrics_token()?;
         config.ways()?;
+        config.traces()?;
         config.installer_account()?;
         if config.master_key.is_some() && config.master_key_file.is_some() {
             bail!("set master_key or master_key_file, not both");
@@ -428,6 +446,12 @@ fn is_setting(key: &str) -> bool {
     let kubernetes = key.starts_with("service_") || key == "port" || key.starts_with("port_");
     let empty = std::env::var(format!("TENANTRY_{}", key.to_uppercase())).is_ok_and(|value| value.is_empty());
     !matches!(&key[..], "config" | "client_secret" | "session") && !kubernetes && !empty
+}
+
+/// The secret of the client for which a command asks a server: no argument, since those can be seen by others.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn client_secret() -> Option<String> {
+    std::env::var("TENANTRY_CLIENT_SECRET").ok().filter(|secret| !secret.is_empty())
 }
 
 /// A secret that is set, or stands in a file.

@@ -10,12 +10,17 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use tenantry_accounts::TRACES;
 use tenantry_domain::Instant;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
+#[cfg(feature = "otel")]
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+#[cfg(feature = "otel")]
+use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::{Config, LogFormat};
@@ -25,16 +30,42 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// So many bytes do not wait.
 const MUCH: usize = 64 * 1024;
 
-/// Starts logging for the whole process.
-pub(crate) fn start(config: &Config) -> Result<()> {
+/// Starts logging for the whole process, and what is traced, where that is collected.
+pub(crate) fn start(config: &Config, traced: bool) -> Result<()> {
     let filter = EnvFilter::try_new(&config.log).context("log is not a valid filter")?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines).with_target(false);
-    match config.log_format {
-        LogFormat::Pretty => logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => logs.event_format(Json).init(),
+    // What is traced is no log, whatever somebody wants to see of that.
+    let filter = filter.add_directive(format!("{TRACES}=off").parse().context("a directive of ours")?);
+    match config.traces()?.filter(|_| traced) {
+        None => {
+            let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(Lines).with_target(false);
+            match config.log_format {
+                LogFormat::Pretty => logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
+                LogFormat::Json => logs.event_format(Json).init(),
+            }
+        }
+        Some((endpoint, share)) => with_traces(config, filter, endpoint, share)?,
     }
     std::thread::Builder::new().name("log".to_owned()).spawn(write_on).context("the log has no thread")?;
     Ok(())
+}
+
+#[cfg(feature = "otel")]
+fn with_traces(config: &Config, filter: EnvFilter, endpoint: &str, share: f64) -> Result<()> {
+    let spans = tracing_opentelemetry::layer().with_location(false).with_threads(false).with_tracked_inactivity(false);
+    let spans = spans.with_target(false).with_level(false).with_tracer(crate::traces::start(endpoint, share)?);
+    let ours = filter_fn(|what| what.is_span() && what.target() == TRACES);
+    let logs = tracing_subscriber::fmt::layer().with_writer(Lines).with_target(false);
+    let logs = match config.log_format {
+        LogFormat::Pretty => logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).boxed(),
+        LogFormat::Json => logs.event_format(Json).boxed(),
+    };
+    tracing_subscriber::registry().with(logs.with_filter(filter)).with(spans.with_filter(ours)).init();
+    Ok(())
+}
+
+#[cfg(not(feature = "otel"))]
+fn with_traces(_: &Config, _: EnvFilter, _: &str, _: f64) -> Result<()> {
+    anyhow::bail!("otlp_endpoint: this program was built without the feature otel")
 }
 
 /// Writes what waits. Called once more before the process ends.

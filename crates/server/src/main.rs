@@ -12,6 +12,8 @@ mod metrics;
 mod ready;
 mod remote;
 mod serve;
+#[cfg(feature = "otel")]
+mod traces;
 mod vault;
 
 use std::io::Write;
@@ -165,11 +167,13 @@ enum ConfigCommand {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = run(cli);
+    #[cfg(feature = "otel")]
+    traces::end();
     logs::flush();
     match ended {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("tenantry: {error:#}");
+            eprintln!("tenantry: {}", remote::plain(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -193,7 +197,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     let system = actix_rt::System::new();
     // Within it: what is tried of the settings, as a mail server's, may belong to it.
     let config = system.block_on(async { Config::load(cli.from.config, cli.from.overrides) })?;
-    logs::start(&config)?;
+    logs::start(&config, matches!(cli.command, Command::Serve))?;
     match cli.command {
         Command::Serve => system.block_on(serve::serve(config))?,
         Command::Migrate(command) => system.block_on(migrate(&config, &command))?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::{HttpServer, web};
 use anyhow::{Context, Result, anyhow};
 use tenantry_accounts::{Catalogue, Database, Lock, Platform, Registry, Schema, Source};
-use tenantry_api::{Options, State, app, metrics_app};
+use tenantry_api::{Options, State, Traced, app, metrics_app};
 use tenantry_delivery::Delivery;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
@@ -52,6 +52,7 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         trusted_proxies: config.trusted_proxies.clone(),
         cors_origins: config.cors_origins.clone(),
         https: public.to_string().starts_with("https:"),
+        traced: traced(&config),
     };
     let state = web::Data::new(State::new(registry.clone(), &mut catalogue, options));
     let ways = config.ways()?;
@@ -119,6 +120,15 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     empty_log(&registry).await;
     tracing::info!("stopped");
     ended
+}
+
+/// How requests become parts of traces, where these are collected.
+fn traced(config: &Config) -> Option<Traced> {
+    #[cfg(feature = "otel")]
+    let traced = Some(Traced { continued: crate::traces::continued, named: crate::traces::named });
+    #[cfg(not(feature = "otel"))]
+    let traced = None;
+    traced.filter(|_| matches!(config.traces(), Ok(Some(_))))
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener> {

@@ -90,7 +90,7 @@ helm.sh/chart: {{ printf "%s-%s" .top.Chart.Name .top.Chart.Version | replace "+
 {{/* tenantry.toml. Helm writes whole numbers with a fraction, which TOML reads as another type. */}}
 {{- define "tenantry.toml" -}}
 {{- range $key, $value := include "tenantry.settings" . | fromYaml }}
-{{- if kindIs "float64" $value }}
+{{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}
 {{ $key }} = {{ int64 $value }}
 {{- else }}
 {{ $key }} = {{ toJson $value }}

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use tenantry_domain::AccountId;
 
-use super::{client_token, fault};
+use super::{base, client_token, fault, http};
+use crate::config::client_secret;
 
 /// How much one request brings: so often the bar moves, and so much is brought again after a failure.
 const LINES: usize = 5000;
@@ -35,8 +36,9 @@ pub(crate) struct Import {
     /// A client of that account with the scope write:customers; its secret is read from `TENANTRY_CLIENT_SECRET`.
     #[arg(long)]
     client_id: String,
-    #[arg(long, env = "TENANTRY_CLIENT_SECRET", hide_env_values = true, hide = true)]
-    client_secret: String,
+    /// Over plain http, to another machine.
+    #[arg(long)]
+    plain_http: bool,
     /// Begin with this line.
     #[arg(long, default_value_t = 1)]
     from: u64,
@@ -67,12 +69,14 @@ struct Piece {
     text: Vec<u8>,
 }
 
-pub(super) async fn import(asked: Import) -> Result<ExitCode> {
+pub(super) async fn import(mut asked: Import) -> Result<ExitCode> {
+    asked.url = base(&asked.url, asked.plain_http)?;
+    let secret = client_secret().context("the client's secret must be in TENANTRY_CLIENT_SECRET")?;
     let file = File::open(&asked.file).with_context(|| format!("{} cannot be read", asked.file.display()))?;
     let bar = ProgressBar::new(file.metadata()?.len());
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {msg}  {bytes_per_sec}, {eta} left")?;
     bar.set_style(style);
-    let (http, mut file, mut counts, mut next) = (Client::new(), BufReader::new(file), Counts::default(), 1);
+    let (http, mut file, mut counts, mut next) = (http()?, BufReader::new(file), Counts::default(), 1);
     let mut token = None;
     while let Some(piece) = read(&mut file, next)? {
         next += piece.lines;
@@ -80,7 +84,7 @@ pub(super) async fn import(asked: Import) -> Result<ExitCode> {
         if next > asked.from {
             let skipped = asked.from.saturating_sub(piece.first);
             let going_on = || format!("lines before {} are done; go on with --from {}", piece.first, piece.first.max(asked.from));
-            let told = bring(&http, &asked, &mut token, without(&piece.text, skipped)).await.with_context(going_on)?;
+            let told = bring(&http, (&asked, &secret), &mut token, without(&piece.text, skipped)).await.with_context(going_on)?;
             for one in told {
                 match one.status.as_str() {
                     "created" => counts.created += 1,
@@ -117,13 +121,13 @@ fn without(text: &[u8], lines: u64) -> Vec<u8> {
 }
 
 /// Brings some lines, and yields what became of each.
-async fn bring(http: &Client, asked: &Import, token: &mut Option<String>, text: Vec<u8>) -> Result<Vec<Told>> {
-    let path = format!("{}/v1/accounts/{}/customers/users:import", asked.url.trim_end_matches('/'), asked.account);
+async fn bring(http: &Client, (asked, secret): (&Import, &str), token: &mut Option<String>, text: Vec<u8>) -> Result<Vec<Told>> {
+    let path = format!("{}/v1/accounts/{}/customers/users:import", asked.url, asked.account);
     // Once more with another token, where the first has run out.
     for _ in 0..2 {
         let bearer = match token.take() {
             Some(bearer) => bearer,
-            None => client_token(http, &asked.url, asked.account, (&asked.client_id, &asked.client_secret)).await?.0,
+            None => client_token(http, &asked.url, asked.account, (&asked.client_id, secret)).await?.0,
         };
         let request = http.post(&path).bearer_auth(&bearer).header("content-type", "application/x-ndjson").body(text.clone());
         let answer = request.send().await?;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -14,8 +15,8 @@ use serde_json::{Value, json};
 use tenantry_accounts::Source;
 use tenantry_domain::AccountId;
 
-use super::{client_token, fault, http, send, token, value};
-use crate::config::read;
+use super::{base, client_token, fault, http, send, token, value};
+use crate::config::{client_secret, read};
 
 /// A token that ends within so many seconds is renewed first.
 const SOON: i64 = 60;
@@ -37,8 +38,9 @@ pub(crate) struct Login {
     /// A file with the person's password, which is asked for if left out.
     #[arg(long, value_name = "FILE", requires = "email")]
     password_file: Option<PathBuf>,
-    #[arg(long, env = "TENANTRY_CLIENT_SECRET", hide_env_values = true, hide = true)]
-    client_secret: Option<String>,
+    /// Over plain http, to another machine.
+    #[arg(long)]
+    plain_http: bool,
     /// Where to keep the sign-in; `~/.config/tenantry/session.json` if left out.
     #[arg(long, env = "TENANTRY_SESSION", value_name = "FILE")]
     session: Option<PathBuf>,
@@ -58,7 +60,7 @@ pub(super) struct Session {
 }
 
 pub(super) async fn login(asked: Login) -> Result<()> {
-    let (http, url) = (http()?, asked.url.trim_end_matches('/').to_owned());
+    let (http, url) = (http()?, base(&asked.url, asked.plain_http)?);
     let session = match (asked.email, asked.client_id, asked.account) {
         (Some(email), ..) => {
             let password = match &asked.password_file {
@@ -73,7 +75,7 @@ pub(super) async fn login(asked: Login) -> Result<()> {
             Session::of_person(&http, url, account, &identity, cookie).await?
         }
         (None, Some(client_id), Some(account)) => {
-            let secret = match asked.client_secret {
+            let secret = match client_secret() {
                 Some(secret) => secret,
                 None => hidden(&format!("Secret of {client_id}: "))?,
             };
@@ -89,11 +91,12 @@ pub(super) async fn login(asked: Login) -> Result<()> {
 /// Ends a person's session on the server, and forgets what is kept here.
 pub(super) async fn logout(file: Option<PathBuf>) -> Result<()> {
     let session = Session::kept(file.clone())?;
-    if let Some(cookie) = &session.cookie {
-        let asked = http()?.post(format!("{}/v1/account/logout", session.url)).header(COOKIE, cookie);
-        value(send(asked).await?).await?;
-    }
     fs::remove_file(place(file)?)?;
+    if let Some(cookie) = &session.cookie {
+        let asked = http()?.post(format!("{}/v1/account/logout", session.url)).header(COOKIE, cookie).send().await;
+        let ended = async { value(asked?).await };
+        ended.await.context("the sign-in is forgotten here, and lives on at the server")?;
+    }
     crate::out(&format!("signed out of {}\n", session.account))
 }
 
@@ -101,7 +104,9 @@ impl Session {
     /// The sign-in that is kept, renewed if it has to be.
     pub(super) async fn current(file: Option<PathBuf>) -> Result<Self> {
         let session = Self::kept(file.clone())?;
-        if session.ends - SOON > now() {
+        // What cannot be renewed is used to its end.
+        let soon = if session.cookie.is_some() { SOON } else { 0 };
+        if session.ends - soon > now() {
             return Ok(session);
         }
         let Some(cookie) = session.cookie else { bail!("the sign-in has ended: tenantry login") };
@@ -126,6 +131,9 @@ impl Session {
         let place = place(file)?;
         if !place.exists() {
             bail!("nobody has signed in: tenantry login");
+        }
+        if fs::metadata(&place)?.permissions().mode() & 0o077 != 0 {
+            bail!("{} can be read by others: chmod 600, and sign in again", place.display());
         }
         let cannot = || format!("{} is no sign-in", place.display());
         serde_json::from_str(&read(&place)?).with_context(cannot)

@@ -9,18 +9,61 @@ use tenantry_domain::{AccountId, Audience, Checks, ClientId, ClientInput, Email,
 
 use super::Site;
 
-/// Settings that an account has of its own.
-const SETTINGS: [&str; 9] = [
-    "display_name",
-    "company",
-    "language_code",
-    "partner_access",
-    "token_lifetime",
-    "signing_algorithm",
-    "installer_signing_algorithm",
-    "icon_url",
-    "jwks",
-];
+/// Settings that an account has of its own. One that is left out stays as it is.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct SettingsSpec {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    display_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    company: Option<BTreeMap<String, CompanyPart>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partner_access: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    token_lifetime: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signing_algorithm: Option<Algorithm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    installer_signing_algorithm: Option<Algorithm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    icon_url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jwks: Option<BTreeMap<String, String>>,
+}
+
+/// A text, or the parts of an address.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum CompanyPart {
+    Text(String),
+    Parts(BTreeMap<String, String>),
+}
+
+#[derive(Serialize, Deserialize)]
+enum Algorithm {
+    ES256,
+    RS256,
+    EdDSA,
+}
+
+impl SettingsSpec {
+    fn check(self, checks: &mut Checks) -> Map<String, Value> {
+        if self.token_lifetime.is_some_and(|seconds| !(60..=86_400).contains(&seconds)) {
+            checks.fault("settings.token_lifetime", "must be between 60 and 86400 seconds");
+        }
+        let two_letters = |code: &String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_lowercase());
+        if !self.language_code.as_ref().is_none_or(two_letters) {
+            checks.fault("settings.language_code", "must be two small letters, as in ISO 639-1");
+        }
+        checks.take("settings.display_name", self.display_name.as_deref().map(Text::<255>::not_blank).transpose());
+        match serde_json::to_value(self) {
+            Ok(Value::Object(settings)) => settings,
+            _ => Map::new(),
+        }
+    }
+}
 
 /// The file. A section that is left out is none of its business.
 #[derive(Serialize, Deserialize, Default)]
@@ -30,7 +73,7 @@ pub(super) struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) account: Option<AccountId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    settings: Option<Map<String, Value>>,
+    settings: Option<SettingsSpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     roles: Option<Vec<RoleSpec>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +185,11 @@ impl Record {
     pub(super) fn text(&self, name: &str) -> &str {
         self.fields.get(name).and_then(Value::as_str).unwrap_or_default()
     }
+
+    /// The roles of a user, as they are told from one another.
+    pub(super) fn roles(&self) -> impl Iterator<Item = &str> {
+        self.fields.get("roles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
 }
 
 /// Records of a kind, by what tells one from another.
@@ -153,6 +201,8 @@ pub(super) struct State {
     pub(super) settings: Option<Map<String, Value>>,
     /// `None`: not told of.
     pub(super) records: BTreeMap<Kind, Records>,
+    /// What there is that no file says.
+    pub(super) left_out: Vec<String>,
 }
 
 /// The account's own audience, and where the server is known to be.
@@ -220,9 +270,6 @@ impl Manifest {
             }
             records.insert(kind, known);
         };
-        for name in self.settings.iter().flat_map(Map::keys).filter(|name| !SETTINGS.contains(&&name[..])) {
-            checks.fault(format!("settings.{name}"), format!("is no setting; there are {}", SETTINGS.join(", ")));
-        }
         let of = |checks: &mut Checks, nth, role: RoleSpec| role.check(checks, nth);
         put(Kind::Role, each(self.roles, checks, of), checks);
         let of = |checks: &mut Checks, nth, client: ClientSpec| client.check(checks, nth);
@@ -231,7 +278,8 @@ impl Manifest {
         put(Kind::Grant, each(self.grants, checks, of), checks);
         let of = |checks: &mut Checks, nth, user: UserSpec| user.check(checks, nth);
         put(Kind::User, each(self.users, checks, of), checks);
-        State { settings: self.settings, records }
+        let settings = self.settings.map(|settings| settings.check(checks));
+        State { settings, records, left_out: Vec::new() }
     }
 }
 
@@ -254,6 +302,7 @@ impl RoleSpec {
     fn check(self, checks: &mut Checks, nth: usize) -> (String, Record) {
         let place = format!("roles[{nth}]");
         checks.take(&format!("{place}.name"), Text::<255>::not_blank(&self.name));
+        checks.take(&format!("{place}.description"), self.description.as_deref().map(str::parse::<Text<1000>>).transpose());
         let scope = scopes(checks, &place, &self.scope);
         let fields = json!({"name": self.name, "description": self.description, "scope": scope});
         (fold(&self.name), record(self.name, fields))
@@ -264,6 +313,8 @@ impl ClientSpec {
     fn check(self, checks: &mut Checks, nth: usize) -> (String, Record) {
         let place = format!("clients[{nth}]");
         checks.take(&format!("{place}.client_id"), self.client_id.parse::<ClientId>());
+        checks.take(&format!("{place}.name"), self.name.as_deref().map(str::parse::<Text<255>>).transpose());
+        checks.take(&format!("{place}.description"), self.description.as_deref().map(str::parse::<Text<1000>>).transpose());
         for (at, callback) in self.callbacks.iter().enumerate() {
             checks.take(&format!("{place}.callbacks[{at}]"), ClientInput::callback(callback));
         }
@@ -314,18 +365,30 @@ impl State {
             Value::Object(settings) => settings,
             _ => Map::new(),
         };
-        settings.retain(|name, value| SETTINGS.contains(&&name[..]) && !value.is_null());
-        let mut records = BTreeMap::new();
+        let known = [
+            "display_name",
+            "company",
+            "language_code",
+            "partner_access",
+            "token_lifetime",
+            "signing_algorithm",
+            "installer_signing_algorithm",
+            "icon_url",
+            "jwks",
+        ];
+        settings.retain(|name, value| known.contains(&&name[..]) && !value.is_null());
+        let (mut records, mut left_out) = (BTreeMap::new(), Vec::new());
         for kind in Kind::ALL {
             let paged = matches!(kind, Kind::Role | Kind::User);
             let all = if paged {
-                site.list(kind.path(), &[], usize::MAX).await?
+                site.list(kind.path(), &[], usize::MAX).await?.0
             } else {
                 site.get(kind.path()).await?.as_array().cloned().unwrap_or_default()
             };
+            left_out.extend(all.iter().filter_map(|one| unsaid(kind, one)));
             records.insert(kind, all.iter().filter_map(|one| stored(kind, one)).collect());
         }
-        Ok(Self { settings: Some(settings), records })
+        Ok(Self { settings: Some(settings), records, left_out })
     }
 
     pub(super) fn known(&self, kind: Kind) -> &Records {
@@ -334,12 +397,15 @@ impl State {
     }
 
     /// The same as a file.
-    pub(super) fn manifest(&self, account: AccountId) -> Result<String> {
+    pub(super) fn manifest(&self, account: AccountId, names: &Names) -> Result<String> {
         let mut file = json!({"account": account, "settings": self.settings});
         for (kind, records) in &self.records {
             file[format!("{}s", kind.name())] = records.values().map(|record| Value::Object(record.fields.clone())).collect();
         }
         let mut file: Manifest = serde_json::from_value(file).context("what the server answers is no file")?;
+        for grant in file.grants.iter_mut().flatten().filter(|grant| grant.audience.as_ref() == Some(&names.own)) {
+            grant.audience = None;
+        }
         // Roles by what people call them.
         for role in file.users.iter_mut().flatten().flat_map(|user| &mut user.roles) {
             if let Some(known) = self.known(Kind::Role).get(role) {
@@ -347,6 +413,17 @@ impl State {
             }
         }
         serde_saphyr::to_string(&file).map_err(|error| anyhow!("{error}"))
+    }
+}
+
+/// What of a record no file says.
+fn unsaid(kind: Kind, one: &Value) -> Option<String> {
+    let of = |name: &str| format!("{} {}", kind.name(), one[name].as_str().unwrap_or_default());
+    match kind {
+        Kind::Role if one["name"].is_null() => Some(format!("{}, which has no name", of("id"))),
+        Kind::Grant if !one["oidc"].is_null() => Some(format!("{}: its identity provider", of("client_id"))),
+        Kind::User if one["authentication_type"] == "external" => Some(format!("{}: signs in elsewhere", of("email"))),
+        _ => None,
     }
 }
 

@@ -15,15 +15,18 @@ use anyhow::{Context, Result, anyhow, bail};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand, ValueEnum};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tenantry_domain::{AccountId, Secret};
-use url::Url;
+use url::{Host, Url};
 
 use login::Session;
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How much an answer may be, in bytes.
+const LARGEST: usize = 64 * 1024 * 1024;
 /// How often something is tried for which the server has no room just now, and how long it is waited for at most, in seconds.
 const TRIES: u32 = 5;
 const LONGEST_WAIT: u64 = 30;
@@ -58,7 +61,7 @@ pub(crate) enum Command {
     Pull(plan::Pull),
     /// Show what would make an account as a file says.
     Plan(plan::Plan),
-    /// Make an account as a file says: all of it or, where something is refused, nothing.
+    /// Make an account as a file says. Where something is refused, what was done is taken back.
     Apply(plan::Apply),
 }
 
@@ -126,8 +129,36 @@ pub(crate) struct Answer {
     pub(crate) next: Option<String>,
 }
 
+/// Follows nobody elsewhere: what is asked may hold a secret.
 fn http() -> Result<Client> {
-    Ok(Client::builder().timeout(PATIENCE).user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION"))).build()?)
+    let client = Client::builder().timeout(PATIENCE).redirect(Policy::none());
+    Ok(client.user_agent(concat!("tenantry/", env!("CARGO_PKG_VERSION"))).build()?)
+}
+
+/// Where a server is, without a slash at the end. Over plain http only on this machine, unless that is wanted.
+fn base(url: &str, plain_http: bool) -> Result<String> {
+    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty());
+    let parsed = parsed.filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none());
+    let parsed = parsed.with_context(|| format!("{url} must be https://HOST[:PORT]"))?;
+    let here = match parsed.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    if parsed.scheme() == "http" && !here && !plain_http {
+        bail!("{url} is not encrypted: say https, or --plain-http where nobody listens");
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+/// Text that others have written, in one line, without what steers a terminal or turns a line around.
+pub(crate) fn plain(text: &str) -> String {
+    let unseen = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|letter| if unseen(letter) { '\u{fffd}' } else { letter }).collect()
 }
 
 impl Site {
@@ -181,8 +212,8 @@ impl Site {
         Ok(self.ask(Method::GET, path, &[], None).await?.body)
     }
 
-    /// A list, page by page, up to so many.
-    pub(crate) async fn list(&self, path: &str, query: &[(&str, &str)], most: usize) -> Result<Vec<Value>> {
+    /// A list, page by page, up to so many; and whether there are more.
+    pub(crate) async fn list(&self, path: &str, query: &[(&str, &str)], most: usize) -> Result<(Vec<Value>, bool)> {
         let (mut all, mut after) = (Vec::new(), None::<String>);
         while all.len() < most {
             let limit = (most - all.len()).min(100).to_string();
@@ -192,11 +223,14 @@ impl Site {
             let Answer { body, next } = self.ask(Method::GET, path, &query, None).await?;
             let Value::Array(page) = body else { bail!("the server's answer is no list") };
             all.extend(page);
-            let Some(next) = next else { break };
-            after = Some(next);
+            after = next;
+            if after.is_none() {
+                break;
+            }
         }
+        let more = after.is_some() || all.len() > most;
         all.truncate(most);
-        Ok(all)
+        Ok((all, more))
     }
 }
 
@@ -216,17 +250,22 @@ async fn send(asked: RequestBuilder) -> Result<Response> {
 }
 
 /// The JSON of an answer; nothing for an empty one. An error says what the server says.
-async fn value(answer: Response) -> Result<Value> {
-    let status = answer.status();
-    let text = answer.text().await?;
+async fn value(mut answer: Response) -> Result<Value> {
+    let (status, mut text) = (answer.status(), Vec::new());
+    while let Some(piece) = answer.chunk().await? {
+        text.extend_from_slice(&piece);
+        if text.len() > LARGEST {
+            bail!("the server's answer has no end");
+        }
+    }
     if status.is_success() {
         return if text.is_empty() {
             Ok(Value::Null)
         } else {
-            serde_json::from_str(&text).context("the server's answer is no JSON")
+            serde_json::from_slice(&text).context("the server's answer is no JSON")
         };
     }
-    let told: Value = serde_json::from_str(&text).unwrap_or_default();
+    let told: Value = serde_json::from_slice(&text).unwrap_or_default();
     Err(anyhow!("{}", fault(&told["error"])).context(format!("the server answers {status}")))
 }
 
@@ -237,7 +276,7 @@ fn token(answer: &Value) -> Result<String> {
 
 /// A client's token for its own account (RFC 6749 section 4.4), and how long it lives, in seconds.
 async fn client_token(http: &Client, url: &str, account: AccountId, (id, secret): (&str, &str)) -> Result<(String, i64)> {
-    let at = format!("{}/v1/accounts/{account}", url.trim_end_matches('/'));
+    let at = format!("{url}/v1/accounts/{account}");
     let metadata = value(send(http.get(format!("{at}/.well-known/openid-configuration"))).await?).await;
     let metadata = metadata.with_context(|| format!("there is no account {account} at {url}"))?;
     let body = json!({"grant_type": "client_credentials", "audience": metadata["issuer"]});
@@ -263,7 +302,7 @@ fn confirm(question: &str, unless: &str) -> Result<()> {
     if !std::io::stdin().is_terminal() {
         bail!("say {unless}: there is nobody to ask");
     }
-    eprint!("{question} [y/N] ");
+    eprint!("{} [y/N] ", plain(question));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(anyhow!("nothing was done")) }

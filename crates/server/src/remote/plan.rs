@@ -1,32 +1,38 @@
 //! `tenantry pull|plan|apply`: an account as a file says it is to be.
 //!
-//! What is made and changed comes first, what is removed last. Where something is refused before anything was removed, all that was done
-//! is taken back.
+//! Settings and changes come first, then clients, whose ids can be given once, and people, who are written to, and removals last. Where
+//! something is refused, all that was done is taken back, but for what was removed; what is told of it is what the server then has.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use tenantry_domain::fold;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::manifest::{Kind, Manifest, Names, Record, State};
-use super::records::{escaped, plain};
-use super::{At, Output, Site, confirm};
+use super::records::{escaped, line};
+use super::{At, Output, Site, confirm, plain};
+
+/// How much room the secret of a client takes in a file, with a `client_id` of any length.
+const SECRET: usize = 256;
 
 /// What is compared.
 #[derive(Args)]
 struct Compared {
     #[command(flatten)]
     at: At,
-    /// The file that says what the account is to be.
+    /// The file that says what the account is to be; `-`: standard input.
     #[arg(long, short)]
     file: PathBuf,
     /// Also remove what the file does not name, in the sections that it has; not what you are signed in with.
@@ -79,7 +85,11 @@ enum Step {
 /// Prints the account as a file.
 pub(super) async fn pull(asked: Pull) -> Result<()> {
     let site = Site::open(&asked.at).await?;
-    crate::out(&State::of(&site).await?.manifest(site.account())?)
+    let (names, state) = (Names::of(&site).await?, State::of(&site).await?);
+    for left_out in &state.left_out {
+        eprintln!("left out: {}", plain(left_out));
+    }
+    crate::out(&state.manifest(site.account(), &names)?)
 }
 
 /// Prints what would be done.
@@ -111,38 +121,49 @@ pub(super) async fn apply(asked: Apply) -> Result<()> {
             bail!("somebody has changed the account meanwhile, nothing was done: look again");
         }
     }
-    let secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(Secrets::new).transpose()?;
+    let secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(|file| Secrets::new(file, clients)).transpose()?;
     let roles = now.known(Kind::Role).iter().map(|(name, role)| (name.clone(), role.id.clone())).collect();
-    let mut work = Work { site: &site, roles, secrets, undo: Vec::new() };
-    for (nth, step) in planned.iter().enumerate() {
+    let mut work = Work { site: &site, roles, secrets, undo: Vec::new(), stopped: stopped()? };
+    for step in &planned {
         if let Err(error) = work.take(step).await {
-            let (all, step) = (planned.len(), step.title());
-            let became = match &planned[..nth] {
-                done if done.iter().any(|step| matches!(step, Step::Remove(..))) => {
-                    format!("{nth} of {all} changes were made, and what was removed does not come back; run it again to go on")
-                }
-                _ => work.take_back().await.map_or_else(
-                    |error| format!("{nth} of {all} changes were made, and cannot be taken back: {error:#}"),
-                    |()| "nothing was changed".to_owned(),
-                ),
-            };
-            return Err(error.context(format!("{step}: {became}")));
+            let became = work.take_back(&now).await;
+            return Err(error.context(format!("{}: {became}", step.title())));
         }
     }
-    crate::out(&format!("{} changes were made\n", planned.len()))
+    work.done()?;
+    crate::out("done\n")
+}
+
+/// Whether somebody wants this to end.
+fn stopped() -> Result<Arc<AtomicBool>> {
+    let stopped = Arc::new(AtomicBool::new(false));
+    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        let (told, mut came) = (stopped.clone(), signal(kind)?);
+        actix_rt::spawn(async move {
+            came.recv().await;
+            told.store(true, Ordering::Relaxed);
+        });
+    }
+    Ok(stopped)
 }
 
 /// What leads from what the account is to what the file says, and what it is.
 async fn steps(site: &Site, compared: &Compared) -> Result<(Vec<Step>, State)> {
     let file = compared.file.display();
-    let text = std::fs::read_to_string(&compared.file).with_context(|| format!("{file} cannot be read"))?;
+    let mut text = String::new();
+    let read = if compared.file.as_os_str() == "-" {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        File::open(&compared.file).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    read.with_context(|| format!("{file} cannot be read"))?;
     let names = Names::of(site).await?;
     let (account, wanted) = Manifest::parse(&text, &names).with_context(|| format!("{file} is not valid"))?;
     if let Some(account) = account.filter(|account| *account != site.account()) {
         bail!("{file} is of {account}, and you act on {}", site.account());
     }
     let now = State::of(site).await?;
-    let me = Me { subject: site.subject(), audience: names.own().to_owned() };
+    let me = Me::new(site, &now, &names);
     let steps = difference(&now, &wanted, compared.prune.then_some(&me));
     let faults: Vec<String> =
         steps.iter().filter_map(|step| step.fault(&me, compared)).chain(strays(&now, &wanted, &steps)).collect();
@@ -154,14 +175,24 @@ struct Me {
     subject: Option<String>,
     /// The account's own.
     audience: String,
+    /// The roles of the person, as they are told from one another.
+    roles: Vec<String>,
 }
 
 impl Me {
+    fn new(site: &Site, now: &State, names: &Names) -> Self {
+        let subject = site.subject();
+        let id = subject.as_deref().and_then(|subject| subject.strip_prefix("user:"));
+        let own = now.known(Kind::User).values().find(|user| id == Some(&user.id));
+        let roles = own.map(|user| user.roles().map(str::to_owned).collect()).unwrap_or_default();
+        Self { subject, audience: names.own().to_owned(), roles }
+    }
+
     /// Whether it is what the sign-in lives by.
     fn is(&self, kind: Kind, record: &Record) -> bool {
         let Some(subject) = self.subject.as_deref() else { return false };
         match kind {
-            Kind::Role => false,
+            Kind::Role => self.roles.contains(&fold(&record.label)),
             Kind::Client => record.id == subject,
             Kind::Grant => record.text("client_id") == subject && record.text("audience") == self.audience,
             Kind::User => subject.strip_prefix("user:") == Some(&record.id),
@@ -202,6 +233,15 @@ fn difference(now: &State, wanted: &State, prune: Option<&Me>) -> Vec<Step> {
             steps.push(Step::Set(was, to));
         }
     }
+    // Whoever is written to and what can be made once comes when all else is well.
+    steps.sort_by_key(|step| match step {
+        Step::Set(..) => 0,
+        Step::Change(kind, ..) => 1 + *kind as usize,
+        Step::Make(Kind::Role, _) => 1,
+        Step::Make(Kind::User, _) => 8,
+        Step::Make(kind, _) => 5 + *kind as usize,
+        Step::Remove(..) => 9,
+    });
     // A client takes its grants with it.
     let gone: Vec<String> =
         removals.iter().filter_map(|step| step.removes(Kind::Client).map(|client| client.id.clone())).collect();
@@ -225,7 +265,7 @@ fn strays(now: &State, wanted: &State, steps: &[Step]) -> Vec<String> {
     };
     let mut faults = Vec::new();
     for user in wanted.known(Kind::User).values() {
-        let roles = user.fields.get("roles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let roles = user.roles();
         // A role without a name is known by an id, which only the server knows.
         let is_id = |role: &str| role.len() == 36 && role.bytes().filter(|byte| *byte == b'-').count() == 4;
         faults.extend(
@@ -253,6 +293,11 @@ impl Step {
             let fields: Vec<&str> = changed(&was.fields, &to.fields).map(|(name, ..)| name).collect();
             return Some(format!("client {}: {} cannot be changed; make another client", was.label, fields.join(" and ")));
         }
+        if let Self::Make(Kind::User, user) = self
+            && user.fields.get("enabled") == Some(&Value::Bool(false))
+        {
+            return Some(format!("user {}: is not there; whoever is to be shut out need not be invited", user.label));
+        }
         if let Self::Set(_, to) = self
             && to.get("partner_access") == Some(&Value::Bool(false))
             && compared.at.on.is_some()
@@ -268,9 +313,9 @@ impl Step {
 
     fn title(&self) -> String {
         match self {
-            Self::Make(kind, record) => format!("+ {} {}", kind.name(), plain(&record.label[..].into())),
-            Self::Change(kind, record, _) => format!("~ {} {}", kind.name(), plain(&record.label[..].into())),
-            Self::Remove(kind, record) => format!("- {} {}", kind.name(), plain(&record.label[..].into())),
+            Self::Make(kind, record) => format!("+ {} {}", kind.name(), plain(&record.label)),
+            Self::Change(kind, record, _) => format!("~ {} {}", kind.name(), plain(&record.label)),
+            Self::Remove(kind, record) => format!("- {} {}", kind.name(), plain(&record.label)),
             Self::Set(..) => "~ settings".to_owned(),
         }
     }
@@ -303,13 +348,8 @@ fn told(steps: &[Step]) -> String {
     for step in steps {
         let (action, _, was, to) = step.parts();
         writeln!(text, "{}", step.title()).expect("a text takes all");
-        for (name, was, to) in changed(&was, &to) {
-            let line = match action {
-                "make" => plain(to),
-                "remove" => continue,
-                _ => format!("{} -> {}", plain(was), plain(to)),
-            };
-            writeln!(text, "    {name}: {line}").expect("a text takes all");
+        if action != "remove" {
+            tell(&mut text, "", action, &was, &to);
         }
     }
     let count = |action: &str| steps.iter().filter(|step| step.parts().0 == action).count();
@@ -319,6 +359,22 @@ fn told(steps: &[Step]) -> String {
     text + &format!("{} to make, {} to change, {} to remove\n", count("make"), count("change"), count("remove"))
 }
 
+/// Fields that differ, those inside of others by their way.
+fn tell(text: &mut String, way: &str, action: &str, was: &Map<String, Value>, to: &Map<String, Value>) {
+    let none = Map::new();
+    for (name, was, to) in changed(was, to) {
+        let name = format!("{way}{}", plain(name));
+        if was.is_object() || to.is_object() {
+            let inside = |value: &'_ Value| value.as_object().cloned().unwrap_or_else(|| none.clone());
+            tell(text, &format!("{name}."), action, &inside(was), &inside(to));
+        } else if action == "make" {
+            writeln!(text, "    {name}: {}", line(to)).expect("a text takes all");
+        } else {
+            writeln!(text, "    {name}: {} -> {}", line(was), line(to)).expect("a text takes all");
+        }
+    }
+}
+
 /// Where the secrets of new clients go, made before anything else is.
 struct Secrets {
     path: PathBuf,
@@ -326,10 +382,17 @@ struct Secrets {
 }
 
 impl Secrets {
-    fn new(path: &Path) -> Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let file = file.with_context(|| format!("{} cannot be made, and nothing was done", path.display()))?;
-        Ok(Self { path: path.to_owned(), file })
+    /// With room for so many: a full disk is found before a client is made.
+    fn new(path: &Path, clients: usize) -> Result<Self> {
+        let cannot = || format!("{} cannot be made, and nothing was done", path.display());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
+        let mut made = Self { path: path.to_owned(), file };
+        let room = made.file.write_all(&vec![b' '; SECRET * clients]).and_then(|()| made.file.sync_all());
+        let room = room.and_then(|()| made.file.rewind());
+        if room.is_err() {
+            drop(std::fs::remove_file(path));
+        }
+        room.with_context(cannot).map(|()| made)
     }
 
     fn keep(&mut self, client: &Value) -> Result<()> {
@@ -347,39 +410,40 @@ struct Work<'s> {
     secrets: Option<Secrets>,
     /// What takes back what was done, the last first.
     undo: Vec<(Method, String, Option<Value>)>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Work<'_> {
     async fn take(&mut self, step: &Step) -> Result<()> {
+        if self.stopped.load(Ordering::Relaxed) {
+            bail!("somebody has stopped this");
+        }
         match step {
             Step::Make(kind, record) => {
-                let body = self.body(*kind, record);
-                let made = self.ask(Method::POST, kind.path().to_owned(), Some(body.clone())).await?;
-                let id = made[if *kind == Kind::Client { "client_id" } else { "id" }].as_str().unwrap_or_default().to_owned();
-                let one = format!("{}/{}", kind.path(), escaped(&id));
-                self.undo.push((Method::DELETE, one.clone(), None));
-                match (kind, &mut self.secrets) {
-                    (Kind::Role, _) => drop(self.roles.insert(fold(&record.label), id)),
-                    (Kind::Client, Some(secrets)) => secrets.keep(&made)?,
-                    // Whoever is invited is so to come in; the other is a change.
-                    (Kind::User, _) if body["enabled"] == false => drop(self.ask(Method::PUT, one, Some(body)).await?),
-                    _ => {}
+                let made = self.ask(Method::POST, kind.path().to_owned(), Some(self.body(*kind, record))).await?;
+                let id = made[if *kind == Kind::Client { "client_id" } else { "id" }].as_str().unwrap_or_default();
+                self.undo.push((Method::DELETE, format!("{}/{}", kind.path(), escaped(id)?), None));
+                if *kind == Kind::Role {
+                    self.roles.insert(fold(&record.label), id.to_owned());
+                }
+                if let (Kind::Client, Some(secrets)) = (kind, &mut self.secrets) {
+                    secrets.keep(&made)?;
                 }
             }
+            // What takes it back is known before: the answer may be lost.
             Step::Change(kind, was, to) => {
                 let method = if *kind == Kind::Grant { Method::PATCH } else { Method::PUT };
-                let one = format!("{}/{}", kind.path(), escaped(&was.id));
-                let before = self.body(*kind, was);
-                self.ask(method.clone(), one.clone(), Some(self.body(*kind, to))).await?;
-                self.undo.push((method, one, Some(before)));
+                let one = format!("{}/{}", kind.path(), escaped(&was.id)?);
+                self.undo.push((method.clone(), one.clone(), Some(self.body(*kind, was))));
+                self.ask(method, one, Some(self.body(*kind, to))).await?;
             }
             Step::Set(was, to) => {
                 let path = "management/settings".to_owned();
-                self.ask(Method::PUT, path.clone(), Some(to.clone().into())).await?;
-                self.undo.push((Method::PUT, path, Some(was.clone().into())));
+                self.undo.push((Method::PUT, path.clone(), Some(was.clone().into())));
+                self.ask(Method::PUT, path, Some(to.clone().into())).await?;
             }
             Step::Remove(kind, record) => {
-                self.ask(Method::DELETE, format!("{}/{}", kind.path(), escaped(&record.id)), None).await?;
+                self.ask(Method::DELETE, format!("{}/{}", kind.path(), escaped(&record.id)?), None).await?;
             }
         }
         Ok(())
@@ -393,21 +457,38 @@ impl Work<'_> {
     fn body(&self, kind: Kind, record: &Record) -> Value {
         let mut body = record.fields.clone();
         if kind == Kind::User {
-            let roles = body.get("roles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
-            let ids: Vec<Value> = roles.map(|role| json!({"id": self.roles.get(role).map_or(role, |id| &id[..])})).collect();
+            let ids: Vec<Value> =
+                record.roles().map(|role| json!({"id": self.roles.get(role).map_or(role, |id| &id[..])})).collect();
             body.insert("roles".to_owned(), ids.into());
         }
         body.into()
     }
 
-    async fn take_back(&mut self) -> Result<()> {
+    /// Takes back what can be, and says what the server then has.
+    async fn take_back(&mut self, before: &State) -> String {
         while let Some((method, path, body)) = self.undo.pop() {
-            self.ask(method, path, body).await?;
+            // Whether it was so is seen below.
+            drop(self.ask(method, path, body).await);
         }
-        // The secrets in it are of clients that are gone.
+        let Ok(left) = State::of(self.site).await else {
+            return "nobody can tell what of it was done: look again".to_owned();
+        };
+        let nobody = Me { subject: None, audience: String::new(), roles: Vec::new() };
+        let left: Vec<String> = difference(before, &left, Some(&nobody)).iter().map(Step::title).collect();
+        if !left.is_empty() {
+            return format!("this was done, and is not taken back: {}", left.join(", "));
+        }
         if let Some(secrets) = self.secrets.take() {
-            std::fs::remove_file(&secrets.path)?;
+            // The secrets in it are of clients that are gone.
+            drop(std::fs::remove_file(&secrets.path));
         }
-        Ok(())
+        "nothing was changed".to_owned()
+    }
+
+    /// All is well: the secrets' file ends with the last of them.
+    fn done(mut self) -> Result<()> {
+        let Some(secrets) = &mut self.secrets else { return Ok(()) };
+        let end = secrets.file.stream_position()?;
+        secrets.file.set_len(end).with_context(|| format!("{} has blanks at its end", secrets.path.display()))
     }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 use serde_json::{Map, Value};
 
-use super::{At, Output, Site, confirm};
+use super::{At, Output, Site, confirm, plain};
 
 /// What is asked of records, by whom, and how it is shown.
 #[derive(Args)]
@@ -100,30 +100,33 @@ const LISTS: [&str; 3] = ["scope", "callbacks", "tags"];
 
 pub(super) async fn run(noun: Noun, asked: Asked) -> Result<()> {
     let Asked { at, output, what } = asked;
-    let one = |id: &str| format!("{}/{}", noun.path, escaped(id));
+    let one = |id: &str| anyhow::Ok(format!("{}/{}", noun.path, escaped(id)?));
     let site = Site::open(&at).await?;
     let shown = match what {
         Command::List { filters, limit } => {
             let filters: Vec<(&str, &str)> = filters.iter().map(|(name, value)| (&name[..], &value[..])).collect();
-            let records = site.list(noun.path, &filters, limit).await?;
+            let (records, more) = site.list(noun.path, &filters, limit).await?;
+            if more {
+                eprintln!("there are more: say --limit");
+            }
             return crate::out(&match output {
                 Output::Table => table(noun.columns, &records),
                 Output::Json => format!("{:#}\n", Value::Array(records)),
             });
         }
-        Command::Show { id } => site.get(&one(&id)).await?,
+        Command::Show { id } => site.get(&one(&id)?).await?,
         Command::Create(fields) => site.ask(Method::POST, noun.path, &[], Some(&Value::Object(fields.read()?))).await?.body,
         Command::Update { id, fields } => {
-            let mut body = if noun.whole { object(site.get(&one(&id)).await?)? } else { Map::new() };
+            let mut body = if noun.whole { object(site.get(&one(&id)?).await?)? } else { Map::new() };
             body.extend(fields.read()?);
             let method = if noun.patch { Method::PATCH } else { Method::PUT };
-            site.ask(method, &one(&id), &[], Some(&Value::Object(body))).await?.body
+            site.ask(method, &one(&id)?, &[], Some(&Value::Object(body))).await?.body
         }
         Command::Delete { id, yes } => {
             if !yes {
                 confirm(&format!("Delete {id} of {}?", site.account()), "--yes")?;
             }
-            site.ask(Method::DELETE, &one(&id), &[], None).await?.body
+            site.ask(Method::DELETE, &one(&id)?, &[], None).await?.body
         }
     };
     crate::out(&match output {
@@ -132,9 +135,12 @@ pub(super) async fn run(noun: Noun, asked: Asked) -> Result<()> {
     })
 }
 
-/// An id as a part of a path.
-pub(super) fn escaped(id: &str) -> String {
-    percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string()
+/// An id as a part of a path; not one that would lead elsewhere.
+pub(super) fn escaped(id: &str) -> Result<String> {
+    if matches!(id, "" | "." | "..") {
+        bail!("{id:?} is no id");
+    }
+    Ok(percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC).to_string())
 }
 
 fn object(value: Value) -> Result<Map<String, Value>> {
@@ -194,24 +200,24 @@ fn field(text: &str) -> Result<(String, Value), String> {
 }
 
 /// A value in one line. What others have named never steers a terminal.
-pub(super) fn plain(value: &Value) -> String {
+pub(super) fn line(value: &Value) -> String {
     let text = match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
+        Value::Array(values) => values.iter().map(line).collect::<Vec<_>>().join(", "),
         Value::Object(members) => match members.get("name").or_else(|| members.get("id")) {
-            Some(name) => plain(name),
+            Some(name) => line(name),
             None => value.to_string(),
         },
         other => other.to_string(),
     };
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    plain(&text)
 }
 
 /// Records below the names of their columns.
 fn table(columns: &[&str], records: &[Value]) -> String {
     let head: Vec<String> = columns.iter().map(|column| column.to_uppercase()).collect();
-    let rows = records.iter().map(|record| columns.iter().map(|column| plain(&record[*column])).collect::<Vec<_>>());
+    let rows = records.iter().map(|record| columns.iter().map(|column| line(&record[*column])).collect::<Vec<_>>());
     let rows: Vec<Vec<String>> = std::iter::once(head).chain(rows).collect();
     let widths: Vec<usize> =
         (0..columns.len()).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
@@ -228,7 +234,7 @@ fn table(columns: &[&str], records: &[Value]) -> String {
 fn lines(record: &Value) -> String {
     let mut text = String::new();
     for (name, value) in record.as_object().into_iter().flatten() {
-        writeln!(text, "{name:<16} {}", plain(value)).expect("a text takes all");
+        writeln!(text, "{:<16} {}", plain(name), line(value)).expect("a text takes all");
     }
     text
 }

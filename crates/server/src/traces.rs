@@ -1,0 +1,65 @@
+//! Traces for an OpenTelemetry collector (OTLP over HTTP, protobuf), if one is set. What is traced has a target of its own, so that
+//! nothing is made of it where nobody collects.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result};
+use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::trace::{TraceContextExt, TracerProvider};
+use opentelemetry::{Key, KeyValue};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+
+/// What collects the spans of this process.
+static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+/// Makes spans that go to the collector at `endpoint`: those that continue a sampled trace, and this share of those that begin one.
+/// What else there is to say is said by OpenTelemetry's own `OTEL_*`.
+pub(crate) fn start(endpoint: &str, share: f64) -> Result<SdkTracer> {
+    let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
+    let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build().context("otlp_endpoint")?;
+    let provider = SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(share))))
+        .with_resource(resource())
+        .build();
+    let tracer = provider.tracer("tenantry");
+    PROVIDER.get_or_init(|| provider);
+    Ok(tracer)
+}
+
+/// Who we are, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say so.
+fn resource() -> Resource {
+    let told = || Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    let resource = told().build();
+    let name = resource.get(&Key::from_static_str("service.name"));
+    let named = name.is_some_and(|name| !name.as_str().starts_with("unknown_service"));
+    if named { resource } else { told().with_service_name("tenantry").build() }
+}
+
+/// Makes a span that has just begun a part of the trace that its caller tells of (W3C Trace Context); yields the trace's id.
+pub(crate) fn continued(span: &Span, caller: Option<&str>) -> String {
+    if let Some(caller) = caller {
+        let told = HashMap::from([("traceparent".to_owned(), caller.to_owned())]);
+        // One that is not well formed counts as none.
+        drop(span.set_parent(TraceContextPropagator::new().extract(&told)));
+    }
+    span.context().span().span_context().trace_id().to_string()
+}
+
+/// Names a span that has begun.
+pub(crate) fn named(span: &Span, name: String) {
+    span.context().span().update_name(name);
+}
+
+/// Sends what was not sent yet. Called once more before the process ends.
+pub(crate) fn end() {
+    if let Some(provider) = PROVIDER.get() {
+        drop(provider.shutdown());
+    }
+}
