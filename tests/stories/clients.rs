@@ -26,6 +26,34 @@ async fn a_client_lives_its_life() {
 }
 
 #[actix_web::test]
+async fn a_client_is_changed_but_for_its_id_and_secret() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let made = partner.post("auth/clients", json!({"name": "shop", "client_id": "web-shop", "callbacks": []})).await.ok();
+    let secret = made["client_secret"].as_str().unwrap();
+    partner.grant("web-shop", &["read:accounts"]).await;
+    let body = json!({"description": "d", "client_id": "another", "callbacks": ["https://shop.example/back"]});
+    let changed = partner.put("auth/clients/web-shop", body).await.ok();
+    assert_eq!(partner.get("auth/clients/web-shop").await.ok()["callbacks"], json!(["https://shop.example/back"]));
+    assert_eq!((&changed["id"], &changed["client_id"]), (&made["id"], &json!("web-shop")));
+    assert!(changed["name"].is_null() && changed["description"] == "d" && changed["client_secret"].is_null(), "{changed}");
+    assert!(works(&app, "web-shop", secret).await);
+    let told = partner.events().await;
+    let told = told.iter().find(|event| event["type"] == "client.updated").unwrap();
+    assert_eq!((&told["before"]["name"], &told["after"]["description"]), (&json!("shop"), &json!("d")));
+
+    partner
+        .put("auth/clients/web-shop", json!({"callbacks": ["http://shop.example"]}))
+        .await
+        .refused(400, "invalid_request")
+        .names("callbacks[0]");
+    partner.put("auth/clients/nobody", json!({})).await.refused(404, "not_found");
+    // Whoever says where people are sent gets their tokens: not those of a client that may do more.
+    let narrow = partner.client(&["write:accounts"]).await;
+    narrow.put("auth/clients/web-shop", json!({"callbacks": ["https://evil.example"]})).await.refused(403, "scope_not_delegable");
+}
+
+#[actix_web::test]
 async fn a_rotated_secret_ends_the_old_one_at_once() {
     let app = TestApp::start().await;
     let partner = app.partner("T11200000").await;

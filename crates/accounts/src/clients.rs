@@ -58,6 +58,27 @@ impl Account {
         Ok((client.await?, secret))
     }
 
+    /// Replaces what a client is called and where it may send people; its `client_id` stays. The caller must itself hold every scope that
+    /// the client's grants give: whoever says where people are sent gets their tokens.
+    pub async fn update_client(&self, by: Caller, id: String, input: ClientInput) -> Result<Arc<Client>> {
+        self.write(&by, async move |draft| {
+            let old = find(&draft.directory, &id)?;
+            may_be(draft, &old)?;
+            let client = Arc::new(Client {
+                name: input.name,
+                description: input.description,
+                callbacks: input.callbacks,
+                stamp: old.stamp.touched(draft.now),
+                ..(*old).clone()
+            });
+            store::clients::update(draft.tx, draft.account(), &client).await?;
+            keep(draft, client.clone());
+            draft.record(draft.event("client.updated", client.key).before(told(&old)).after(told(&client)));
+            Ok(client)
+        })
+        .await
+    }
+
     /// Gives a client a new secret; the old one lives on for `overlap` seconds, by default not at all, and one that was
     /// old before ends at once. The caller must itself hold every scope that the client's grants give.
     pub async fn rotate_client_secret(&self, by: Caller, id: String, overlap: Seconds) -> Result<(Arc<Client>, Secret)> {
@@ -69,9 +90,7 @@ impl Account {
         let client = self.write(&by, async move |draft| {
             let old = find(&draft.directory, &id)?;
             // Whoever learns the secret can do what the client can.
-            for grant in draft.directory.grants.values().filter(|grant| grant.client == old.key) {
-                draft.may_delegate(&grant.scope)?;
-            }
+            may_be(draft, &old)?;
             let until = draft.now.plus(overlap);
             let client = Arc::new(Client {
                 secret: kept,
@@ -150,6 +169,12 @@ fn find(directory: &Directory, id: &str) -> Result<Arc<Client>> {
     let by_key = id.parse().ok().and_then(|key| directory.client(key));
     let found = by_key.or_else(|| id.parse().ok().and_then(|name| directory.clients.get(&name)));
     found.cloned().ok_or(Error::NotFound)
+}
+
+/// Refuses to let a caller become a client that can do what the caller cannot (security A6).
+fn may_be(draft: &Draft<'_>, client: &Client) -> Result<()> {
+    let mut grants = draft.directory.grants.values().filter(|grant| grant.client == client.key);
+    grants.try_for_each(|grant| draft.may_delegate(&grant.scope))
 }
 
 fn keep(draft: &mut Draft<'_>, client: Arc<Client>) {

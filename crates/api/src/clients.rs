@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::error::Result;
 use crate::query::{Id, Query};
 use crate::reply::{List, Ok200};
-use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post};
+use crate::route::{ACCOUNTS_INSPECT, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post, put};
 use crate::wire::{Entity, shown, text};
 
 pub(crate) fn routes() -> Vec<Route> {
@@ -17,6 +17,12 @@ pub(crate) fn routes() -> Vec<Route> {
         get("/v1/accounts/{oid}/auth/clients", ACCOUNTS_INSPECT, list_clients, "List API clients"),
         post("/v1/accounts/{oid}/auth/clients", ACCOUNTS_WRITE, create_client, "Register a client and show its secret once"),
         get("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_INSPECT, get_client, "Read one client"),
+        put(
+            "/v1/accounts/{oid}/auth/clients/{id}",
+            ACCOUNTS_REPAIR,
+            update_client,
+            "Replace a client's name, description and callbacks",
+        ),
         delete("/v1/accounts/{oid}/auth/clients/{id}", ACCOUNTS_REPAIR, delete_client, "Remove a client with its grants"),
         post(
             "/v1/accounts/{oid}/auth/clients/{id}/rotate-secret",
@@ -52,6 +58,11 @@ async fn create_client(call: Call, Json(body): Json<ClientInput>) -> Result<Ok20
 async fn get_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientView>> {
     call.account.learn_uses().await?;
     Ok(Ok200(ClientView::new(&*call.account.client(&id)?)))
+}
+
+async fn update_client(call: Call, Id(id): Id<String>, Json(body): Json<ClientInput>) -> Result<Ok200<ClientView>> {
+    let client = call.account.update_client(call.caller, id, body.parse()?).await?;
+    Ok(Ok200(ClientView::new(&client)))
 }
 
 async fn delete_client(call: Call, Id(id): Id<String>) -> Result<Ok200<ClientView>> {
@@ -115,7 +126,7 @@ struct ClientInput {
     name: Option<String>,
     /// What the client is for. At most 1000 characters.
     description: Option<String>,
-    /// Chosen by the caller or made by the server: 1 to 128 of A-Z a-z 0-9 - . _ ~. Never given to another client.
+    /// Chosen by the caller or made by the server: 1 to 128 of A-Z a-z 0-9 - . _ ~. Never given to another client, and never changed.
     client_id: Option<String>,
     /// Allowed redirect targets, compared byte by byte; at most 100. https, or http on the loopback address.
     callbacks: Option<Vec<String>>,

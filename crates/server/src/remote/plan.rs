@@ -289,10 +289,6 @@ impl Step {
 
     /// Why it cannot be done, as far as that is known before.
     fn fault(&self, me: &Me, compared: &Compared) -> Option<String> {
-        if let Self::Change(Kind::Client, was, to) = self {
-            let fields: Vec<&str> = changed(&was.fields, &to.fields).map(|(name, ..)| name).collect();
-            return Some(format!("client {}: {} cannot be changed; make another client", was.label, fields.join(" and ")));
-        }
         if let Self::Make(Kind::User, user) = self
             && user.fields.get("enabled") == Some(&Value::Bool(false))
         {
@@ -305,7 +301,8 @@ impl Step {
             return Some("settings.partner_access: would shut you out, who act from above".to_owned());
         }
         let own = match self {
-            Self::Change(kind, record, _) => me.is(*kind, record),
+            // A client is called what it may be called.
+            Self::Change(kind, record, _) => *kind != Kind::Client && me.is(*kind, record),
             _ => false,
         };
         own.then(|| format!("{}: is what you are signed in with; let somebody else do it", self.title()))

@@ -86,7 +86,8 @@ impl Noun {
 }
 
 pub(super) const ROLES: Noun = Noun { whole: true, ..Noun::new("auth/roles", &["id", "name", "scope", "description"]) };
-pub(super) const CLIENTS: Noun = Noun::new("auth/clients", &["client_id", "name", "callbacks", "last_used_at"]);
+pub(super) const CLIENTS: Noun =
+    Noun { whole: true, ..Noun::new("auth/clients", &["client_id", "name", "callbacks", "last_used_at"]) };
 pub(super) const GRANTS: Noun =
     Noun { patch: true, ..Noun::new("auth/client-grants", &["id", "client_id", "audience", "type", "scope"]) };
 pub(super) const USERS: Noun =
