@@ -5,6 +5,9 @@ mod login;
 mod manifest;
 mod plan;
 mod records;
+mod state;
+mod steps;
+mod work;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
