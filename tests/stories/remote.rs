@@ -59,6 +59,10 @@ impl Shell {
     /// Signs in as the administrator.
     async fn sign_in(&self, account: &str) {
         self.choose_password().await;
+        self.sign_in_again(account);
+    }
+
+    fn sign_in_again(&self, account: &str) {
         let password = self.file("password", &format!("{PASSWORD}\n"));
         let password = ["--password-file", password.to_str().unwrap()];
         self.well(&[&["login", &self.server.base, "--email", EMAIL, "--account", account], &password[..]].concat());
@@ -229,7 +233,7 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
         assert!(shown.contains(line), "{line}: {shown}");
     }
     let code = shell.run(&Shell::of("plan", file, &["--exit-code"])).status.code();
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(3));
     shell.fails(&Shell::of("apply", file, &["--yes"]), &["--secrets"]);
     shell.fails(&Shell::of("apply", file, &["--secrets", secrets]), &["--yes"]);
     assert_eq!(shell.well(&["pull"]), before, "nothing was done until now");
@@ -385,6 +389,12 @@ async fn nobody_shuts_oneself_out() {
     shell.sign_in(OPERATOR).await;
     let file = shell.file("a.yaml", "roles: [{name: admins, scope: ['read:accounts']}]");
     shell.fails(&Shell::of("apply", file.to_str().unwrap(), &["--yes"]), &["~ role admins", "signed in with"]);
+    let own = shell.made["test"]["client_id"].as_str().unwrap();
+    shell.well(&shell.login());
+    let narrower = format!("grants: [{{client_id: {own}, type: client_credentials, scope: []}}]");
+    let narrower = shell.file("c.yaml", &narrower);
+    shell.fails(&Shell::of("apply", narrower.to_str().unwrap(), &["--yes"]), &["+ grant", "signed in with"]);
+    shell.sign_in_again(OPERATOR);
     let file = shell.file("b.yaml", "roles: []");
     assert!(shell.well(&Shell::of("apply", file.to_str().unwrap(), &["--yes", "--prune"])).contains("as the file says"));
 }

@@ -83,6 +83,9 @@ async fn a_request_is_a_part_of_its_callers_trace() {
     assert_eq!(create(format!("00-{TRACE}-{CALLER}-01")).await.unwrap().status(), 200);
     assert_eq!(create(format!("00-{}-{CALLER}-00", "a".repeat(32))).await.unwrap().status(), 400); // the name is taken; not sampled
     assert_eq!(create("not a traceparent".to_owned()).await.unwrap().status(), 400);
+    // A method that nobody has heard of names nothing.
+    let odd = reqwest::Method::from_bytes(b"SECRETMETHOD").unwrap();
+    assert_eq!(http().request(odd, format!("{}/x", server.base)).send().await.unwrap().status(), 404);
     server.signal("TERM");
     let all = tokio::task::spawn_blocking(move || {
         assert!(server.ended_well());
@@ -120,7 +123,7 @@ async fn a_request_is_a_part_of_its_callers_trace() {
     assert!(!log.contains("account.turn"));
     let sent: Vec<u8> = collected.lock().unwrap().concat();
     let sent = String::from_utf8_lossy(&sent);
-    for secret in [&bearer[..], made["client_secret"].as_str().unwrap(), "in-the-query"] {
+    for secret in [&bearer[..], made["client_secret"].as_str().unwrap(), "in-the-query", "SECRETMETHOD"] {
         assert!(!sent.contains(secret));
     }
 }
@@ -139,6 +142,8 @@ async fn a_collector_that_is_away_keeps_nobody_waiting() {
     for (name, value, reason) in [
         ("TENANTRY_OTLP_ENDPOINT", "127.0.0.1:4318", "otlp_endpoint"),
         ("TENANTRY_OTLP_ENDPOINT", "grpc://collector", "otlp_endpoint"),
+        ("TENANTRY_OTLP_ENDPOINT", "http://user:secret@collector", "otlp_endpoint"),
+        ("TENANTRY_OTLP_ENDPOINT", "http://collector/v1/traces", "otlp_endpoint"),
         ("TENANTRY_OTLP_SHARE", "2", "otlp_share"),
         ("TENANTRY_OTLP_SHARE", "-0.1", "otlp_share"),
     ] {

@@ -35,15 +35,20 @@ impl HttpMetrics {
     }
 
     pub(crate) fn observe(&self, route: &str, method: &Method, status: u16, seconds: f64) {
-        let method = match *method {
-            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
-                method.as_str()
-            }
-            _ => "other",
-        };
+        let method = known(method);
         let class = ["1xx", "2xx", "3xx", "4xx", "5xx"][usize::from((status / 100).clamp(1, 5) - 1)];
         self.requests.with_label_values(&[route, method, class]).inc();
         self.durations.with_label_values(&[route, method]).observe(seconds);
+    }
+}
+
+/// A method's name; one that nobody has heard of is `other`.
+pub(crate) fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "other",
     }
 }
 

@@ -17,6 +17,7 @@ use tracing::{Instrument, Span};
 
 use crate::call::Counted;
 use crate::error::{ApiError, ErrorBody};
+use crate::metrics;
 use crate::route::Matched;
 use crate::server::State;
 
@@ -78,7 +79,7 @@ pub(crate) async fn observe(
     {
         State::of(http).registry.note(counted.account, took, outcome);
     }
-    let (request_id, method, microseconds) = (id.text(), http.method().as_str(), took.as_micros());
+    let (request_id, method, microseconds) = (id.text(), metrics::known(http.method()), took.as_micros());
     let account = counted.as_ref().map(|counted| counted.account.as_str());
     let code = if status < 400 { None } else { error_of(&answer).map(|error| error.code()) };
     let trace_id = trace.as_ref().map(|trace| &trace.id[..]);
@@ -106,7 +107,7 @@ impl Trace {
             "request",
             otel.kind = "server",
             otel.status_code = Empty,
-            http.request.method = request.method().as_str(),
+            http.request.method = metrics::known(request.method()),
             http.route = Empty,
             http.response.status_code = Empty,
             error.type = Empty,

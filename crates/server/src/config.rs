@@ -221,13 +221,19 @@ pub(crate) struct Overrides {
 
 impl Config {
     /// Where traces go, and the share of them that do.
-    pub(crate) fn traces(&self) -> Result<Option<(&str, f64)>> {
+    pub(crate) fn traces(&self) -> Result<Option<(String, f64)>> {
         if !(0.0..=1.0).contains(&self.otlp_share) {
             bail!("otlp_share must be between 0 and 1");
         }
         let Some(endpoint) = self.otlp_endpoint.as_deref() else { return Ok(None) };
-        let http = url::Url::parse(endpoint).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if http { Ok(Some((endpoint, self.otlp_share))) } else { bail!("otlp_endpoint must be http(s)://HOST[:PORT]") }
+        // A secret has no place in it: it is shown.
+        let bare = |url: &url::Url| {
+            let named = matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none();
+            named && url.query().is_none() && url.fragment().is_none() && !url.path().ends_with("/v1/traces")
+        };
+        let url =
+            url::Url::parse(endpoint).ok().filter(bare).context("otlp_endpoint must be http(s)://HOST[:PORT], and no more")?;
+        Ok(Some((format!("{}/v1/traces", url.as_str().trim_end_matches('/')), self.otlp_share)))
     }
 
     /// Reads the configuration and checks every setting.

@@ -43,7 +43,7 @@ pub(crate) fn start(config: &Config, traced: bool) -> Result<()> {
                 LogFormat::Json => logs.event_format(Json).init(),
             }
         }
-        Some((endpoint, share)) => with_traces(config, filter, endpoint, share)?,
+        Some((endpoint, share)) => with_traces(config, filter, &endpoint, share)?,
     }
     std::thread::Builder::new().name("log".to_owned()).spawn(write_on).context("the log has no thread")?;
     Ok(())

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use opentelemetry::propagation::TextMapPropagator;
@@ -15,13 +16,15 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
+/// How long a collector may take for the last of them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// What collects the spans of this process.
 static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
 
-/// Makes spans that go to the collector at `endpoint`: those that continue a sampled trace, and this share of those that begin one.
-/// What else there is to say is said by OpenTelemetry's own `OTEL_*`.
+/// Makes spans that go to `endpoint`, where a collector takes traces: those that continue a sampled trace, and this share of those that begin one.
+/// Its headers are `OTEL_EXPORTER_OTLP_HEADERS`, as OpenTelemetry has them.
 pub(crate) fn start(endpoint: &str, share: f64) -> Result<SdkTracer> {
-    let endpoint = format!("{}/v1/traces", endpoint.trim_end_matches('/'));
     let exporter = SpanExporter::builder().with_http().with_endpoint(endpoint).build().context("otlp_endpoint")?;
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
@@ -60,6 +63,6 @@ pub(crate) fn named(span: &Span, name: String) {
 /// Sends what was not sent yet. Called once more before the process ends.
 pub(crate) fn end() {
     if let Some(provider) = PROVIDER.get() {
-        drop(provider.shutdown());
+        drop(provider.shutdown_with_timeout(PATIENCE));
     }
 }

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tenantry_domain::AccountId;
 
-use super::{base, client_token, fault, http};
+use super::{base, body, client_token, fault, http, plain, send};
 use crate::config::client_secret;
 
 /// How much one request brings: so often the bar moves, and so much is brought again after a failure.
@@ -92,7 +92,7 @@ pub(super) async fn import(mut asked: Import) -> Result<ExitCode> {
                     _ => {
                         counts.refused += 1;
                         let line = piece.first + skipped + one.line - 1;
-                        bar.suspend(|| eprintln!("line {line}: {}", fault(&one.error)));
+                        bar.suspend(|| eprintln!("line {line}: {}", plain(&fault(&one.error))));
                     }
                 }
             }
@@ -130,12 +130,12 @@ async fn bring(http: &Client, (asked, secret): (&Import, &str), token: &mut Opti
             None => client_token(http, &asked.url, asked.account, (&asked.client_id, secret)).await?.0,
         };
         let request = http.post(&path).bearer_auth(&bearer).header("content-type", "application/x-ndjson").body(text.clone());
-        let answer = request.send().await?;
+        let answer = send(request).await?;
         let status = answer.status();
         if status == reqwest::StatusCode::UNAUTHORIZED {
             continue;
         }
-        let told = answer.text().await?;
+        let told = String::from_utf8(body(answer).await?).context("the server's answer is no text")?;
         if !status.is_success() {
             bail!("{status}: {}", fault(&serde_json::from_str::<Value>(&told).unwrap_or_default()["error"]));
         }

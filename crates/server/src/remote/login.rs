@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tenantry_accounts::Source;
 use tenantry_domain::AccountId;
 
-use super::{base, client_token, fault, http, send, token, value};
+use super::{base, body, client_token, fault, http, send, token, value};
 use crate::config::{client_secret, read};
 
 /// A token that ends within so many seconds is renewed first.
@@ -90,7 +90,7 @@ pub(super) async fn login(asked: Login) -> Result<()> {
 
 /// Ends a person's session on the server, and forgets what is kept here.
 pub(super) async fn logout(file: Option<PathBuf>) -> Result<()> {
-    let session = Session::kept(file.clone())?;
+    let session = Session::read(&place(file.clone())?)?;
     fs::remove_file(place(file)?)?;
     if let Some(cookie) = &session.cookie {
         let asked = http()?.post(format!("{}/v1/account/logout", session.url)).header(COOKIE, cookie).send().await;
@@ -135,8 +135,15 @@ impl Session {
         if fs::metadata(&place)?.permissions().mode() & 0o077 != 0 {
             bail!("{} can be read by others: chmod 600, and sign in again", place.display());
         }
+        Self::read(&place)
+    }
+
+    fn read(place: &Path) -> Result<Self> {
+        if !place.exists() {
+            bail!("nobody has signed in: tenantry login");
+        }
         let cannot = || format!("{} is no sign-in", place.display());
-        serde_json::from_str(&read(&place)?).with_context(cannot)
+        serde_json::from_str(&read(place)?).with_context(cannot)
     }
 
     /// All of it or nothing, and for its owner only.
@@ -188,7 +195,7 @@ async fn sign_in(http: &Client, url: &str, email: &str, password: &str) -> Resul
     let at = |path: &str| http.post(format!("{url}/v1/account/login{path}"));
     let mut answer = send(at("").json(&json!({"email": email, "password": password}))).await?;
     if answer.status() == reqwest::StatusCode::FORBIDDEN {
-        let told: Value = answer.json().await?;
+        let told: Value = serde_json::from_slice(&body(answer).await?)?;
         let Some(mfa_token) = told["mfa_token"].as_str() else { bail!("{}", fault(&told["error"])) };
         let code = asked("Code of your app, or a recovery code; nothing for a code by SMS: ")?;
         let shown = match &code[..] {

@@ -16,7 +16,7 @@ struct SettingsSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     display_name: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    company: Option<BTreeMap<String, CompanyPart>>,
+    company: Option<CompanySpec>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     language_code: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,12 +33,26 @@ struct SettingsSpec {
     jwks: Option<BTreeMap<String, String>>,
 }
 
-/// A text, or the parts of an address.
 #[derive(Serialize, Deserialize)]
-#[serde(untagged)]
-enum CompanyPart {
-    Text(String),
-    Parts(BTreeMap<String, String>),
+#[serde(deny_unknown_fields)]
+struct CompanySpec {
+    business_name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization_number: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<AddressSpec>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AddressSpec {
+    address_line: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address_line_2: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    postal_code: Option<String>,
+    postal_place: String,
+    country: String,
 }
 
 #[derive(Serialize, Deserialize)]

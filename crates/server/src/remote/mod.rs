@@ -140,7 +140,9 @@ fn http() -> Result<Client> {
 
 /// Where a server is, without a slash at the end. Over plain http only on this machine, unless that is wanted.
 fn base(url: &str, plain_http: bool) -> Result<String> {
-    let parsed = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty());
+    let parsed = Url::parse(url)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.username().is_empty() && url.password().is_none());
     let parsed = parsed.filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none());
     let parsed = parsed.with_context(|| format!("{url} must be https://HOST[:PORT]"))?;
     let here = match parsed.host() {
@@ -159,7 +161,7 @@ fn base(url: &str, plain_http: bool) -> Result<String> {
 pub(crate) fn plain(text: &str) -> String {
     let unseen = |letter: char| {
         letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{61c}' | '\u{180e}' | '\u{ad}')
     };
     text.chars().map(|letter| if unseen(letter) { '\u{fffd}' } else { letter }).collect()
 }
@@ -240,7 +242,7 @@ impl Site {
 /// Sends, and again where the server says when there will be room: then nothing was done.
 async fn send(asked: RequestBuilder) -> Result<Response> {
     for _ in 1..TRIES {
-        let again = asked.try_clone().context("a request of ours can be sent again")?;
+        let Some(again) = asked.try_clone() else { break };
         let answer = again.send().await?;
         let full = matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
@@ -252,15 +254,21 @@ async fn send(asked: RequestBuilder) -> Result<Response> {
     Ok(asked.send().await?)
 }
 
-/// The JSON of an answer; nothing for an empty one. An error says what the server says.
-async fn value(mut answer: Response) -> Result<Value> {
-    let (status, mut text) = (answer.status(), Vec::new());
+/// All of an answer.
+async fn body(mut answer: Response) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
     while let Some(piece) = answer.chunk().await? {
-        text.extend_from_slice(&piece);
-        if text.len() > LARGEST {
+        all.extend_from_slice(&piece);
+        if all.len() > LARGEST {
             bail!("the server's answer has no end");
         }
     }
+    Ok(all)
+}
+
+/// The JSON of an answer; nothing for an empty one. An error says what the server says.
+async fn value(answer: Response) -> Result<Value> {
+    let (status, text) = (answer.status(), body(answer).await?);
     if status.is_success() {
         return if text.is_empty() {
             Ok(Value::Null)

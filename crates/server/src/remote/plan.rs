@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::manifest::{Kind, Manifest, Names, State};
 use super::steps::{Me, Step, difference, strays, told};
-use super::work::{Secrets, Work};
+use super::work::{Secrets, Work, stopped};
 use super::{At, Output, Site, confirm, plain};
 
 /// What is compared.
@@ -38,7 +38,7 @@ pub(crate) struct Plan {
     /// How to show it.
     #[arg(long, short, value_enum, default_value = "table")]
     output: Output,
-    /// End with code 2 where there is something to do.
+    /// End with code 3 where there is something to do.
     #[arg(long)]
     exit_code: bool,
 }
@@ -81,7 +81,7 @@ pub(super) async fn plan(asked: Plan) -> Result<ExitCode> {
         Output::Table => told(&steps),
         Output::Json => format!("{:#}\n", steps.iter().map(Step::json).collect::<Value>()),
     })?;
-    Ok(if asked.exit_code && !steps.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+    Ok(if asked.exit_code && !steps.is_empty() { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
 /// Shows what is to be done, asks, and does it.
@@ -102,8 +102,9 @@ pub(super) async fn apply(asked: Apply) -> Result<()> {
             bail!("somebody has changed the account meanwhile, nothing was done: look again");
         }
     }
+    let stopped = stopped()?;
     let secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(|file| Secrets::new(file, clients)).transpose()?;
-    let mut work = Work::new(&site, &now, secrets)?;
+    let mut work = Work::new(&site, &now, secrets, stopped);
     for step in &planned {
         if let Err(error) = work.take(step).await {
             let became = work.take_back(&now).await;

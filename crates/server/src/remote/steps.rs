@@ -156,6 +156,8 @@ impl Step {
         let own = match self {
             // A client is called what it may be called.
             Self::Change(kind, record, _) => *kind != Kind::Client && me.is(*kind, record),
+            // One of a narrower type would count instead.
+            Self::Make(Kind::Grant, record) => me.is(Kind::Grant, record),
             _ => false,
         };
         own.then(|| format!("{}: is what you are signed in with; let somebody else do it", self.title()))

@@ -23,12 +23,13 @@ use super::steps::{Me, Step, difference};
 const SECRET: usize = 256;
 
 /// Whether somebody wants this to end.
-fn stopped() -> Result<Arc<AtomicBool>> {
+pub(super) fn stopped() -> Result<Arc<AtomicBool>> {
     let stopped = Arc::new(AtomicBool::new(false));
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let (told, mut came) = (stopped.clone(), signal(kind)?);
         actix_rt::spawn(async move {
             came.recv().await;
+            eprintln!("stopping after this step; what was done is taken back");
             told.store(true, Ordering::Relaxed);
         });
     }
@@ -70,20 +71,23 @@ pub(super) struct Work<'s> {
     secrets: Option<Secrets>,
     /// What takes back what was done, the last first.
     undo: Vec<(Method, String, Option<Value>)>,
+    /// What was done, or begun.
+    begun: Vec<String>,
     stopped: Arc<AtomicBool>,
 }
 
 impl<'s> Work<'s> {
     /// Nothing is done yet.
-    pub(super) fn new(site: &'s Site, now: &State, secrets: Option<Secrets>) -> Result<Self> {
+    pub(super) fn new(site: &'s Site, now: &State, secrets: Option<Secrets>, stopped: Arc<AtomicBool>) -> Self {
         let roles = now.known(Kind::Role).iter().map(|(name, role)| (name.clone(), role.id.clone())).collect();
-        Ok(Self { site, roles, secrets, undo: Vec::new(), stopped: stopped()? })
+        Self { site, roles, secrets, undo: Vec::new(), begun: Vec::new(), stopped }
     }
 
     pub(super) async fn take(&mut self, step: &Step) -> Result<()> {
         if self.stopped.load(Ordering::Relaxed) {
             bail!("somebody has stopped this");
         }
+        self.begun.push(step.title());
         match step {
             Step::Make(kind, record) => {
                 let made = self.ask(Method::POST, kind.path().to_owned(), Some(self.body(*kind, record))).await?;
@@ -110,6 +114,8 @@ impl<'s> Work<'s> {
             }
             Step::Remove(kind, record) => {
                 self.ask(Method::DELETE, format!("{}/{}", kind.path(), escaped(&record.id)?), None).await?;
+                // From here on only forward: what was made or changed may stand in the place of what is gone.
+                self.undo.clear();
             }
         }
         Ok(())
@@ -137,21 +143,30 @@ impl<'s> Work<'s> {
             drop(self.ask(method, path, body).await);
         }
         let Ok(left) = State::of(self.site).await else {
-            return "nobody can tell what of it was done: look again".to_owned();
+            return format!("what of this was done nobody can tell: {}", self.begun.join(", "));
         };
         let left: Vec<String> = difference(before, &left, Some(&Me::nobody())).iter().map(Step::title).collect();
-        if !left.is_empty() {
-            return format!("this was done, and is not taken back: {}", left.join(", "));
+        if left.is_empty() {
+            if let Some(secrets) = self.secrets.take() {
+                // The secrets in it are of clients that are gone.
+                drop(std::fs::remove_file(&secrets.path));
+            }
+            return "nothing was changed".to_owned();
         }
-        if let Some(secrets) = self.secrets.take() {
-            // The secrets in it are of clients that are gone.
-            drop(std::fs::remove_file(&secrets.path));
+        let mut told = format!("this was done, and is not taken back: {}", left.join(", "));
+        if left.iter().any(|step| step.starts_with("+ client ")) {
+            told.push_str("; a client whose secret is not in the file has to be deleted, or given another secret");
         }
-        "nothing was changed".to_owned()
+        drop(self.end_secrets());
+        told
     }
 
     /// All is well: the secrets' file ends with the last of them.
     pub(super) fn done(mut self) -> Result<()> {
+        self.end_secrets()
+    }
+
+    fn end_secrets(&mut self) -> Result<()> {
         let Some(secrets) = &mut self.secrets else { return Ok(()) };
         let end = secrets.file.stream_position()?;
         secrets.file.set_len(end).with_context(|| format!("{} has blanks at its end", secrets.path.display()))
