@@ -264,8 +264,8 @@ async fn start(report: &mut Report, rounds: usize) -> Result<()> {
 }
 
 async fn memory(report: &mut Report) -> Result<()> {
-    let standard = Shape { clients: 3, grants: 5, roles: 6, keys: 2 };
-    let large = Shape { clients: 10, grants: 20, roles: 46, keys: 4 };
+    let standard = Shape { clients: 3, grants: 5, roles: 6, keys: 2, users: 4 };
+    let large = Shape { clients: 10, grants: 20, roles: 42, keys: 4, users: 4 };
     for (name, shape, accounts, most) in [("standard", standard, 1000, 12.0), ("large", large, 250, 40.0)] {
         let directory = TempDir::new_in(".")?;
         let (server, mut world) = World::start(directory.path(), &WIDE, 0).await?;
@@ -284,7 +284,8 @@ async fn memory(report: &mut Report) -> Result<()> {
         };
         let before = wake(warm).await?;
         let each = (wake(counted).await? - before) / counted.len() as f64;
-        let detail = format!("{} clients, {} grants, {} roles, {} keys", shape.clients, shape.grants, shape.roles, shape.keys);
+        let Shape { clients, grants, roles, keys, users } = shape;
+        let detail = format!("{clients} clients, {grants} grants, {roles} roles, {keys} keys, {users} users");
         report.add(&format!("memory of a {name} account, {} rows", shape.rows()), each, " KiB", Target::AtMost(most), detail);
     }
     Ok(())

@@ -166,7 +166,7 @@ fn text(value: &Value) -> Result<String> {
 /// credentials of a client, and a role.
 async fn furnish(wire: &mut Connection, template: &Member) -> Result<(String, String)> {
     let (owner, basic) = template.client(wire).await?;
-    owner.furnish(wire, Shape { clients: 2, grants: 4, roles: 6, keys: 1 }).await?;
+    owner.furnish(wire, Shape { clients: 2, grants: 4, roles: 6, keys: 1, users: 0 }).await?;
     for number in 0..USERS {
         let user = json!({"username": format!("user-{number}@example.com"), "password": "correct horse battery staple"});
         wire.json(&owner.post("auth/users", &user)).await?;

@@ -141,12 +141,14 @@ pub(crate) struct Shape {
     pub(crate) grants: usize,
     pub(crate) roles: usize,
     pub(crate) keys: usize,
+    /// Who administer it.
+    pub(crate) users: usize,
 }
 
 impl Shape {
     /// How many rows that is.
     pub(crate) fn rows(self) -> usize {
-        self.clients + self.grants + self.roles + self.keys
+        self.clients + self.grants + self.roles + self.keys + self.users
     }
 }
 
@@ -178,6 +180,12 @@ impl Member {
             let body =
                 json!({"client_id": client, "audience": audience, "scope": ["read:accounts", "write:accounts:/auth/users"]});
             wire.json(&self.post("auth/client-grants", &body)).await?;
+        }
+        for number in 0..shape.users {
+            let email = format!("kari.{number}.{}@example.com", self.id.to_lowercase());
+            let body =
+                json!({"email": email, "name": "Kari Nordmann", "scope": ["read:accounts"], "authentication_type": "external"});
+            wire.json(&self.post("management/users", &body)).await?;
         }
         for number in 0..shape.roles {
             let scope = ["read:accounts", "write:accounts", "admin:accounts"];
