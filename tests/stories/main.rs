@@ -7,6 +7,7 @@ mod canaries;
 mod clients;
 mod clocks;
 mod communication;
+mod configuration;
 mod console;
 mod customer_import;
 mod customer_login;

@@ -11,6 +11,7 @@ use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::events::sha256;
+use crate::source::Source;
 use crate::store;
 use crate::tokens::ClientSecret;
 
@@ -32,30 +33,8 @@ impl Account {
 
     /// Registers a client and makes its secret, which is seen here and nowhere else.
     pub async fn create_client(&self, by: Caller, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
-        let secret = self.platform().source.secret();
-        let kept = KeptSecret::new(sha256(&[secret.reveal().as_bytes()]));
-        let made_id = self.platform().source.client_id();
-        let client = self.write(&by, async move |draft| {
-            if draft.directory.clients.len() >= MAX_CLIENTS && !draft.by.is_system() {
-                return Err(Error::LimitReached { noun: "clients", max: MAX_CLIENTS });
-            }
-            let client_id = input.client_id.map_or_else(|| made_id.parse(), Ok).map_err(Error::Internal)?;
-            let client = Arc::new(Client {
-                key: ClientKey(draft.new_id()),
-                stamp: Stamp::new(draft.now, draft.by.subject()),
-                client_id,
-                name: input.name,
-                description: input.description,
-                callbacks: input.callbacks,
-                secret: kept,
-                old_secret: None,
-            });
-            store::clients::insert(draft.tx, draft.account(), &client).await?;
-            keep(draft, client.clone());
-            draft.record(draft.event("client.created", client.key).after(told(&client)));
-            Ok(client)
-        });
-        Ok((client.await?, secret))
+        let source = self.platform().source.clone();
+        self.write(&by, async move |draft| draft.create_client(&source, input).await).await
     }
 
     /// Replaces what a client is called and where it may send people; its `client_id` stays. The caller must itself hold every scope that
@@ -63,18 +42,7 @@ impl Account {
     pub async fn update_client(&self, by: Caller, id: String, input: ClientInput) -> Result<Arc<Client>> {
         self.write(&by, async move |draft| {
             let old = find(&draft.directory, &id)?;
-            may_be(draft, &old)?;
-            let client = Arc::new(Client {
-                name: input.name,
-                description: input.description,
-                callbacks: input.callbacks,
-                stamp: old.stamp.touched(draft.now),
-                ..(*old).clone()
-            });
-            store::clients::update(draft.tx, draft.account(), &client).await?;
-            keep(draft, client.clone());
-            draft.record(draft.event("client.updated", client.key).before(told(&old)).after(told(&client)));
-            Ok(client)
+            draft.update_client(&old, input).await
         })
         .await
     }
@@ -148,19 +116,62 @@ impl Account {
     pub async fn delete_client(&self, by: Caller, id: String) -> Result<Arc<Client>> {
         self.write(&by, async move |draft| {
             let old = find(&draft.directory, &id)?;
-            let (now, who) = (draft.now, draft.by.subject());
-            let client = Arc::new(Client { stamp: old.stamp.removed(now, who), ..(*old).clone() });
-            for grant in draft.directory.grants.values().filter(|grant| grant.client == client.key) {
-                let ended = tenantry_domain::Grant { stamp: grant.stamp.removed(now, who), ..(**grant).clone() };
-                store::grants::update(draft.tx, draft.account(), &ended).await?;
-            }
-            store::clients::update(draft.tx, draft.account(), &client).await?;
-            draft.directory.clients.remove(&client.client_id);
-            draft.directory.grants.retain(|grant| grant.client != client.key);
-            draft.record(draft.event("client.deleted", client.key).before(told(&old)));
-            Ok(client)
+            draft.delete_client(&old).await
         })
         .await
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) async fn create_client(&mut self, source: &Source, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
+        if self.directory.clients.len() >= MAX_CLIENTS && !self.by.is_system() {
+            return Err(Error::LimitReached { noun: "clients", max: MAX_CLIENTS });
+        }
+        let client_id = input.client_id.map_or_else(|| source.client_id().parse(), Ok).map_err(Error::Internal)?;
+        let secret = source.secret();
+        let client = Arc::new(Client {
+            key: ClientKey(self.new_id()),
+            stamp: Stamp::new(self.now, self.by.subject()),
+            client_id,
+            name: input.name,
+            description: input.description,
+            callbacks: input.callbacks,
+            secret: KeptSecret::new(sha256(&[secret.reveal().as_bytes()])),
+            old_secret: None,
+        });
+        store::clients::insert(self.tx, self.account(), &client).await?;
+        keep(self, client.clone());
+        self.record(self.event("client.created", client.key).after(told(&client)));
+        Ok((client, secret))
+    }
+
+    pub(crate) async fn update_client(&mut self, old: &Client, input: ClientInput) -> Result<Arc<Client>> {
+        may_be(self, old)?;
+        let client = Arc::new(Client {
+            name: input.name,
+            description: input.description,
+            callbacks: input.callbacks,
+            stamp: old.stamp.touched(self.now),
+            ..old.clone()
+        });
+        store::clients::update(self.tx, self.account(), &client).await?;
+        keep(self, client.clone());
+        self.record(self.event("client.updated", client.key).before(told(old)).after(told(&client)));
+        Ok(client)
+    }
+
+    pub(crate) async fn delete_client(&mut self, old: &Client) -> Result<Arc<Client>> {
+        let (now, who) = (self.now, self.by.subject());
+        let client = Arc::new(Client { stamp: old.stamp.removed(now, who), ..old.clone() });
+        for grant in self.directory.grants.values().filter(|grant| grant.client == client.key) {
+            let ended = tenantry_domain::Grant { stamp: grant.stamp.removed(now, who), ..(**grant).clone() };
+            store::grants::update(self.tx, self.account(), &ended).await?;
+        }
+        store::clients::update(self.tx, self.account(), &client).await?;
+        self.directory.clients.remove(&client.client_id);
+        self.directory.grants.retain(|grant| grant.client != client.key);
+        self.record(self.event("client.deleted", client.key).before(told(old)));
+        Ok(client)
     }
 }
 

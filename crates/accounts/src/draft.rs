@@ -75,7 +75,7 @@ impl<'t> Draft<'t> {
     /// Refuses scopes that the caller itself does not hold (security A6).
     pub(crate) fn may_delegate(&self, wanted: &Scopes) -> Result<()> {
         let lacking = self.scopes.as_ref().and_then(|held| held.not_delegable(wanted));
-        lacking.map_or(Ok(()), |scope| Err(Error::ScopeNotDelegable(scope.clone())))
+        lacking.map_or(Ok(()), |scope| Err(Error::ScopeNotDelegable { field: "scope".to_owned(), scope: scope.clone() }))
     }
 
     /// An event of this write, about the record `target`.
@@ -87,6 +87,11 @@ impl<'t> Draft<'t> {
     pub(crate) fn record(&mut self, event: Content) {
         debug_assert!(self.event.is_none(), "a write has one event");
         self.event = Some(event);
+    }
+
+    /// What has been told of this write until now. Whoever does several things in one write tells of all of them in one event.
+    pub(crate) fn take_event(&mut self) -> Option<Content> {
+        self.event.take()
     }
 
     /// Appends an activity to the log of the account above, in the same transaction.

@@ -7,8 +7,9 @@ use tenantry_domain::{Audience, ClientId, Error, Grant, GrantId, GrantInput, Oid
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::draft::Draft;
 use crate::store;
-use crate::vault::Place;
+use crate::vault::{Place, Vault};
 
 /// How many live grants an account may have.
 const MAX_GRANTS: usize = 2000;
@@ -27,71 +28,76 @@ impl Account {
     /// The audience is this account, one directly below it (to choose scopes in an exchange), or one elsewhere.
     /// Errors: `Invalid`, `NotFound` for an unknown client, `ScopeNotDelegable`, `Duplicate`, `LimitReached`.
     pub async fn create_grant(&self, by: Caller, input: GrantInput) -> Result<Arc<Grant>> {
-        let own = self.id();
-        if matches!(&input.audience, Audience::Account(id) if *id != own && !id.is_child_of(own)) {
-            return Err(Error::invalid("audience", "must be this account, one below it, or a resource server elsewhere"));
-        }
         let platform = self.platform().clone();
-        self.write(&by, async move |draft| {
-            draft.may_delegate(&input.scope)?;
-            if draft.directory.grants.len() >= MAX_GRANTS && !draft.by.is_system() {
-                return Err(Error::LimitReached { noun: "grants", max: MAX_GRANTS });
-            }
-            let client = draft.directory.clients.get(&input.client_id).ok_or(Error::NotFound)?.key;
-            let id = GrantId(draft.new_id());
-            let place = Place { account: draft.account(), kind: "grant.oidc", id: id.0 };
-            let oidc = input.oidc.map(|oidc| Oidc {
-                sealed_secret: platform.vault.seal(place, oidc.client_secret.reveal().as_bytes()),
-                client_id: oidc.client_id,
-                authority: oidc.authority,
-            });
-            let grant = Arc::new(Grant {
-                id,
-                stamp: Stamp::new(draft.now, draft.by.subject()),
-                client,
-                client_id: input.client_id,
-                audience: input.audience,
-                scope: input.scope,
-                kind: input.kind,
-                oidc,
-            });
-            let same =
-                |other: &Arc<Grant>| other.client == grant.client && other.kind == grant.kind && other.audience == grant.audience;
-            if draft.directory.grants.values().any(same) {
-                return Err(Error::Duplicate("client_id, audience and type"));
-            }
-            draft.tx.add_grant(store::grants::columns(draft.account(), &grant));
-            draft.directory.grants.insert(id, grant.clone());
-            draft.record(draft.event("grant.created", id).after(told(&grant)));
-            Ok(grant)
-        })
-        .await
+        self.write(&by, async move |draft| draft.create_grant(&platform.vault, input)).await
     }
 
     /// Gives a grant other scopes; the caller must itself hold them. Holds at the next request, for issued tokens, too.
     pub async fn update_grant(&self, by: Caller, id: GrantId, scope: Scopes) -> Result<Arc<Grant>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.grants.get(&id).cloned().ok_or(Error::NotFound)?;
-            draft.may_delegate(&scope)?;
-            let grant = Arc::new(Grant { scope, stamp: old.stamp.touched(draft.now), ..(*old).clone() });
-            store::grants::update(draft.tx, draft.account(), &grant).await?;
-            draft.directory.grants.insert(id, grant.clone());
-            draft.record(draft.event("grant.updated", id).before(told(&old)).after(told(&grant)));
-            Ok(grant)
-        })
-        .await
+        self.write(&by, async move |draft| draft.update_grant(id, scope).await).await
     }
 
     /// Soft-deletes a grant. Tokens that it gave are refused from the next request on.
     pub async fn delete_grant(&self, by: Caller, id: GrantId) -> Result<Arc<Grant>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.grants.remove(&id).ok_or(Error::NotFound)?;
-            let grant = Arc::new(Grant { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
-            store::grants::update(draft.tx, draft.account(), &grant).await?;
-            draft.record(draft.event("grant.deleted", id).before(told(&old)));
-            Ok(grant)
-        })
-        .await
+        self.write(&by, async move |draft| draft.delete_grant(id).await).await
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn create_grant(&mut self, vault: &Vault, input: GrantInput) -> Result<Arc<Grant>> {
+        let own = self.account();
+        if matches!(&input.audience, Audience::Account(id) if *id != own && !id.is_child_of(own)) {
+            return Err(Error::invalid("audience", "must be this account, one below it, or a resource server elsewhere"));
+        }
+        self.may_delegate(&input.scope)?;
+        if self.directory.grants.len() >= MAX_GRANTS && !self.by.is_system() {
+            return Err(Error::LimitReached { noun: "grants", max: MAX_GRANTS });
+        }
+        let client = self.directory.clients.get(&input.client_id).ok_or(Error::NotFound)?.key;
+        let id = GrantId(self.new_id());
+        let place = Place { account: own, kind: "grant.oidc", id: id.0 };
+        let oidc = input.oidc.map(|oidc| Oidc {
+            sealed_secret: vault.seal(place, oidc.client_secret.reveal().as_bytes()),
+            client_id: oidc.client_id,
+            authority: oidc.authority,
+        });
+        let grant = Arc::new(Grant {
+            id,
+            stamp: Stamp::new(self.now, self.by.subject()),
+            client,
+            client_id: input.client_id,
+            audience: input.audience,
+            scope: input.scope,
+            kind: input.kind,
+            oidc,
+        });
+        let same =
+            |other: &Arc<Grant>| other.client == grant.client && other.kind == grant.kind && other.audience == grant.audience;
+        if self.directory.grants.values().any(same) {
+            return Err(Error::Duplicate("client_id, audience and type"));
+        }
+        self.tx.add_grant(store::grants::columns(own, &grant));
+        self.directory.grants.insert(id, grant.clone());
+        self.record(self.event("grant.created", id).after(told(&grant)));
+        Ok(grant)
+    }
+
+    pub(crate) async fn update_grant(&mut self, id: GrantId, scope: Scopes) -> Result<Arc<Grant>> {
+        let old = self.directory.grants.get(&id).cloned().ok_or(Error::NotFound)?;
+        self.may_delegate(&scope)?;
+        let grant = Arc::new(Grant { scope, stamp: old.stamp.touched(self.now), ..(*old).clone() });
+        store::grants::update(self.tx, self.account(), &grant).await?;
+        self.directory.grants.insert(id, grant.clone());
+        self.record(self.event("grant.updated", id).before(told(&old)).after(told(&grant)));
+        Ok(grant)
+    }
+
+    pub(crate) async fn delete_grant(&mut self, id: GrantId) -> Result<Arc<Grant>> {
+        let old = self.directory.grants.remove(&id).ok_or(Error::NotFound)?;
+        let grant = Arc::new(Grant { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
+        store::grants::update(self.tx, self.account(), &grant).await?;
+        self.record(self.event("grant.deleted", id).before(told(&old)));
+        Ok(grant)
     }
 }
 

@@ -69,38 +69,8 @@ impl Account {
     }
 
     async fn make_member(&self, by: Caller, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
-        let (account, now) = (self.clone(), self.now());
-        let person = new_person(&self.platform().vault, Stamp::new(now, by.subject()), &input.email)?;
-        let member = self.write(&by, async move |draft| {
-            may_give(draft, &input.rights)?;
-            if draft.directory.members.len() >= MAX_MEMBERS {
-                return Err(Error::LimitReached { noun: "account users", max: MAX_MEMBERS });
-            }
-            let person = known_or(draft, person).await?;
-            if draft.directory.members.contains_key(&person.id) {
-                return Err(Error::Duplicate("email"));
-            }
-            if letter {
-                account.write_invitation(draft, &person).await?;
-            }
-            let MemberRights { name, scope, roles, enabled } = input.rights;
-            let stamp = Stamp::new(draft.now, draft.by.subject());
-            let member = Arc::new(Member {
-                id: person.id,
-                stamp,
-                email: input.email,
-                name,
-                scope,
-                roles,
-                external: input.external,
-                enabled: enabled.unwrap_or(true),
-            });
-            store::members::insert(draft.tx, draft.account(), &member).await?;
-            draft.directory.members.insert(member.id, member.clone());
-            draft.record(draft.event("user.invited", member.id).after(told(&member)));
-            Ok(member)
-        });
-        let member = member.await?;
+        let account = self.clone();
+        let member = self.write(&by, async move |draft| draft.create_member(&account, input, letter).await).await?;
         self.platform().mail.notify_one();
         Ok(member)
     }
@@ -123,37 +93,72 @@ impl Account {
 
     /// Says anew what a member has; the caller must itself hold it. Holds at the member's next request.
     pub async fn update_member(&self, by: Caller, id: AuthUserId, rights: MemberRights) -> Result<Arc<Member>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.members.get(&id).cloned().ok_or(Error::NotFound)?;
-            may_give(draft, &rights)?;
-            may_take(draft, id)?;
-            let MemberRights { name, scope, roles, enabled } = rights;
-            let enabled = enabled.unwrap_or(old.enabled);
-            if !enabled && draft.by.subject() == id.member_subject() {
-                return Err(Error::invalid("enabled", "is for somebody else to take from you"));
-            }
-            let stamp = old.stamp.touched(draft.now);
-            let member = Arc::new(Member { stamp, name, scope, roles, enabled, ..(*old).clone() });
-            store::members::update(draft.tx, draft.account(), &member).await?;
-            draft.directory.members.insert(id, member.clone());
-            draft.record(draft.event("user.rights_changed", id).before(told(&old)).after(told(&member)));
-            Ok(member)
-        })
-        .await
+        self.write(&by, async move |draft| draft.update_member(id, rights).await).await
     }
 
     /// Removes a member. Its tokens are refused from the next request on.
     pub async fn remove_member(&self, by: Caller, id: AuthUserId) -> Result<Arc<Member>> {
-        self.write(&by, async move |draft| {
-            may_take(draft, id)?;
-            let old = draft.directory.members.remove(&id).ok_or(Error::NotFound)?;
-            let member = Arc::new(Member { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
-            store::members::update(draft.tx, draft.account(), &member).await?;
-            store::outbox::uninvite(draft.tx, draft.account(), member.email.as_str()).await?;
-            draft.record(draft.event("user.removed", id).before(told(&old)));
-            Ok(member)
-        })
-        .await
+        self.write(&by, async move |draft| draft.remove_member(id).await).await
+    }
+}
+
+impl Draft<'_> {
+    /// Makes somebody a member of `account`, which is the one that is written, and writes the letter if there is to be one.
+    pub(crate) async fn create_member(&mut self, account: &Account, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
+        may_give(self, &input.rights)?;
+        if self.directory.members.len() >= MAX_MEMBERS {
+            return Err(Error::LimitReached { noun: "account users", max: MAX_MEMBERS });
+        }
+        let stamp = Stamp::new(self.now, self.by.subject());
+        let person = known_or(self, new_person(&account.platform().vault, stamp.clone(), &input.email)?).await?;
+        if self.directory.members.contains_key(&person.id) {
+            return Err(Error::Duplicate("email"));
+        }
+        if letter {
+            account.write_invitation(self, &person).await?;
+        }
+        let MemberRights { name, scope, roles, enabled } = input.rights;
+        let member = Arc::new(Member {
+            id: person.id,
+            stamp,
+            email: input.email,
+            name,
+            scope,
+            roles,
+            external: input.external,
+            enabled: enabled.unwrap_or(true),
+        });
+        store::members::insert(self.tx, self.account(), &member).await?;
+        self.directory.members.insert(member.id, member.clone());
+        self.record(self.event("user.invited", member.id).after(told(&member)));
+        Ok(member)
+    }
+
+    pub(crate) async fn update_member(&mut self, id: AuthUserId, rights: MemberRights) -> Result<Arc<Member>> {
+        let old = self.directory.members.get(&id).cloned().ok_or(Error::NotFound)?;
+        may_give(self, &rights)?;
+        may_take(self, id)?;
+        let MemberRights { name, scope, roles, enabled } = rights;
+        let enabled = enabled.unwrap_or(old.enabled);
+        if !enabled && self.by.subject() == id.member_subject() {
+            return Err(Error::invalid("enabled", "is for somebody else to take from you"));
+        }
+        let stamp = old.stamp.touched(self.now);
+        let member = Arc::new(Member { stamp, name, scope, roles, enabled, ..(*old).clone() });
+        store::members::update(self.tx, self.account(), &member).await?;
+        self.directory.members.insert(id, member.clone());
+        self.record(self.event("user.rights_changed", id).before(told(&old)).after(told(&member)));
+        Ok(member)
+    }
+
+    pub(crate) async fn remove_member(&mut self, id: AuthUserId) -> Result<Arc<Member>> {
+        may_take(self, id)?;
+        let old = self.directory.members.remove(&id).ok_or(Error::NotFound)?;
+        let member = Arc::new(Member { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
+        store::members::update(self.tx, self.account(), &member).await?;
+        store::outbox::uninvite(self.tx, self.account(), member.email.as_str()).await?;
+        self.record(self.event("user.removed", id).before(told(&old)));
+        Ok(member)
     }
 }
 

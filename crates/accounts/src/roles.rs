@@ -7,6 +7,7 @@ use tenantry_domain::{Error, Result, Role, RoleId, RoleInput, Stamp, fold};
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::draft::Draft;
 use crate::store;
 
 /// How many live roles an account may have.
@@ -77,51 +78,56 @@ impl Account {
 
     /// Creates a role; the caller must itself hold every scope that the role gives.
     pub async fn create_role(&self, by: Caller, input: RoleInput) -> Result<Arc<Role>> {
-        self.write(&by, async move |draft| {
-            draft.may_delegate(&input.scope)?;
-            if draft.directory.roles.len() >= MAX_ROLES {
-                return Err(Error::LimitReached { noun: "roles", max: MAX_ROLES });
-            }
-            let stamp = Stamp::new(draft.now, draft.by.subject());
-            let RoleInput { name, description, scope } = input;
-            let role = Arc::new(Role { id: RoleId(draft.new_id()), stamp, name, description, scope });
-            let key = role.name_key();
-            if key.is_some() && draft.directory.roles.values().any(|other| other.name_key() == key) {
-                return Err(Error::Duplicate("name"));
-            }
-            draft.tx.add_role(store::roles::columns(draft.account(), &role));
-            draft.directory.roles.insert(role.id, role.clone());
-            draft.record(draft.event("role.created", role.id).after(told(&role)));
-            Ok(role)
-        })
-        .await
+        self.write(&by, async move |draft| draft.create_role(input)).await
     }
 
     /// Replaces a role's content; the caller must itself hold every scope that the role then gives.
     pub async fn update_role(&self, by: Caller, id: RoleId, input: RoleInput) -> Result<Arc<Role>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.roles.get(&id).cloned().ok_or(Error::NotFound)?;
-            draft.may_delegate(&input.scope)?;
-            let RoleInput { name, description, scope } = input;
-            let role = Arc::new(Role { id, stamp: old.stamp.touched(draft.now), name, description, scope });
-            store::roles::update(draft.tx, draft.account(), &role).await?;
-            draft.directory.roles.insert(id, role.clone());
-            draft.record(draft.event("role.updated", id).before(told(&old)).after(told(&role)));
-            Ok(role)
-        })
-        .await
+        self.write(&by, async move |draft| draft.update_role(id, input).await).await
     }
 
     /// Soft-deletes a role.
     pub async fn delete_role(&self, by: Caller, id: RoleId) -> Result<Arc<Role>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.roles.remove(&id).ok_or(Error::NotFound)?;
-            let role = Arc::new(Role { stamp: old.stamp.removed(draft.now, draft.by.subject()), ..(*old).clone() });
-            store::roles::update(draft.tx, draft.account(), &role).await?;
-            draft.record(draft.event("role.deleted", id).before(told(&old)));
-            Ok(role)
-        })
-        .await
+        self.write(&by, async move |draft| draft.delete_role(id).await).await
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) fn create_role(&mut self, input: RoleInput) -> Result<Arc<Role>> {
+        self.may_delegate(&input.scope)?;
+        if self.directory.roles.len() >= MAX_ROLES {
+            return Err(Error::LimitReached { noun: "roles", max: MAX_ROLES });
+        }
+        let stamp = Stamp::new(self.now, self.by.subject());
+        let RoleInput { name, description, scope } = input;
+        let role = Arc::new(Role { id: RoleId(self.new_id()), stamp, name, description, scope });
+        let key = role.name_key();
+        if key.is_some() && self.directory.roles.values().any(|other| other.name_key() == key) {
+            return Err(Error::Duplicate("name"));
+        }
+        self.tx.add_role(store::roles::columns(self.account(), &role));
+        self.directory.roles.insert(role.id, role.clone());
+        self.record(self.event("role.created", role.id).after(told(&role)));
+        Ok(role)
+    }
+
+    pub(crate) async fn update_role(&mut self, id: RoleId, input: RoleInput) -> Result<Arc<Role>> {
+        let old = self.directory.roles.get(&id).cloned().ok_or(Error::NotFound)?;
+        self.may_delegate(&input.scope)?;
+        let RoleInput { name, description, scope } = input;
+        let role = Arc::new(Role { id, stamp: old.stamp.touched(self.now), name, description, scope });
+        store::roles::update(self.tx, self.account(), &role).await?;
+        self.directory.roles.insert(id, role.clone());
+        self.record(self.event("role.updated", id).before(told(&old)).after(told(&role)));
+        Ok(role)
+    }
+
+    pub(crate) async fn delete_role(&mut self, id: RoleId) -> Result<Arc<Role>> {
+        let old = self.directory.roles.remove(&id).ok_or(Error::NotFound)?;
+        let role = Arc::new(Role { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
+        store::roles::update(self.tx, self.account(), &role).await?;
+        self.record(self.event("role.deleted", id).before(told(&old)));
+        Ok(role)
     }
 }
 

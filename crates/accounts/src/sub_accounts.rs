@@ -9,6 +9,7 @@ use tenantry_domain::{
 
 use crate::account::Account;
 use crate::caller::Caller;
+use crate::draft::Draft;
 use crate::events::{Content, Link};
 use crate::registry::Registry;
 use crate::store;
@@ -65,40 +66,11 @@ impl Account {
 
     /// Changes what an account decides for itself; what only its parent may change is left out of `change` by the caller.
     pub async fn update_settings(&self, by: Caller, change: AccountChange) -> Result<Arc<AccountRecord>> {
-        if by.act().is_some() && change.partner_access == Some(false) {
-            let own = "can be closed only with a token of the account's own, or nobody could open it again";
-            return Err(Error::invalid("partner_access", own));
-        }
-        self.change(by, change).await
+        self.write(&by, async move |draft| draft.update_settings(change).await).await
     }
 
-    async fn change(&self, by: Caller, mut change: AccountChange) -> Result<Arc<AccountRecord>> {
-        self.write(&by, async move |draft| {
-            let old = draft.directory.account.clone();
-            if old.stamp.deleted.is_some() {
-                return Err(Error::NotFound);
-            }
-            if let Change::Set(jwks) = &mut change.jwks {
-                // Whoever names an issuer speaks for the members that it vouches for.
-                jwks.scope = draft.scopes().map(Scopes::claim).unwrap_or_default();
-            }
-            let record = Arc::new(old.with(change, old.stamp.touched(draft.now)));
-            store::accounts::update(draft.tx, &record).await?;
-            draft.directory.account = record.clone();
-            let kind = match (old.active, record.active) {
-                (true, false) => "account.suspended",
-                (false, true) => "account.resumed",
-                _ if record.settings.frozen && !old.settings.frozen => "account.frozen",
-                _ if old.settings.frozen && !record.settings.frozen => "account.unfrozen",
-                _ if draft.by.home() == Some(record.id) => "settings.updated",
-                _ => "account.updated",
-            };
-            let event = draft.event(kind, record.id).before(told(&old)).after(told(&record));
-            tell_parent(draft, &event);
-            draft.record(event);
-            Ok(record)
-        })
-        .await
+    async fn change(&self, by: Caller, change: AccountChange) -> Result<Arc<AccountRecord>> {
+        self.write(&by, async move |draft| draft.change_account(change).await).await
     }
 
     /// Soft-deletes the account: its tokens and those exchanged for it end with the next request, its id is never
@@ -119,6 +91,42 @@ impl Account {
             Ok(record)
         })
         .await
+    }
+}
+
+impl Draft<'_> {
+    pub(crate) async fn update_settings(&mut self, change: AccountChange) -> Result<Arc<AccountRecord>> {
+        if self.by.act().is_some() && change.partner_access == Some(false) {
+            let own = "can be closed only with a token of the account's own, or nobody could open it again";
+            return Err(Error::invalid("partner_access", own));
+        }
+        self.change_account(change).await
+    }
+
+    async fn change_account(&mut self, mut change: AccountChange) -> Result<Arc<AccountRecord>> {
+        let old = self.directory.account.clone();
+        if old.stamp.deleted.is_some() {
+            return Err(Error::NotFound);
+        }
+        if let Change::Set(jwks) = &mut change.jwks {
+            // Whoever names an issuer speaks for the members that it vouches for.
+            jwks.scope = self.scopes().map(Scopes::claim).unwrap_or_default();
+        }
+        let record = Arc::new(old.with(change, old.stamp.touched(self.now)));
+        store::accounts::update(self.tx, &record).await?;
+        self.directory.account = record.clone();
+        let kind = match (old.active, record.active) {
+            (true, false) => "account.suspended",
+            (false, true) => "account.resumed",
+            _ if record.settings.frozen && !old.settings.frozen => "account.frozen",
+            _ if old.settings.frozen && !record.settings.frozen => "account.unfrozen",
+            _ if self.by.home() == Some(record.id) => "settings.updated",
+            _ => "account.updated",
+        };
+        let event = self.event(kind, record.id).before(told(&old)).after(told(&record));
+        tell_parent(self, &event);
+        self.record(event);
+        Ok(record)
     }
 }
 
@@ -166,7 +174,7 @@ pub(crate) async fn insert(
 }
 
 /// What a parent does to an account stands in the parent's log, too.
-fn tell_parent(draft: &crate::draft::Draft<'_>, event: &Content) {
+fn tell_parent(draft: &Draft<'_>, event: &Content) {
     if let Some(parent) = draft.account().parent().filter(|parent| draft.by.home() == Some(*parent)) {
         draft.tell(parent, event);
     }

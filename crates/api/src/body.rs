@@ -10,7 +10,10 @@ use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_ignored::Path;
 use tenantry_accounts::Idempotency;
+use tenantry_domain::Checks;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Result};
@@ -18,6 +21,8 @@ use crate::openapi::{Describe, Operation};
 
 /// How large a body may be, in bytes.
 pub(crate) const MAX_BODY: usize = 256 * 1024;
+/// How large a document may be.
+const MAX_DOCUMENT: usize = 2 * 1024 * 1024;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A refused body of so many bytes is read all the same, if it comes within [`DRAINING`].
@@ -49,6 +54,59 @@ impl<T: ToSchema> Describe for Json<T> {
     fn describe(operation: &mut Operation<'_>) {
         operation.body::<T>("application/json", true);
     }
+}
+
+/// A large JSON body in which every member has to be known: one that is misspelt would be left undone.
+pub(crate) struct Document<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Document<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (json, body) = (is_json(request), read_up_to(MAX_DOCUMENT, request, payload));
+        Box::pin(async move {
+            if !json {
+                return Err(ApiError::UnsupportedMediaType("application/json"));
+            }
+            let body = body.await?;
+            let document = parse(&body)?;
+            let (_, unknown) =
+                strictly::<T, _>(&mut serde_json::Deserializer::from_slice(&body)).map_err(|error| fault(".", &error))?;
+            let mut checks = Checks::default();
+            for place in unknown {
+                checks.fault(place, "is not known");
+            }
+            Ok(Self(checks.done(Some(document))?))
+        })
+    }
+}
+
+impl<T: ToSchema> Describe for Document<T> {
+    fn describe(operation: &mut Operation<'_>) {
+        operation.body::<T>("application/json", true);
+        operation.error(413, &ApiError::PayloadTooLarge(MAX_DOCUMENT).to_string());
+    }
+}
+
+/// Reads a value, and the places of members that it does not know, as in `roles[0].colour`.
+///
+/// Errors: those of the format.
+pub fn strictly<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std::result::Result<(T, Vec<String>), D::Error> {
+    fn place(path: &Path<'_>) -> String {
+        match path {
+            Path::Root => String::new(),
+            Path::Seq { parent, index } => format!("{}[{index}]", place(parent)),
+            Path::Map { parent, key } => {
+                let parent = place(parent);
+                if parent.is_empty() { key.clone() } else { format!("{parent}.{key}") }
+            }
+            Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => place(parent),
+        }
+    }
+    let mut unknown = Vec::new();
+    let value = serde_ignored::deserialize(from, |path| unknown.push(place(&path)))?;
+    Ok((value, unknown))
 }
 
 /// A JSON body that is an array.
@@ -145,18 +203,22 @@ pub(crate) fn is_json(request: &HttpRequest) -> bool {
 
 /// The whole body, or 413.
 pub(crate) fn read(request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
+    read_up_to(MAX_BODY, request, payload)
+}
+
+fn read_up_to(most: usize, request: &HttpRequest, payload: &mut Payload) -> impl Future<Output = Result<Bytes>> + use<> {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let mut payload = payload.take();
     async move {
-        if length.is_some_and(|length| length > MAX_BODY) {
-            return Err(ApiError::PayloadTooLarge);
+        if length.is_some_and(|length| length > most) {
+            return Err(ApiError::PayloadTooLarge(most));
         }
         let whole = async {
             let mut body = BytesMut::new();
             while let Some(chunk) = payload.next().await {
                 let chunk = chunk.map_err(|_| ApiError::invalid("body", "ended early"))?;
-                if body.len() + chunk.len() > MAX_BODY {
-                    return Err(ApiError::PayloadTooLarge);
+                if body.len() + chunk.len() > most {
+                    return Err(ApiError::PayloadTooLarge(most));
                 }
                 body.extend_from_slice(&chunk);
             }

@@ -121,19 +121,19 @@ impl OldSecret {
 /// A client as it is sent; everything may be left out.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"name": "web shop", "callbacks": ["https://shop.example.com/back"]}))]
-struct ClientInput {
+pub(crate) struct ClientInput {
     /// A name for people. At most 255 characters.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What the client is for. At most 1000 characters.
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// Chosen by the caller or made by the server: 1 to 128 of A-Z a-z 0-9 - . _ ~. Never given to another client, and never changed.
-    client_id: Option<String>,
+    pub(crate) client_id: Option<String>,
     /// Allowed redirect targets, compared byte by byte; at most 100. https, or http on the loopback address.
-    callbacks: Option<Vec<String>>,
+    pub(crate) callbacks: Option<Vec<String>>,
 }
 
 impl ClientInput {
-    fn parse(self) -> Result<tenantry_domain::ClientInput> {
+    pub(crate) fn parse(self) -> Result<tenantry_domain::ClientInput> {
         let mut checks = Checks::default();
         let name = text(&mut checks, "name", self.name);
         let description = text(&mut checks, "description", self.description);

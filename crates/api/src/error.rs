@@ -18,7 +18,8 @@ use crate::tokens::GRANT_TYPES;
 pub(crate) enum ApiError {
     Domain(Error),
     MethodNotAllowed(String),
-    PayloadTooLarge,
+    /// More than so many bytes.
+    PayloadTooLarge(usize),
     UnsupportedMediaType(&'static str),
     /// A second factor has to be shown, too: the handle of its challenge.
     MfaRequired(Secret),
@@ -36,7 +37,7 @@ impl ApiError {
         match self {
             Self::Domain(error) => error.code(),
             Self::MethodNotAllowed(_) => "method_not_allowed",
-            Self::PayloadTooLarge => "payload_too_large",
+            Self::PayloadTooLarge(_) => "payload_too_large",
             Self::UnsupportedMediaType(_) => "unsupported_media_type",
             Self::MfaRequired(_) => "mfa_required",
         }
@@ -48,7 +49,7 @@ impl ApiError {
             self,
             Self::Domain(
                 Error::InvalidClient | Error::Unauthorized | Error::NotFound | Error::UnsupportedGrantType | Error::Invalid(_)
-            ) | Self::PayloadTooLarge
+            ) | Self::PayloadTooLarge(_)
                 | Self::UnsupportedMediaType(_)
         )
     }
@@ -74,7 +75,7 @@ impl fmt::Display for ApiError {
         match self {
             Self::Domain(error) => error.fmt(f),
             Self::MethodNotAllowed(allowed) => write!(f, "This address knows only {allowed}."),
-            Self::PayloadTooLarge => write!(f, "The body is larger than 256 KiB."),
+            Self::PayloadTooLarge(most) => write!(f, "The body is larger than {} KiB.", most / 1024),
             Self::UnsupportedMediaType(expected) => write!(f, "The content type must be {expected}."),
             Self::MfaRequired(_) => write!(f, "A second factor is required."),
         }
@@ -85,7 +86,7 @@ impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::PayloadTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MfaRequired(_) => StatusCode::FORBIDDEN,
             Self::Domain(error) => match error {
@@ -106,7 +107,7 @@ impl ResponseError for ApiError {
                 Error::InsufficientScope
                 | Error::MfaTokenInvalid
                 | Error::GrantMissing
-                | Error::ScopeNotDelegable(_)
+                | Error::ScopeNotDelegable { .. }
                 | Error::NotASubAccount
                 | Error::AccountPending
                 | Error::IdentityRequired
@@ -115,6 +116,7 @@ impl ResponseError for ApiError {
                 | Error::AccountSuspended => StatusCode::FORBIDDEN,
                 Error::NotFound => StatusCode::NOT_FOUND,
                 Error::IdempotencyConflict | Error::EmailTaken => StatusCode::CONFLICT,
+                Error::VersionMismatch(_) => StatusCode::PRECONDITION_FAILED,
                 Error::WeakPassword { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 Error::RateLimited(_) | Error::TooManyAttempts(_) | Error::Busy => StatusCode::TOO_MANY_REQUESTS,
                 Error::Unavailable | Error::ProviderUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -219,7 +221,10 @@ impl From<&ApiError> for ErrorBody {
             ApiError::Domain(Error::WeakPassword { field, message }) => {
                 vec![FieldError { field: field.clone(), message: message.clone() }]
             }
-            ApiError::Domain(Error::ScopeNotDelegable(_) | Error::InvalidScope(_)) => {
+            ApiError::Domain(Error::ScopeNotDelegable { field, .. }) => {
+                vec![FieldError { field: field.clone(), message: error.to_string() }]
+            }
+            ApiError::Domain(Error::InvalidScope(_)) => {
                 vec![FieldError { field: "scope".to_owned(), message: error.to_string() }]
             }
             ApiError::Domain(Error::UnsupportedGrantType) => {

@@ -1,8 +1,9 @@
 //! The account's log (contract section 9).
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tenantry_accounts::{Event, EventFilter};
-use tenantry_domain::{Instant, PublicUrl};
+use tenantry_domain::{Audience, Instant, PublicUrl};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -112,11 +113,11 @@ struct EventView {
     /// The record before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    before: Option<serde_json::Value>,
+    before: Option<Value>,
     /// The record after.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
-    after: Option<serde_json::Value>,
+    after: Option<Value>,
 }
 
 /// The partner that acted.
@@ -133,10 +134,17 @@ impl EventView {
     fn new(event: Event, public: &PublicUrl) -> Self {
         let content = event.content;
         let content = content.as_ref();
-        // Grants are told with the stored form of their audience.
-        let shown = |mut value: serde_json::Value| {
-            if let Some(audience) = value.get("audience").and_then(|audience| audience.as_str()) {
-                value["audience"] = tenantry_domain::Audience::from_stored(audience).text(public).into();
+        // Grants are told with the stored form of their audience, also where they are some of many.
+        let grant = |value: &mut Value| {
+            if let Some(audience) = value.get("audience").and_then(Value::as_str) {
+                value["audience"] = Audience::from_stored(audience).text(public).into();
+            }
+        };
+        let many = event.kind == "configuration.applied";
+        let shown = |mut value: Value| {
+            match &mut value {
+                Value::Object(records) if many => records.values_mut().for_each(grant),
+                value => grant(value),
             }
             value
         };

@@ -73,24 +73,24 @@ struct GrantQuery {
     "audience": "https://api.example.com/v1/accounts/T11200001",
     "scope": ["read:accounts"],
 }))]
-struct GrantInput {
+pub(crate) struct GrantInput {
     /// Who may ask for tokens.
-    client_id: String,
+    pub(crate) client_id: String,
     /// Whom they are for: this account, one directly below it, or a resource server elsewhere.
     #[schema(format = "uri")]
-    audience: String,
+    pub(crate) audience: String,
     /// What they carry; at most 100 scopes, each of which the caller must hold.
-    scope: Vec<ScopeName>,
+    pub(crate) scope: Vec<ScopeName>,
     /// Restricts which token request may use this grant.
     #[serde(rename = "type", default)]
-    kind: GrantTypeName,
+    pub(crate) kind: GrantTypeName,
     /// An identity provider; needs type `authorization_code`.
     #[schema(nullable = false)]
-    oidc: Option<OidcConfig>,
+    pub(crate) oidc: Option<OidcConfig>,
 }
 
 impl GrantInput {
-    fn parse(self, public: &PublicUrl) -> Result<tenantry_domain::GrantInput> {
+    pub(crate) fn parse(self, public: &PublicUrl) -> Result<tenantry_domain::GrantInput> {
         let mut checks = Checks::default();
         let client_id = checks.take("client_id", self.client_id.parse::<ClientId>());
         let audience = checks.take("audience", Audience::parse(&self.audience, public));
@@ -115,10 +115,10 @@ struct GrantChange {
 }
 
 /// Which token request may use a grant.
-#[derive(Deserialize, Serialize, ToSchema, Clone, Copy, Default)]
+#[derive(Deserialize, Serialize, ToSchema, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = GrantType, default = "any")]
-enum GrantTypeName {
+pub(crate) enum GrantTypeName {
     #[default]
     Any,
     AuthorizationCode,
@@ -150,7 +150,7 @@ impl From<GrantType> for GrantTypeName {
 
 /// An identity provider that vouches for people.
 #[derive(Deserialize, ToSchema)]
-struct OidcConfig {
+pub(crate) struct OidcConfig {
     /// Our id at the identity provider.
     client_id: String,
     /// Our secret there; taken and never answered.

@@ -7,6 +7,7 @@ mod body;
 mod call;
 mod clients;
 mod communication;
+mod configuration;
 mod console;
 mod credentials;
 mod customer_feed;
@@ -60,6 +61,8 @@ mod users;
 mod well_known;
 mod wire;
 
+pub use body::strictly;
+pub use configuration::Configuration;
 pub use metrics::{describe_metrics, metrics_app};
 pub use openapi::document;
 pub use route::{Access, Policy, Route, routes};

@@ -169,9 +169,9 @@ struct RoleRef {
 }
 
 /// How a member signs in.
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum AuthenticationType {
+pub(crate) enum AuthenticationType {
     Password,
     External,
 }

@@ -80,17 +80,17 @@ impl RoleQuery {
 /// A role as it is sent; replaces all of it.
 #[derive(Deserialize, ToSchema)]
 #[schema(example = json!({"name": "order support", "description": "Administrate orders", "scope": ["read:accounts"]}))]
-struct RoleInput {
+pub(crate) struct RoleInput {
     /// Unique among live roles, without regard to case. At most 255 characters.
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     /// What the role is for. At most 1000 characters.
-    description: Option<String>,
+    pub(crate) description: Option<String>,
     /// The scopes it gives; at most 100.
-    scope: Vec<ScopeName>,
+    pub(crate) scope: Vec<ScopeName>,
 }
 
 impl RoleInput {
-    fn parse(self) -> Result<tenantry_domain::RoleInput> {
+    pub(crate) fn parse(self) -> Result<tenantry_domain::RoleInput> {
         let mut checks = Checks::default();
         let name = text(&mut checks, "name", self.name);
         let description = text(&mut checks, "description", self.description);

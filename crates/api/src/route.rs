@@ -193,6 +193,7 @@ pub fn routes() -> Vec<Route> {
         crate::members::routes(),
         crate::usage::routes(),
         crate::settings::routes(),
+        crate::configuration::routes(),
         crate::events::routes(),
         crate::well_known::routes(),
         crate::console::routes(),

@@ -29,41 +29,45 @@ async fn update_settings(call: Call, Json(body): Json<SettingsInput>) -> Result<
 }
 
 /// A change to the account's own settings; what is left out stays, null clears what may be absent. What only the account above may set is ignored.
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"partner_access": false}))]
-struct SettingsInput {
+pub(crate) struct SettingsInput {
     /// A name for people, at most 255 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
     display_name: Option<String>,
     /// The company behind it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[schema(value_type = Option<CompanyBody>)]
     company: Change<CompanyBody>,
     /// ISO 639-1, two small letters.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[schema(value_type = Option<String>)]
     language_code: Change<String>,
     /// Whether the partner above may exchange tokens into this account; `false` ends those it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
     partner_access: Option<bool>,
     /// How long access tokens live, in seconds; null for the server's default.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[schema(value_type = Option<i64>, minimum = 60, maximum = 86400)]
     token_lifetime: Change<i64>,
     /// What the next signing key signs with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     signing_algorithm: Option<AlgorithmName>,
     /// What the next key for installers' tokens signs with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     installer_signing_algorithm: Option<AlgorithmName>,
     /// Where the account's logo is, https: stands in mails and beside its name; null for none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[schema(value_type = Option<String>, format = "uri", max_length = 2000)]
     icon_url: Change<String>,
     /// Who else may say who the account's users are; null: nobody.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Change::is_keep")]
     #[schema(value_type = Option<JwksBody>)]
     jwks: Change<JwksBody>,
 }
 
 impl SettingsInput {
-    fn parse(self) -> Result<AccountChange> {
+    pub(crate) fn parse(self) -> Result<AccountChange> {
         let mut checks = Checks::default();
         if self.token_lifetime.given().is_some_and(|seconds| !(60..=86_400).contains(seconds)) {
             checks.fault("token_lifetime", "must be between 60 and 86400 seconds");
@@ -84,6 +88,25 @@ impl SettingsInput {
             ..Default::default()
         });
         Ok(checks.done(change)?)
+    }
+
+    /// What an account has set.
+    pub(crate) fn new(account: &AccountRecord) -> Self {
+        fn set<T>(value: Option<T>) -> Change<T> {
+            value.map_or(Change::Keep, Change::Set)
+        }
+        let settings = &account.settings;
+        Self {
+            display_name: Some(account.display_name.as_str().to_owned()),
+            company: set(account.company.as_ref().map(CompanyBody::new)),
+            language_code: set(account.language_code.clone()),
+            partner_access: Some(settings.partner_access),
+            token_lifetime: set(settings.token_lifetime),
+            signing_algorithm: Some(settings.signing_algorithm.into()),
+            installer_signing_algorithm: Some(settings.installer_signing_algorithm.into()),
+            icon_url: set(settings.icon_url.as_deref().map(ToOwned::to_owned)),
+            jwks: set(settings.jwks.clone().map(JwksBody::new)),
+        }
     }
 }
 
@@ -148,6 +171,10 @@ struct JwksBody {
 }
 
 impl JwksBody {
+    fn new(Jwks { name, uri, issuer, audience, .. }: Jwks) -> Self {
+        Self { name, uri, issuer, audience }
+    }
+
     fn parse(self, checks: &mut Checks) -> Jwks {
         for (field, text, most) in
             [("jwks.name", &self.name, 255), ("jwks.issuer", &self.issuer, 1000), ("jwks.audience", &self.audience, 1000)]
@@ -362,12 +389,7 @@ impl AccountView {
             signing_algorithm: account.settings.signing_algorithm.into(),
             installer_signing_algorithm: account.settings.installer_signing_algorithm.into(),
             icon_url: account.settings.icon_url.as_deref().map(ToOwned::to_owned),
-            jwks: account.settings.jwks.clone().map(|Jwks { name, uri, issuer, audience, .. }| JwksBody {
-                name,
-                uri,
-                issuer,
-                audience,
-            }),
+            jwks: account.settings.jwks.clone().map(JwksBody::new),
             limits: account.limits.map(QuotaBody::new),
             client_limits: account.client_limits.map(QuotaBody::new),
             budget: account.budget.map(QuotaBody::new),

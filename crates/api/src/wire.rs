@@ -52,7 +52,7 @@ impl Entity {
 }
 
 /// A scope, `verb:resource` or `verb:resource:/path`.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[schema(value_type = String, min_length = 1, example = "read:accounts")]
 pub(crate) struct ScopeName(Arc<str>);
 

@@ -1,6 +1,6 @@
 //! What becomes of a value that may be absent, when a request may leave it out.
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Left out keeps a value, null clears it, anything else sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,12 +33,24 @@ impl<T> Change<T> {
         }
     }
 
+    /// Whether it was left out.
+    pub const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
     /// What was given, if anything was.
     pub fn given(&self) -> Option<&T> {
         match self {
             Self::Set(new) => Some(new),
             _ => None,
         }
+    }
+}
+
+/// For a member with `skip_serializing_if = "Change::is_keep"`: null or a value.
+impl<T: Serialize> Serialize for Change<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.given().serialize(serializer)
     }
 }
 

@@ -100,8 +100,13 @@ pub enum Error {
     #[error("The client has no grant for this audience.")]
     GrantMissing,
     /// The caller tries to give away a scope that it does not hold.
-    #[error("You cannot give the scope {0}, since you do not hold it.")]
-    ScopeNotDelegable(Scope),
+    #[error("You cannot give the scope {scope}, since you do not hold it.")]
+    ScopeNotDelegable {
+        /// Where, as the caller wrote it.
+        field: String,
+        /// Which one.
+        scope: Scope,
+    },
     /// The target of an exchange is not one that the caller may act on.
     #[error("This account is not one of yours to act on.")]
     NotASubAccount,
@@ -114,6 +119,9 @@ pub enum Error {
     /// What is looked for could be any of too many records.
     #[error("The search is too broad: narrow it by another filter.")]
     QueryTooBroad,
+    /// The account is at another version than the request is about.
+    #[error("The account has been changed since: it is at version {0}.")]
+    VersionMismatch(i64),
     /// A key that marks a request as the same was used for another one.
     #[error("This Idempotency-Key was used for another request.")]
     IdempotencyConflict,
@@ -146,6 +154,21 @@ impl Error {
         Self::Invalid(vec![Fault { field: field.into(), message: message.into() }])
     }
 
+    /// The same about a part of a request: its fields are those of `place`.
+    #[must_use]
+    pub fn within(self, place: &str) -> Self {
+        let inside = |field: &str| if field.is_empty() { place.to_owned() } else { format!("{place}.{field}") };
+        match self {
+            Self::Invalid(faults) => {
+                let moved = |fault: Fault| Fault { field: inside(&fault.field), ..fault };
+                Self::Invalid(faults.into_iter().map(moved).collect())
+            }
+            Self::Duplicate(field) => Self::invalid(inside(field), "is taken"),
+            Self::ScopeNotDelegable { field, scope } => Self::ScopeNotDelegable { field: inside(&field), scope },
+            other => other,
+        }
+    }
+
     /// The stable, machine-readable cause (contract section 3.7).
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -172,11 +195,12 @@ impl Error {
             Self::TermsRequired => "terms_required",
             Self::InsufficientScope => "insufficient_scope",
             Self::GrantMissing => "grant_missing",
-            Self::ScopeNotDelegable(_) => "scope_not_delegable",
+            Self::ScopeNotDelegable { .. } => "scope_not_delegable",
             Self::NotASubAccount => "not_a_sub_account",
             Self::AccountSuspended => "account_suspended",
             Self::AccountFrozen => "account_frozen",
             Self::QueryTooBroad => "query_too_broad",
+            Self::VersionMismatch(_) => "version_mismatch",
             Self::IdempotencyConflict => "idempotency_conflict",
             Self::NotFound => "not_found",
             Self::RateLimited(_) | Self::TooManyAttempts(_) | Self::Busy => "too_many_requests",
@@ -204,6 +228,16 @@ impl Checks {
         if self.0.len() < MAX_FAULTS {
             self.0.push(Fault { field: field.into(), message: message.into() });
         }
+    }
+
+    /// Keeps what a part of the request is read as, or notes what is wrong with that part.
+    pub fn within<T>(&mut self, place: &str, parsed: Result<T>) -> Option<T> {
+        match parsed.map_err(|error| error.within(place)) {
+            Ok(value) => return Some(value),
+            Err(Error::Invalid(faults)) => faults.into_iter().for_each(|fault| self.fault(fault.field, fault.message)),
+            Err(error) => self.fault(place, error.to_string()),
+        }
+        None
     }
 
     /// The value if nothing was found wrong; `None` counts as wrong only together with a finding.

@@ -2,21 +2,16 @@
 
 mod customers;
 mod login;
-mod manifest;
 mod plan;
 mod records;
-mod state;
-mod steps;
-mod work;
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::{Args, Subcommand, ValueEnum};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -51,7 +46,7 @@ pub(crate) enum Command {
     /// Roles of an account.
     Roles(records::Asked),
     /// Clients of an account.
-    Clients(records::Asked),
+    Clients(records::Asked<Clients>),
     /// What clients may do.
     Grants(records::Asked),
     /// Who administers an account.
@@ -64,8 +59,23 @@ pub(crate) enum Command {
     Pull(plan::Pull),
     /// Show what would make an account as a file says.
     Plan(plan::Plan),
-    /// Make an account as a file says. Where something is refused, what was done is taken back.
+    /// Make an account as a file says, all of it or nothing.
     Apply(plan::Apply),
+}
+
+/// What is asked of clients.
+#[derive(Subcommand)]
+pub(crate) enum Clients {
+    /// Give one another secret, which is shown once.
+    RotateSecret {
+        /// Which.
+        id: String,
+        /// How long the old one lives on, in seconds.
+        #[arg(long, default_value_t = 0)]
+        overlap: u32,
+    },
+    #[command(flatten)]
+    Records(records::Command),
 }
 
 /// What is asked of customers.
@@ -82,7 +92,12 @@ pub(crate) async fn run(command: Command) -> Result<ExitCode> {
         Command::Login(asked) => login::login(asked).await?,
         Command::Logout { session } => login::logout(session).await?,
         Command::Roles(asked) => records::run(records::ROLES, asked).await?,
-        Command::Clients(asked) => records::run(records::CLIENTS, asked).await?,
+        Command::Clients(records::Asked { at, output, what: Clients::RotateSecret { id, overlap } }) => {
+            records::rotate_secret(&at, output, (&id, overlap)).await?;
+        }
+        Command::Clients(records::Asked { at, output, what: Clients::Records(what) }) => {
+            records::run(records::CLIENTS, records::Asked { at, output, what }).await?;
+        }
         Command::Grants(asked) => records::run(records::GRANTS, asked).await?,
         Command::Users(asked) => records::run(records::USERS, asked).await?,
         Command::Accounts(asked) => records::run(records::ACCOUNTS, asked).await?,
@@ -188,13 +203,6 @@ impl Site {
         self.account
     }
 
-    /// Whom the token speaks for, if it is of this very account: a client's id, or `user:` and a person's.
-    fn subject(&self) -> Option<String> {
-        let payload = URL_SAFE_NO_PAD.decode(self.token.reveal().split('.').nth(1)?).ok()?;
-        let claims: Value = serde_json::from_slice(&payload).ok()?;
-        claims["act"].is_null().then(|| claims["sub"].as_str().map(str::to_owned))?
-    }
-
     /// Asks for `path` below the account. What there is no room for just now is asked again when the server says so.
     pub(crate) async fn ask(&self, method: Method, path: &str, query: &[(&str, &str)], body: Option<&Value>) -> Result<Answer> {
         let mut url = Url::parse(&format!("{}/v1/accounts/{}/{path}", self.base, self.account))?;
@@ -254,6 +262,28 @@ async fn send(asked: RequestBuilder) -> Result<Response> {
     Ok(asked.send().await?)
 }
 
+/// What a server answers that is no success.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refused {
+    /// Whether nothing of what was asked was done.
+    fn is_final(&self) -> bool {
+        self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server answers {}: {}", self.status, self.why)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 /// All of an answer.
 async fn body(mut answer: Response) -> Result<Vec<u8>> {
     let mut all = Vec::new();
@@ -277,7 +307,7 @@ async fn value(answer: Response) -> Result<Value> {
         };
     }
     let told: Value = serde_json::from_slice(&text).unwrap_or_default();
-    Err(anyhow!("{}", fault(&told["error"])).context(format!("the server answers {status}")))
+    Err(Refused { status, why: fault(&told["error"]) }.into())
 }
 
 /// The token in an answer.

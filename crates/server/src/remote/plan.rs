@@ -1,21 +1,28 @@
-//! `tenantry pull|plan|apply`: an account as a file says it is to be.
-//!
-//! Settings and changes come first, then clients, whose ids can be given once, and people, who are written to, and removals last. Where
-//! something is refused, all that was done is taken back, but for what was removed; what is told of it is what the server then has.
+//! `tenantry pull|plan|apply`: an account as a file says it is to be. What differs is found, changed or refused by the server, in one
+//! write; `plan` is the same, with nothing kept.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use serde_json::Value;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tenantry_api::{Configuration, strictly};
+use tokio::signal::unix::{SignalKind, signal};
 
-use super::manifest::{Kind, Manifest, Names, State};
-use super::steps::{Me, Step, difference, strays, told};
-use super::work::{Secrets, Work, stopped};
-use super::{At, Output, Site, confirm, plain};
+use super::records::line;
+use super::{At, Output, Refused, Site, confirm, plain};
+
+/// Where an account's configuration is.
+const PATH: &str = "management/configuration";
+/// How much room the secret of a client takes in a file, with a `client_id` of any length.
+const SECRET: usize = 256;
 
 /// What is compared.
 #[derive(Args)]
@@ -65,75 +72,194 @@ pub(crate) struct Pull {
 
 /// Prints the account as a file.
 pub(super) async fn pull(asked: Pull) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Current {
+        configuration: Configuration,
+        left_out: Vec<String>,
+    }
     let site = Site::open(&asked.at).await?;
-    let (names, state) = (Names::of(&site).await?, State::of(&site).await?);
-    for left_out in &state.left_out {
+    let current: Current = serde_json::from_value(site.get(PATH).await?).context("what the server answers is no file")?;
+    for left_out in &current.left_out {
         eprintln!("left out: {}", plain(left_out));
     }
-    crate::out(&state.manifest(site.account(), &names)?)
+    crate::out(&serde_saphyr::to_string(&current.configuration)?)
 }
 
 /// Prints what would be done.
 pub(super) async fn plan(asked: Plan) -> Result<ExitCode> {
     let site = Site::open(&asked.compared.at).await?;
-    let (steps, _) = steps(&site, &asked.compared).await?;
+    let planned = asked.compared.send(&site, &asked.compared.read()?, &[("dry_run", "true")]).await?;
     crate::out(&match asked.output {
-        Output::Table => told(&steps),
-        Output::Json => format!("{:#}\n", steps.iter().map(Step::json).collect::<Value>()),
+        Output::Table => told(&planned.changes),
+        Output::Json => format!("{:#}\n", planned.changes.iter().map(Change::json).collect::<Value>()),
     })?;
-    Ok(if asked.exit_code && !steps.is_empty() { ExitCode::from(3) } else { ExitCode::SUCCESS })
+    Ok(if asked.exit_code && !planned.changes.is_empty() { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
 /// Shows what is to be done, asks, and does it.
 pub(super) async fn apply(asked: Apply) -> Result<()> {
-    let site = Site::open(&asked.compared.at).await?;
-    let (planned, now) = steps(&site, &asked.compared).await?;
-    crate::out(&told(&planned))?;
-    if planned.is_empty() {
+    let (site, file) = (Site::open(&asked.compared.at).await?, asked.compared.read()?);
+    let planned = asked.compared.send(&site, &file, &[("dry_run", "true")]).await?;
+    crate::out(&told(&planned.changes))?;
+    if planned.changes.is_empty() {
         return Ok(());
     }
-    let clients = planned.iter().filter(|step| matches!(step, Step::Make(Kind::Client, _))).count();
+    let clients = planned.changes.iter().filter(|change| change.kind == "client" && change.action == "create").count();
     if clients > 0 && asked.secrets.is_none() {
         bail!("say --secrets FILE: {clients} clients will be made, and their secrets are shown once");
     }
     if !asked.yes {
         confirm(&format!("Do this to {}?", site.account()), "--yes")?;
-        if State::of(&site).await? != now {
-            bail!("somebody has changed the account meanwhile, nothing was done: look again");
+    }
+    let mut secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(|file| Secrets::new(file, clients)).transpose()?;
+    // From here on nobody goes away before the answer: it has the secrets.
+    let _held = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    match asked.compared.send(&site, &file, &[("version", &planned.version.to_string())]).await {
+        Ok(done) => {
+            if let Some(secrets) = &mut secrets {
+                secrets.keep(&done.secrets)?;
+            }
+            crate::out("done\n")
+        }
+        Err(error) => {
+            if let Some(secrets) = secrets {
+                drop(std::fs::remove_file(secrets.path));
+            }
+            let became = match error.downcast_ref::<Refused>() {
+                Some(refused) if refused.is_final() => "nothing was changed",
+                _ if clients > 0 => {
+                    "nobody can tell whether anything was changed: tenantry plan shows it; then a new client needs another secret, tenantry clients rotate-secret"
+                }
+                _ => "nobody can tell whether anything was changed: tenantry plan shows it",
+            };
+            Err(error.context(became))
         }
     }
-    let stopped = stopped()?;
-    let secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(|file| Secrets::new(file, clients)).transpose()?;
-    let mut work = Work::new(&site, &now, secrets, stopped);
-    for step in &planned {
-        if let Err(error) = work.take(step).await {
-            let became = work.take_back(&now).await;
-            return Err(error.context(format!("{}: {became}", step.title())));
-        }
-    }
-    work.done()?;
-    crate::out("done\n")
 }
 
-/// What leads from what the account is to what the file says, and what it is.
-async fn steps(site: &Site, compared: &Compared) -> Result<(Vec<Step>, State)> {
-    let file = compared.file.display();
-    let mut text = String::new();
-    let read = if compared.file.as_os_str() == "-" {
-        std::io::stdin().read_to_string(&mut text)
-    } else {
-        File::open(&compared.file).and_then(|mut file| file.read_to_string(&mut text))
-    };
-    read.with_context(|| format!("{file} cannot be read"))?;
-    let names = Names::of(site).await?;
-    let (account, wanted) = Manifest::parse(&text, &names).with_context(|| format!("{file} is not valid"))?;
-    if let Some(account) = account.filter(|account| *account != site.account()) {
-        bail!("{file} is of {account}, and you act on {}", site.account());
+/// What the server says of a file.
+#[derive(Deserialize)]
+struct Applied {
+    version: i64,
+    changes: Vec<Change>,
+    secrets: Vec<Value>,
+}
+
+/// A record that is changed.
+#[derive(Deserialize)]
+struct Change {
+    action: String,
+    kind: String,
+    name: String,
+    #[serde(default)]
+    before: Map<String, Value>,
+    #[serde(default)]
+    after: Map<String, Value>,
+}
+
+impl Compared {
+    /// The file; every member in it is known.
+    fn read(&self) -> Result<Value> {
+        let (file, mut text) = (self.file.display(), String::new());
+        let read = if self.file.as_os_str() == "-" {
+            std::io::stdin().read_to_string(&mut text)
+        } else {
+            File::open(&self.file).and_then(|mut file| file.read_to_string(&mut text))
+        };
+        read.with_context(|| format!("{file} cannot be read"))?;
+        let invalid = || format!("{file} is not valid");
+        let parsed = serde_saphyr::with_deserializer_from_str(&text, |from| strictly::<Configuration, _>(from));
+        let first = |text: &str| text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let (configuration, unknown) = parsed.map_err(|error| anyhow!(first(&error.to_string()))).with_context(invalid)?;
+        if !unknown.is_empty() {
+            return Err(anyhow!("it does not have {}", unknown.join(", "))).with_context(invalid);
+        }
+        Ok(serde_json::to_value(configuration)?)
     }
-    let now = State::of(site).await?;
-    let me = Me::new(site, &now, &names);
-    let steps = difference(&now, &wanted, compared.prune.then_some(&me));
-    let faults: Vec<String> =
-        steps.iter().filter_map(|step| step.fault(&me, compared.at.on.is_some())).chain(strays(&now, &wanted, &steps)).collect();
-    if faults.is_empty() { Ok((steps, now)) } else { Err(anyhow!("{}", faults.join("; "))) }
+
+    async fn send(&self, site: &Site, file: &Value, how: &[(&str, &str)]) -> Result<Applied> {
+        let prune = self.prune.to_string();
+        let query = [&[("prune", &prune[..])], how].concat();
+        let answer = site.ask(Method::PUT, PATH, &query, Some(file)).await?;
+        serde_json::from_value(answer.body).context("the server's answer makes no sense")
+    }
+}
+
+/// Where the secrets of new clients go, made before anything else is.
+struct Secrets {
+    path: PathBuf,
+    file: File,
+}
+
+impl Secrets {
+    /// With room for so many: a full disk is found before a client is made.
+    fn new(path: &Path, clients: usize) -> Result<Self> {
+        let cannot = || format!("{} cannot be made, and nothing was done", path.display());
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).with_context(cannot)?;
+        let mut made = Self { path: path.to_owned(), file };
+        let room = made.file.write_all(&vec![b' '; SECRET * clients]).and_then(|()| made.file.sync_all());
+        let room = room.and_then(|()| made.file.rewind());
+        if room.is_err() {
+            drop(std::fs::remove_file(path));
+        }
+        room.with_context(cannot).map(|()| made)
+    }
+
+    fn keep(&mut self, secrets: &[Value]) -> Result<()> {
+        let lines: Vec<String> = secrets.iter().map(Value::to_string).collect();
+        let lines = lines.join("\n") + "\n";
+        let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.set_len(lines.len() as u64));
+        let written = written.and_then(|()| self.file.sync_all());
+        written.with_context(|| format!("all is done, but the secrets cannot be kept in {}", self.path.display()))
+    }
+}
+
+impl Change {
+    fn json(&self) -> Value {
+        let Self { action, kind, name, before, after } = self;
+        serde_json::json!({"action": action, "kind": kind, "name": name, "before": before, "after": after})
+    }
+
+    fn title(&self) -> String {
+        let sign = match &self.action[..] {
+            "create" => '+',
+            "delete" => '-',
+            _ => '~',
+        };
+        let name = if self.kind == "settings" { String::new() } else { format!(" {}", plain(&self.name)) };
+        format!("{sign} {}{name}", plain(&self.kind))
+    }
+}
+
+/// All changes, for people.
+fn told(changes: &[Change]) -> String {
+    let mut text = String::new();
+    for change in changes {
+        writeln!(text, "{}", change.title()).expect("a text takes all");
+        if change.action != "delete" {
+            tell(&mut text, "", change.action == "create", &change.before, &change.after);
+        }
+    }
+    let count = |action: &str| changes.iter().filter(|change| change.action == action).count();
+    if changes.is_empty() {
+        return "the account is as the file says\n".to_owned();
+    }
+    text + &format!("{} to make, {} to change, {} to remove\n", count("create"), count("update"), count("delete"))
+}
+
+/// Fields that differ, those inside of others by their way.
+fn tell(text: &mut String, way: &str, new: bool, was: &Map<String, Value>, to: &Map<String, Value>) {
+    let names = was.keys().chain(to.keys().filter(|name| !was.contains_key(*name)));
+    let both = names.map(|name| (name, was.get(name).unwrap_or(&Value::Null), to.get(name).unwrap_or(&Value::Null)));
+    for (name, was, to) in both.filter(|(_, was, to)| was != to) {
+        let name = format!("{way}{}", plain(name));
+        if was.is_object() || to.is_object() {
+            let inside = |value: &Value| value.as_object().cloned().unwrap_or_default();
+            tell(text, &format!("{name}."), new, &inside(was), &inside(to));
+        } else if new {
+            writeln!(text, "    {name}: {}", line(to)).expect("a text takes all");
+        } else {
+            writeln!(text, "    {name}: {} -> {}", line(was), line(to)).expect("a text takes all");
+        }
+    }
 }

@@ -130,14 +130,24 @@ pub(super) async fn run(noun: Noun, asked: Asked) -> Result<()> {
             site.ask(Method::DELETE, &one(&id)?, &[], None).await?.body
         }
     };
+    show(output, &shown)
+}
+
+/// Gives a client another secret; the old one lives on for so many seconds.
+pub(super) async fn rotate_secret(at: &At, output: Output, (id, overlap): (&str, u32)) -> Result<()> {
+    let (site, path) = (Site::open(at).await?, format!("{}/{}/rotate-secret", CLIENTS.path, escaped(id)?));
+    show(output, &site.ask(Method::POST, &path, &[("overlap", &overlap.to_string())], None).await?.body)
+}
+
+fn show(output: Output, record: &Value) -> Result<()> {
     crate::out(&match output {
-        Output::Table => lines(&shown),
-        Output::Json => format!("{shown:#}\n"),
+        Output::Table => lines(record),
+        Output::Json => format!("{record:#}\n"),
     })
 }
 
 /// An id as a part of a path; not one that would lead elsewhere.
-pub(super) fn escaped(id: &str) -> Result<String> {
+fn escaped(id: &str) -> Result<String> {
     if matches!(id, "" | "." | "..") {
         bail!("{id:?} is no id");
     }

@@ -1,0 +1,466 @@
+//! An account's configuration as one document (beyond the contract).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tenantry_accounts::{Directory, Manner, Wanted, WantedMember};
+use tenantry_domain::{AccountId, Audience, Checks, Error, Member, PublicUrl, fold};
+use utoipa::ToSchema;
+
+use crate::body::Document;
+use crate::call::Call;
+use crate::clients::ClientInput;
+use crate::error::Result;
+use crate::grants::{GrantInput, GrantTypeName};
+use crate::members::AuthenticationType;
+use crate::query::Query;
+use crate::reply::Ok200;
+use crate::roles::RoleInput;
+use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, get, put};
+use crate::settings::SettingsInput;
+use crate::wire::{ScopeName, scope_names, scopes, shown, text};
+
+pub(crate) fn routes() -> Vec<Route> {
+    const PATH: &str = "/v1/accounts/{oid}/management/configuration";
+    vec![
+        get(PATH, ACCOUNTS_READ, get_configuration, "Read the account's configuration as one document"),
+        put(PATH, ACCOUNTS_WRITE, apply_configuration, "Make the account what a document says, all of it or nothing"),
+    ]
+}
+
+async fn get_configuration(call: Call) -> Result<Ok200<CurrentConfiguration>> {
+    let directory = call.account.directory();
+    Ok(Ok200(CurrentConfiguration {
+        version: directory.version,
+        left_out: left_out(&directory),
+        configuration: Configuration::new(&directory, call.public()),
+    }))
+}
+
+async fn apply_configuration(
+    call: Call,
+    Query(query): Query<ApplyQuery>,
+    Document(body): Document<Configuration>,
+) -> Result<Ok200<AppliedConfiguration>> {
+    let (public, manner) = (call.public().clone(), query.manner());
+    let wanted = body.parse(call.account.id(), &public)?;
+    let done = call.account.configure(call.caller, wanted, manner).await?;
+    Ok(Ok200(AppliedConfiguration {
+        version: done.version,
+        changes: changes(&Configuration::new(&done.before, &public), &Configuration::new(&done.after, &public)),
+        secrets: if manner.dry_run { Vec::new() } else { done.secrets.iter().map(NewSecret::new).collect() },
+    }))
+}
+
+/// How a document is applied. A misspelt `dry_run` would do what was only to be looked at, so nothing else is taken.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct ApplyQuery {
+    /// Also remove what the sections of the document do not name, but for what the caller is signed in with.
+    #[schema(default = false)]
+    prune: Option<bool>,
+    /// Try everything and keep nothing: the answer says what would be done.
+    #[schema(default = false)]
+    dry_run: Option<bool>,
+    /// Only if the account is at this version, else 412.
+    version: Option<i64>,
+}
+
+impl ApplyQuery {
+    fn manner(&self) -> Manner {
+        Manner { prune: self.prune.unwrap_or_default(), dry_run: self.dry_run.unwrap_or_default(), version: self.version }
+    }
+}
+
+/// What an account is, or is to be. A section that is left out is left alone.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "settings": {"token_lifetime": 3600},
+    "roles": [{"name": "support", "scope": ["read:accounts"]}],
+    "clients": [{"client_id": "web-shop", "callbacks": ["https://shop.example.com/back"]}],
+    "grants": [{"client_id": "web-shop", "scope": ["read:customers"]}],
+    "users": [{"email": "kari@example.com", "roles": ["support"]}],
+}))]
+pub struct Configuration {
+    /// Whose it is; it is applied to no other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<String>,
+    /// Its own settings. One that is left out stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    settings: Option<SettingsInput>,
+    /// Roles, told from one another by their names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    roles: Option<Vec<RoleSpec>>,
+    /// Clients, told from one another by their `client_id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clients: Option<Vec<ClientSpec>>,
+    /// Grants, told from one another by client, audience and type. An identity provider of one stays as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Vec<GrantSpec>>,
+    /// Who administers it, told from one another by their addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    users: Option<Vec<UserSpec>>,
+}
+
+/// A role in a document.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigurationRole)]
+struct RoleSpec {
+    /// Unique without regard to case; at most 255 characters.
+    name: String,
+    /// What it is for; at most 1000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// The scopes it gives; at most 100, each of which the caller must hold.
+    scope: Vec<ScopeName>,
+}
+
+/// A client in a document.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigurationClient)]
+struct ClientSpec {
+    /// 1 to 128 of A-Z a-z 0-9 - . _ ~; never given to another client.
+    client_id: String,
+    /// A name for people; at most 255 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// What it is for; at most 1000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Allowed redirect targets; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    callbacks: Vec<String>,
+}
+
+/// A grant in a document.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigurationGrant)]
+struct GrantSpec {
+    /// Who may ask for tokens.
+    client_id: String,
+    /// Whom they are for; the account itself, if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    /// Restricts which token request may use it.
+    #[serde(rename = "type", default, skip_serializing_if = "is_any")]
+    kind: GrantTypeName,
+    /// What tokens carry; at most 100, each of which the caller must hold.
+    scope: Vec<ScopeName>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_any(kind: &GrantTypeName) -> bool {
+    *kind == GrantTypeName::Any
+}
+
+/// One of the account's users in a document.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = ConfigurationUser)]
+struct UserSpec {
+    /// Who it is.
+    email: String,
+    /// What people call it; at most 255 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    /// Scopes of its own; at most 100, each of which the caller must hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    scope: Vec<ScopeName>,
+    /// Roles by name, or one without a name by its id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    roles: Vec<String>,
+    /// How it signs in; as until now, if left out, and of a new one `password`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    authentication_type: Option<AuthenticationType>,
+    /// `false` shuts it out. A new one that is shut out is not written to.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[schema(default = true)]
+    enabled: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_yes(enabled: &bool) -> bool {
+    *enabled
+}
+
+/// A sorted list: the order of scopes says nothing.
+fn sorted(mut names: Vec<ScopeName>) -> Vec<ScopeName> {
+    names.sort();
+    names
+}
+
+impl Configuration {
+    /// What an account is now.
+    fn new(directory: &Directory, public: &PublicUrl) -> Self {
+        let own = Audience::Account(directory.account.id);
+        let roles = directory.roles.values().filter_map(|role| {
+            Some(RoleSpec {
+                name: shown(role.name.as_ref())?,
+                description: shown(role.description.as_ref()),
+                scope: sorted(scope_names(&role.scope)),
+            })
+        });
+        let clients = directory.clients.values().map(|client| ClientSpec {
+            client_id: client.client_id.to_string(),
+            name: shown(client.name.as_ref()),
+            description: shown(client.description.as_ref()),
+            callbacks: client.callbacks.clone(),
+        });
+        let grants = directory.grants.values().map(|grant| GrantSpec {
+            client_id: grant.client_id.to_string(),
+            audience: (grant.audience != own).then(|| grant.audience.text(public)),
+            kind: grant.kind.into(),
+            scope: sorted(scope_names(&grant.scope)),
+        });
+        let users = directory.members.values().map(|member| UserSpec::new(member, directory));
+        Self {
+            account: Some(directory.account.id.to_string()),
+            settings: Some(SettingsInput::new(&directory.account)),
+            roles: Some(roles.collect()),
+            clients: Some(clients.collect()),
+            grants: Some(grants.collect()),
+            users: Some(users.collect()),
+        }
+    }
+
+    fn parse(self, account: AccountId, public: &PublicUrl) -> Result<Wanted> {
+        let mut checks = Checks::default();
+        if self.account.is_some_and(|named| named != account.as_str()) {
+            checks.fault("account", format!("must be {account}, to which it is applied"));
+        }
+        let settings = self.settings.map(|settings| checks.within("settings", domain(settings.parse())));
+        let wanted = Wanted {
+            settings: settings.flatten(),
+            roles: each(&mut checks, "roles", self.roles, RoleSpec::parse),
+            clients: each(&mut checks, "clients", self.clients, ClientSpec::parse),
+            grants: each(&mut checks, "grants", self.grants, |grant| grant.parse(account, public)),
+            members: each(&mut checks, "users", self.users, UserSpec::parse),
+        };
+        Ok(checks.done(Some(wanted))?)
+    }
+}
+
+/// The records of a section; findings name the place of one in it.
+fn each<S, T>(checks: &mut Checks, noun: &str, specs: Option<Vec<S>>, parse: impl Fn(S) -> Result<T>) -> Option<Vec<T>> {
+    let specs = specs?.into_iter().enumerate();
+    Some(specs.filter_map(|(nth, spec)| checks.within(&format!("{noun}[{nth}]"), domain(parse(spec)))).collect())
+}
+
+/// What is wrong with a part is always one of the business.
+fn domain<T>(parsed: Result<T>) -> tenantry_domain::Result<T> {
+    parsed.map_err(|error| match error {
+        crate::error::ApiError::Domain(error) => error,
+        error => Error::invalid("", error.to_string()),
+    })
+}
+
+impl RoleSpec {
+    fn parse(self) -> Result<tenantry_domain::RoleInput> {
+        let Self { name, description, scope } = self;
+        if name.trim().is_empty() {
+            return Err(Error::invalid("name", "must not be blank").into());
+        }
+        RoleInput { name: Some(name), description, scope }.parse()
+    }
+}
+
+impl ClientSpec {
+    fn parse(self) -> Result<tenantry_domain::ClientInput> {
+        let Self { client_id, name, description, callbacks } = self;
+        ClientInput { client_id: Some(client_id), name, description, callbacks: Some(callbacks) }.parse()
+    }
+}
+
+impl GrantSpec {
+    fn parse(self, account: AccountId, public: &PublicUrl) -> Result<tenantry_domain::GrantInput> {
+        let Self { client_id, audience, kind, scope } = self;
+        let audience = audience.unwrap_or_else(|| public.account(account));
+        GrantInput { client_id, audience, scope, kind, oidc: None }.parse(public)
+    }
+}
+
+impl UserSpec {
+    fn new(member: &Member, directory: &Directory) -> Self {
+        let roles = member.roles.iter().filter_map(|id| directory.roles.get(id));
+        let roles = roles.map(|role| shown(role.name.as_ref()).unwrap_or_else(|| role.id.to_string()));
+        Self {
+            email: member.email.to_string(),
+            name: shown(member.name.as_ref()),
+            scope: sorted(scope_names(&member.scope)),
+            roles: roles.collect::<BTreeSet<_>>().into_iter().collect(),
+            authentication_type: member.external.then_some(AuthenticationType::External),
+            enabled: member.enabled,
+        }
+    }
+
+    fn parse(self) -> Result<WantedMember> {
+        let mut checks = Checks::default();
+        let email = checks.take("email", self.email.parse());
+        let (name, scope) = (text::<255>(&mut checks, "name", self.name), scopes(&mut checks, &self.scope));
+        let external = self.authentication_type.map(|kind| kind == AuthenticationType::External);
+        let (roles, enabled) = (self.roles, self.enabled);
+        let wanted = (|| Some(WantedMember { email: email?, name: name?, scope: scope?, roles, external, enabled }))();
+        Ok(checks.done(wanted)?)
+    }
+}
+
+/// What of an account no document says.
+fn left_out(directory: &Directory) -> Vec<String> {
+    let roles =
+        directory.roles.values().filter(|role| role.name.is_none()).map(|role| format!("role {}, which has no name", role.id));
+    let grants = directory.grants.values().filter(|grant| grant.oidc.is_some());
+    roles.chain(grants.map(|grant| format!("the identity provider of a grant of client {}", grant.client_id))).collect()
+}
+
+/// An account's configuration.
+#[derive(Serialize, ToSchema)]
+struct CurrentConfiguration {
+    /// How many changes of configuration led here.
+    version: i64,
+    /// The document: it can be sent back.
+    configuration: Configuration,
+    /// What there is besides, that no document says.
+    left_out: Vec<String>,
+}
+
+/// What came of a document.
+#[derive(Serialize, ToSchema)]
+struct AppliedConfiguration {
+    /// The version that the account is at now.
+    version: i64,
+    /// What was changed, or would be; nothing where the account was as the document says.
+    changes: Vec<ConfigurationChange>,
+    /// The secrets of new clients, which are not shown again.
+    secrets: Vec<NewSecret>,
+}
+
+/// One record that was changed, in the words of the document.
+#[derive(Serialize, ToSchema)]
+struct ConfigurationChange {
+    /// What was done.
+    action: Action,
+    /// To what kind of record.
+    kind: Kind,
+    /// Which one.
+    name: String,
+    /// The record before; of settings only those that differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    before: Option<Value>,
+    /// The record after; of settings only those that differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    after: Option<Value>,
+}
+
+/// What was done to a record.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ConfigurationAction)]
+enum Action {
+    Create,
+    Update,
+    Delete,
+}
+
+/// Kinds of records, in the order in which one may name those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ConfigurationKind)]
+enum Kind {
+    Settings,
+    Role,
+    Client,
+    Grant,
+    User,
+}
+
+/// A new client's secret, which is not shown again.
+#[derive(Serialize, ToSchema)]
+struct NewSecret {
+    /// The client.
+    client_id: String,
+    /// 43 characters of A-Z a-z 0-9.
+    client_secret: String,
+}
+
+impl NewSecret {
+    fn new((client_id, secret): &(tenantry_domain::ClientId, tenantry_domain::Secret)) -> Self {
+        Self { client_id: client_id.to_string(), client_secret: secret.reveal().to_owned() }
+    }
+}
+
+/// Records by what tells one from another, with what people call them.
+type Records = BTreeMap<(Kind, String), (String, Value)>;
+
+impl Configuration {
+    fn records(&self) -> Records {
+        fn json(record: &impl Serialize) -> Value {
+            serde_json::to_value(record).unwrap_or_default()
+        }
+        let mut records = Records::new();
+        let mut put = |kind, key: String, name: String, record| records.insert((kind, key), (name, record));
+        put(Kind::Settings, String::new(), "settings".to_owned(), json(&self.settings));
+        for role in self.roles.iter().flatten() {
+            put(Kind::Role, fold(&role.name), role.name.clone(), json(role));
+        }
+        for client in self.clients.iter().flatten() {
+            put(Kind::Client, client.client_id.clone(), client.client_id.clone(), json(client));
+        }
+        for grant in self.grants.iter().flatten() {
+            let to = grant.audience.as_ref().map_or_else(String::new, |audience| format!(" for {audience}"));
+            let kind = if is_any(&grant.kind) {
+                String::new()
+            } else {
+                format!(" ({})", tenantry_domain::GrantType::from(grant.kind).as_str())
+            };
+            let name = format!("{}{to}{kind}", grant.client_id);
+            put(Kind::Grant, name.clone(), name, json(grant));
+        }
+        for user in self.users.iter().flatten() {
+            put(Kind::User, user.email.clone(), user.email.clone(), json(user));
+        }
+        records
+    }
+}
+
+/// What leads from one configuration to another.
+fn changes(before: &Configuration, after: &Configuration) -> Vec<ConfigurationChange> {
+    let (mut was, is) = (before.records(), after.records());
+    let mut changes = Vec::new();
+    for ((kind, key), (name, after)) in is {
+        let before = was.remove(&(kind, key)).map(|(_, record)| record);
+        let (action, before, after) = match before {
+            Some(before) if before == after => continue,
+            Some(before) if kind == Kind::Settings => {
+                (Action::Update, Some(differing(&before, &after)), differing(&after, &before))
+            }
+            Some(before) => (Action::Update, Some(before), after),
+            None => (Action::Create, None, after),
+        };
+        changes.push(ConfigurationChange { action, kind, name, before, after: Some(after) });
+    }
+    // What needs others goes before them.
+    changes.extend(was.into_iter().rev().map(|((kind, _), (name, before))| ConfigurationChange {
+        action: Action::Delete,
+        kind,
+        name,
+        before: Some(before),
+        after: None,
+    }));
+    changes
+}
+
+/// The members of an object that another does not have so.
+fn differing(one: &Value, other: &Value) -> Value {
+    let members = one.as_object().into_iter().flatten().filter(|(name, value)| other.get(name) != Some(value));
+    members.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into()
+}
