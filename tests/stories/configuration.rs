@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tenantry_tests::{Program, TestApp, TestDatabase, bootstrap, http};
+use tenantry_accounts::Quotas;
+use tenantry_tests::{Program, SHOP, TestApp, TestDatabase, bootstrap, http};
 
+use crate::policies::NOBODY;
 use crate::processes::token;
 
 const PATH: &str = "management/configuration";
@@ -109,10 +111,10 @@ async fn what_a_document_does_not_name_goes_if_that_is_wanted() {
         told(&applied),
         [
             "update settings settings",
-            "update user kari@example.com",
-            "delete grant web-shop for https://stock.example/ (client_credentials)",
+            "delete client web-shop",
             "delete grant web-shop",
-            "delete client web-shop"
+            "delete grant web-shop for https://stock.example/ (client_credentials)",
+            "update user kari@example.com",
         ]
     );
     assert_eq!(applied["changes"][0]["before"]["token_lifetime"], 3600);
@@ -162,6 +164,11 @@ async fn what_is_refused_changes_nothing_and_names_its_place() {
             "users[1].roles[0]",
         ),
         (with("users", json!([{"email": "a@example.com"}, {"email": "A@example.com"}])), "users[1]"),
+        (with("users", json!([{"email": "a@example.com", "roles": vec!["support"; 101]}])), "users[0].roles"),
+        (with("roles", json!([{"name": NOBODY, "scope": []}])), "roles[0].name"),
+        (with("roles", Value::Null), "roles"),
+        (json!({"account": "T11200000"}), "body"),
+        (json!([]), "body"),
     ] {
         for path in [PATH, DRY] {
             let refused = partner.put(path, document.clone()).await;
@@ -169,16 +176,18 @@ async fn what_is_refused_changes_nothing_and_names_its_place() {
         }
     }
     // Nobody gives what they do not hold, in whatever section.
-    let narrow = partner.client(&["write:accounts"]).await;
     for (section, records, field) in [
-        ("roles", json!([{"name": "a", "scope": []}, {"name": "b", "scope": ["admin:accounts"]}]), "roles[1].scope"),
-        ("grants", json!([{"client_id": "web-shop", "scope": ["admin:accounts"]}]), "grants[0].scope"),
+        ("roles", json!([{"name": "a", "scope": []}, {"name": "b", "scope": ["admin:customers"]}]), "roles[1].scope"),
+        ("grants", json!([{"client_id": "web-shop", "scope": ["admin:customers"]}]), "grants[0].scope"),
         ("users", json!([{"email": "a@example.com", "scope": ["admin:customers"]}]), "users[0].scope"),
     ] {
-        let refused = narrow.put(PATH, with(section, records)).await;
+        let refused = partner.put(PATH, with(section, records)).await;
         assert_eq!(refused.refused(403, "scope_not_delegable").json()["error"]["errors"][0]["field"], field);
     }
-    narrow.get(PATH).await.refused(403, "insufficient_scope");
+    // What is answered tells all that was there.
+    let writer = partner.client(&["write:accounts"]).await;
+    writer.put(DRY, json!({"users": []})).await.refused(403, "insufficient_scope");
+    writer.get(PATH).await.refused(403, "insufficient_scope");
     partner.put(&format!("{PATH}?dryrun=true"), document()).await.refused(400, "invalid_request").names("dryrun");
     let many: Vec<Value> = (0..501).map(|n| json!({"name": format!("role {n}"), "scope": []})).collect();
     partner.put(PATH, json!({"roles": many})).await.refused(400, "invalid_request").names("body");
@@ -202,6 +211,56 @@ async fn what_is_refused_changes_nothing_and_names_its_place() {
     }
     assert_eq!(app.messages().await.len(), 0, "nobody was written to");
     assert_eq!(of(&after, "clients").as_array().unwrap().len(), 2, "the caller's, and the narrow one");
+}
+
+/// What no document can say stays as it is, and cannot be mistaken for something else.
+#[actix_web::test]
+async fn what_no_document_says_is_left_alone() {
+    let app = TestApp::start().await;
+    let partner = app.partner("T11200000").await;
+    let nameless = partner.post("auth/roles", json!({"scope": ["admin:accounts"]})).await.ok()["id"].clone();
+    partner.post("auth/roles", json!({"name": " ", "scope": []})).await.ok();
+    // Somebody gives another role the id of that one as its name.
+    partner.post("auth/roles", json!({"name": nameless, "scope": []})).await.ok();
+    let kari = json!({"email": "kari@example.com", "roles": [{"id": nameless}], "authentication_type": "external"});
+    partner.post("management/users", kari).await.ok();
+    partner.post("auth/clients", json!({"client_id": "shop"})).await.ok();
+    let oidc = json!({"client_id": "us", "client_secret": "s", "authority": "https://id.example.com"});
+    let grant = json!({"client_id": "shop", "audience": "https://id.example.com/v1/accounts/T11200000", "scope": [],
+        "type": "authorization_code", "oidc": oidc});
+    partner.post("auth/client-grants", grant).await.ok();
+    let read = partner.get(PATH).await.ok();
+    assert_eq!(read["left_out"].as_array().unwrap().len(), 4, "{read}");
+    assert_eq!(read["configuration"]["users"][0]["roles"], json!([nameless]));
+    let mut document = read["configuration"].clone();
+    document["grants"] =
+        json!(document["grants"].as_array().unwrap().iter().filter(|one| one["client_id"] != "shop").collect::<Vec<_>>());
+    for same in [&read["configuration"], &document] {
+        let applied = partner.put(&format!("{PATH}?prune=true"), same.clone()).await.ok();
+        assert_eq!((told(&applied), &applied["version"]), (vec![], &read["version"]));
+    }
+    document["users"][0]["authentication_type"] = json!("password");
+    partner.put(DRY, document).await.refused(400, "invalid_request").names("users[0].authentication_type");
+}
+
+/// What somebody holds is judged by what it held before the document.
+#[actix_web::test]
+async fn nobody_is_weakened_first_and_taken_from_then() {
+    let app = TestApp::start().await;
+    let strong = app.partner_with("T11200000", SHOP).await;
+    let role = strong.post("auth/roles", json!({"name": "boss", "scope": ["admin:customers"]})).await.ok()["id"].clone();
+    strong.post("management/users", json!({"email": "boss@example.com", "roles": [{"id": role}]})).await.ok();
+    strong.post("auth/clients", json!({"client_id": "shop"})).await.ok();
+    strong.grant("shop", &["admin:customers"]).await;
+    let weaker = strong.client(&["admin:accounts"]).await;
+    for document in [
+        json!({"roles": [{"name": "boss", "scope": []}], "users": [{"email": "boss@example.com", "enabled": false, "roles": ["boss"]}]}),
+        json!({"roles": [], "users": [{"email": "boss@example.com", "enabled": false}]}),
+        json!({"roles": [], "users": []}),
+        json!({"grants": [], "clients": [{"client_id": "shop", "callbacks": ["https://evil.example"]}]}),
+    ] {
+        weaker.put(&format!("{PATH}?prune=true"), document).await.refused(403, "scope_not_delegable");
+    }
 }
 
 /// Whoever administers by a role does not take it, or itself, away.
@@ -230,7 +289,7 @@ async fn a_kill_leaves_no_half_of_a_document() {
     let mut server = Program::serve(&database);
     let path = format!("/v1/accounts/{}/{PATH}", made["account_id"].as_str().unwrap());
     let of = |number: u64| {
-        let roles = (0..60).map(|n| json!({"name": format!("role {n}"), "description": number.to_string(), "scope": []}));
+        let roles = (0..20).map(|n| json!({"name": format!("role {n}"), "description": number.to_string(), "scope": []}));
         json!({"roles": roles.collect::<Vec<_>>()})
     };
     let mut told = 0;
@@ -241,9 +300,11 @@ async fn a_kill_leaves_no_half_of_a_document() {
             let token = token.clone();
             actix_rt::spawn(async move {
                 let mut told = told;
-                for number in told + 1.. {
+                let mut number = told + 1;
+                loop {
                     match http().put(&url).bearer_auth(&token).json(&of(number)).send().await {
-                        Ok(answer) if answer.status() == 200 => told = number,
+                        Ok(answer) if answer.status() == 200 => (told, number) = (number, number + 1),
+                        Ok(answer) if answer.status() == 429 => tokio::time::sleep(Duration::from_millis(20)).await,
                         Ok(answer) => panic!("{}", answer.status()),
                         Err(_) => break,
                     }
@@ -259,9 +320,26 @@ async fn a_kill_leaves_no_half_of_a_document() {
         let read: Value = read.json().await.unwrap();
         let roles = read["configuration"]["roles"].as_array().unwrap();
         let number: u64 = roles[0]["description"].as_str().unwrap().parse().unwrap();
-        assert!(roles.len() == 60 && roles.iter().all(|role| role["description"] == roles[0]["description"]), "{roles:?}");
+        assert!(roles.len() == 20 && roles.iter().all(|role| role["description"] == roles[0]["description"]), "{roles:?}");
         assert!(number == told || number == told + 1, "{told} was acknowledged, {number} is stored");
         told = number;
     }
     assert!(told > 6, "only {told} were applied");
+}
+
+/// A document, planned or applied, counts as so many requests as it changes records.
+#[actix_web::test]
+async fn a_document_costs_what_its_changes_cost() {
+    let quota = |text: &str| text.parse().unwrap();
+    let app = TestApp::limited(Quotas { client: quota("10/40"), ..Quotas::default() }).await;
+    let partner = app.partner("T11200000").await;
+    let roles: Vec<Value> = (0..30).map(|n| json!({"name": format!("role {n}"), "scope": []})).collect();
+    let document = json!({"roles": roles});
+    app.pass(60);
+    partner.put(DRY, document.clone()).await.ok();
+    assert!(partner.get("auth/roles").await.header("ratelimit").contains("r=9;"), "30 of 40, and one more");
+    app.pass(60);
+    partner.put(PATH, document.clone()).await.ok();
+    partner.put(PATH, document).await.ok();
+    assert!(partner.get("auth/roles").await.header("ratelimit").contains("r=8;"), "again it changes nothing");
 }

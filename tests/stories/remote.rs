@@ -266,10 +266,18 @@ async fn an_account_becomes_what_its_file_says_and_stays_so() {
     let other = shell.file("other.yaml", &other);
     let other = other.to_str().unwrap();
     let shown = shell.json(&Shell::of("plan", other, &["--prune"]));
-    let told: Vec<String> =
-        shown.as_array().unwrap().iter().map(|step| format!("{} {}", step["action"], step["kind"]).replace('"', "")).collect();
-    assert_eq!(told, ["update role", "update client", "update user", "delete grant"]);
-    assert_eq!(shell.json(&Shell::of("plan", other, &[])).as_array().unwrap().len(), 3, "nothing goes unless it is said");
+    let told: Vec<String> = shown["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| format!("{} {}", step["action"], step["kind"]).replace('"', ""))
+        .collect();
+    assert_eq!(told, ["delete grant", "update role", "update client", "update user"]);
+    assert_eq!(
+        shell.json(&Shell::of("plan", other, &[]))["changes"].as_array().unwrap().len(),
+        3,
+        "nothing goes unless it is said"
+    );
     shell.well(&Shell::of("apply", other, &["--prune", "--yes"]));
     assert_eq!(shell.json(&["grants", "list", "client_id=web-shop"]).as_array().unwrap().len(), 1);
     assert_eq!(shell.json(&["users", "list", "search=ola"])[0]["enabled"], false);
@@ -304,7 +312,7 @@ async fn what_is_refused_takes_all_of_it_back() {
 #[actix_web::test]
 async fn what_becomes_of_a_change_is_what_the_server_has() {
     let shell = Shell::new().await;
-    let lossy = lossy(&shell.server.base, "PUT /v1/accounts/T00000000/management/configuration?prune=false&version=");
+    let lossy = lossy(&shell.server.base, "PUT /v1/accounts/T00000000/management/configuration?prune=false&dry_run=false");
     let mut login = shell.login();
     login[1] = &lossy;
     shell.well(&login);
@@ -428,8 +436,10 @@ async fn a_file_that_cannot_be_is_refused_before_anything_is_done() {
         ("settings: {token_lifetime: 5}", &["settings.token_lifetime"]),
         ("settings: {language_code: NO}", &["settings.language_code"]),
         ("settings: {signing_algorithm: rs256}", &["rs256"]),
-        ("account: T11200000", &["account must be T00000000"]),
+        ("{account: T11200000, roles: []}", &["account must be T00000000"]),
         (&narrowed, &["signed in with"]),
+        ("roles:", &["is not valid", "must not be empty"]),
+        ("# nothing", &["it says nothing"]),
         ("roles: [", &["is not valid"]),
     ] {
         let file = shell.file("wrong.yaml", text);

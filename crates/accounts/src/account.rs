@@ -171,7 +171,8 @@ impl Account {
             self.writer().send(write).await.unwrap_or(Err(Error::OutcomeUnknown))
         };
         let outcome = written.instrument(span).await;
-        self.platform().measures.write(begun.elapsed(), outcome.is_ok());
+        let well = matches!(outcome, Ok(_) | Err(Error::Unchanged));
+        self.platform().measures.write(begun.elapsed(), well);
         outcome
     }
 

@@ -11,7 +11,6 @@ use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::events::sha256;
-use crate::source::Source;
 use crate::store;
 use crate::tokens::ClientSecret;
 
@@ -33,8 +32,7 @@ impl Account {
 
     /// Registers a client and makes its secret, which is seen here and nowhere else.
     pub async fn create_client(&self, by: Caller, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
-        let source = self.platform().source.clone();
-        self.write(&by, async move |draft| draft.create_client(&source, input).await).await
+        self.write(&by, async move |draft| draft.create_client(input).await).await
     }
 
     /// Replaces what a client is called and where it may send people; its `client_id` stays. The caller must itself hold every scope that
@@ -123,10 +121,11 @@ impl Account {
 }
 
 impl Draft<'_> {
-    pub(crate) async fn create_client(&mut self, source: &Source, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
+    pub(crate) async fn create_client(&mut self, input: ClientInput) -> Result<(Arc<Client>, Secret)> {
         if self.directory.clients.len() >= MAX_CLIENTS && !self.by.is_system() {
             return Err(Error::LimitReached { noun: "clients", max: MAX_CLIENTS });
         }
+        let source = self.source();
         let client_id = input.client_id.map_or_else(|| source.client_id().parse(), Ok).map_err(Error::Internal)?;
         let secret = source.secret();
         let client = Arc::new(Client {
@@ -185,7 +184,7 @@ fn find(directory: &Directory, id: &str) -> Result<Arc<Client>> {
 /// Refuses to let a caller become a client that can do what the caller cannot (security A6).
 fn may_be(draft: &Draft<'_>, client: &Client) -> Result<()> {
     let mut grants = draft.directory.grants.values().filter(|grant| grant.client == client.key);
-    grants.try_for_each(|grant| draft.may_delegate(&grant.scope))
+    grants.try_for_each(|grant| draft.may_act_on(&grant.scope))
 }
 
 fn keep(draft: &mut Draft<'_>, client: Arc<Client>) {

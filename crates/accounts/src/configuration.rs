@@ -1,11 +1,13 @@
 //! An account as a document says it is to be: all that differs is changed in one write, with one event, or nothing is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Map, Value};
 use tenantry_domain::{
-    AccountChange, Audience, AuthUserId, Change, Checks, Client, ClientId, ClientInput, Email, Error, Fault, Grant, GrantInput,
-    Member, MemberInput, MemberRights, Result, Role, RoleId, RoleInput, Scopes, Secret, Text, fold,
+    AccountChange, AccountRecord, Audience, AuthUserId, Change, Checks, Client, ClientId, ClientInput, Email, Error, Grant,
+    GrantInput, GrantType, Member, MemberInput, MemberRights, Result, Role, RoleId, RoleInput, Scopes, Secret, Text, fold,
 };
 use tokio::sync::oneshot;
 
@@ -17,6 +19,10 @@ use crate::tokens::Claims;
 
 /// How many records one write changes at most: others wait for it.
 const MAX_CHANGES: usize = 500;
+/// How many people it invites at most: each takes a dozen statements.
+const MAX_INVITED: usize = 100;
+/// How much its event tells at most, in bytes.
+const MAX_TOLD: usize = 256 * 1024;
 
 /// What an account is to be; what is `None` stays as it is.
 #[derive(Debug, Default)]
@@ -42,18 +48,18 @@ pub struct WantedMember {
     pub name: Option<Text<255>>,
     /// Scopes of its own.
     pub scope: Scopes,
-    /// Roles by name, without regard to case, or by id.
+    /// Roles by their ids, or by their names as [`fold`] leaves them.
     pub roles: Vec<String>,
     /// Whether it signs in elsewhere; `None`: as until now, and of a new one that it does not.
     pub external: Option<bool>,
-    /// Whether it may do anything. A new one that may not is not written to.
-    pub enabled: bool,
+    /// Whether it may do anything; `None`: as until now, and of a new one that it may. A new one that may not is not written to.
+    pub enabled: Option<bool>,
 }
 
 /// How a document is applied.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manner {
-    /// What the document does not name goes, but for what the caller is signed in with.
+    /// What the document does not name goes, but for what the caller is signed in with and what no document can say.
     pub prune: bool,
     /// Everything is tried, and nothing kept.
     pub dry_run: bool,
@@ -64,6 +70,8 @@ pub struct Manner {
 /// What came of a document.
 #[derive(Debug)]
 pub struct Configured {
+    /// What was changed, or would be, in the order in which it was done.
+    pub changes: Vec<Changed>,
     /// The account before.
     pub before: Directory,
     /// The account as it is now, or as it would be.
@@ -74,26 +82,46 @@ pub struct Configured {
     pub secrets: Vec<(ClientId, Secret)>,
 }
 
+/// A record before and after a change; of a new one there is none before, of one that has gone none after.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// The account's own settings.
+    Settings(Arc<AccountRecord>, Arc<AccountRecord>),
+    /// A role.
+    Role(Option<Arc<Role>>, Option<Arc<Role>>),
+    /// A client.
+    Client(Option<Arc<Client>>, Option<Arc<Client>>),
+    /// A grant.
+    Grant(Option<Arc<Grant>>, Option<Arc<Grant>>),
+    /// A member.
+    Member(Option<Arc<Member>>, Option<Arc<Member>>),
+}
+
 impl Account {
-    /// Makes the account what `wanted` says, in one write with one event. Where nothing differs nothing is written.
+    /// Makes the account what `wanted` says, in one write with one event. Where nothing differs nothing is written. Each record that is
+    /// changed, or would be, counts as a request.
     ///
-    /// Errors: those of each single change, with its place in the document; `Invalid` for what stands there twice, for more changes than
-    /// one write makes, and for a change of what the caller is signed in with; `VersionMismatch`.
+    /// Errors: those of each single change, with its place in the document; `Invalid` for what stands there twice, for more than one
+    /// write changes, and for a change of what the caller is signed in with; `VersionMismatch`.
     pub async fn configure(&self, by: Caller, wanted: Wanted, manner: Manner) -> Result<Configured> {
         let named = Named::of(&wanted)?;
         let (tell, told) = oneshot::channel();
-        let account = self.clone();
+        let spent = Arc::new(AtomicUsize::new(0));
+        let spending = spent.clone();
         let done = self.write(&by, async move |draft| {
             let before = draft.directory.clone();
             let version = before.version - 1;
             if manner.version.is_some_and(|asked| asked != version) {
                 return Err(Error::VersionMismatch(version));
             }
-            let mut work = Work { account: &account, own: Own::of(draft), draft, told: Told::default(), secrets: Vec::new() };
-            work.run(wanted, manner.prune.then_some(&named)).await?;
-            let Work { told: Told { changes, before: was, after: is }, secrets, .. } = work;
-            let configured = Configured { before, after: draft.directory.clone(), version, secrets };
-            if manner.dry_run || changes == 0 {
+            let mut work = Work::new(draft, &before);
+            let made = work.run(wanted, manner.prune.then_some(&named)).await;
+            spending.store(work.changes.len(), Ordering::Relaxed);
+            made?;
+            let Work { changes, secrets, told: Told { before: was, after: is, .. }, .. } = work;
+            let unchanged = manner.dry_run || changes.is_empty();
+            let configured = Configured { changes, after: draft.directory.clone(), before, version, secrets };
+            if unchanged {
                 drop(tell.send(configured));
                 return Err(Error::Unchanged);
             }
@@ -101,7 +129,14 @@ impl Account {
             draft.record(event.before(Value::Object(was)).after(Value::Object(is)));
             Ok(Configured { version: version + 1, ..configured })
         });
-        match done.await {
+        let done = done.await;
+        // As if each had been a request of its own.
+        for _ in 1..spent.load(Ordering::Relaxed) {
+            if by.charge(self).is_err() {
+                break;
+            }
+        }
+        match done {
             Err(Error::Unchanged) => told.await.map_err(|_| Error::OutcomeUnknown),
             done => {
                 self.platform().mail.notify_one();
@@ -111,11 +146,22 @@ impl Account {
     }
 }
 
+/// What tells a grant from the others.
+type GrantKey = (ClientId, Audience, GrantType);
+
+fn grant_key(grant: &Grant) -> GrantKey {
+    (grant.client_id.clone(), grant.audience.clone(), grant.kind)
+}
+
+fn role_key(role: &RoleInput) -> Option<String> {
+    role.name.as_ref().map(|name| fold(name.as_str()))
+}
+
 /// What a document names, by what tells one record from another.
 struct Named {
     roles: Option<BTreeSet<String>>,
     clients: Option<BTreeSet<ClientId>>,
-    grants: Option<BTreeSet<(ClientId, String, &'static str)>>,
+    grants: Option<BTreeSet<GrantKey>>,
     members: Option<BTreeSet<String>>,
 }
 
@@ -123,19 +169,19 @@ impl Named {
     fn of(wanted: &Wanted) -> Result<Self> {
         let mut checks = Checks::default();
         let named = Self {
-            roles: each(&mut checks, "roles", wanted.roles.as_deref(), role_key),
-            clients: each(&mut checks, "clients", wanted.clients.as_deref(), |client| client.client_id.clone()),
-            grants: each(&mut checks, "grants", wanted.grants.as_deref(), |grant| {
-                Some((grant.client_id.clone(), grant.audience.stored().to_string(), grant.kind.as_str()))
+            roles: keys(&mut checks, "roles", wanted.roles.as_deref(), role_key),
+            clients: keys(&mut checks, "clients", wanted.clients.as_deref(), |client| client.client_id.clone()),
+            grants: keys(&mut checks, "grants", wanted.grants.as_deref(), |grant| {
+                Some((grant.client_id.clone(), grant.audience.clone(), grant.kind))
             }),
-            members: each(&mut checks, "users", wanted.members.as_deref(), |member| Some(member.email.key().to_owned())),
+            members: keys(&mut checks, "users", wanted.members.as_deref(), |member| Some(member.email.key().to_owned())),
         };
         checks.done(Some(named))
     }
 }
 
 /// The keys of records; a finding names one that has none, or that of one before it.
-fn each<T, K: Ord>(checks: &mut Checks, noun: &str, wanted: Option<&[T]>, key: impl Fn(&T) -> Option<K>) -> Option<BTreeSet<K>> {
+fn keys<T, K: Ord>(checks: &mut Checks, noun: &str, wanted: Option<&[T]>, key: impl Fn(&T) -> Option<K>) -> Option<BTreeSet<K>> {
     let mut keys = BTreeSet::new();
     for (nth, one) in wanted?.iter().enumerate() {
         match key(one) {
@@ -150,15 +196,12 @@ fn each<T, K: Ord>(checks: &mut Checks, noun: &str, wanted: Option<&[T]>, key: i
     Some(keys)
 }
 
-fn role_key(role: &RoleInput) -> Option<String> {
-    role.name.as_ref().map(|name| fold(name.as_str()))
-}
-
 /// What the caller is signed in with, where that is of this account: nobody takes it from oneself.
 struct Own {
     client: Option<ClientId>,
     member: Option<AuthUserId>,
     roles: Vec<RoleId>,
+    audience: Audience,
 }
 
 impl Own {
@@ -167,19 +210,19 @@ impl Own {
         let member = claims.and_then(Claims::member);
         let client = claims.filter(|_| member.is_none()).map(|claims| claims.client_id.clone());
         let roles = member.and_then(|id| draft.directory.members.get(&id)).map(|member| member.roles.clone());
-        Self { client, member, roles: roles.unwrap_or_default() }
+        Self { client, member, roles: roles.unwrap_or_default(), audience: Audience::Account(draft.account()) }
     }
 
     fn role(&self, role: &Role) -> bool {
         self.roles.contains(&role.id)
     }
 
-    fn client(&self, client: &Client) -> bool {
-        self.client.as_ref() == Some(&client.client_id)
+    fn client(&self, client: &ClientId) -> bool {
+        self.client.as_ref() == Some(client)
     }
 
-    fn grant(&self, client: &ClientId, audience: &Audience, draft: &Draft<'_>) -> bool {
-        self.client.as_ref() == Some(client) && *audience == Audience::Account(draft.account())
+    fn grant(&self, client: &ClientId, audience: &Audience) -> bool {
+        self.client(client) && *audience == self.audience
     }
 
     fn member(&self, member: &Member) -> bool {
@@ -191,24 +234,32 @@ fn refuse_own(own: bool, place: &str) -> Result<()> {
     if own { Err(Error::invalid(place, "is what you are signed in with: let somebody else change it")) } else { Ok(()) }
 }
 
+/// What the event tells: by what would be an event of its own, `role.updated ID`.
+#[derive(Default)]
+struct Told {
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+    bytes: usize,
+}
+
 /// The changes as they are made.
 struct Work<'w, 't> {
-    account: &'w Account,
     draft: &'w mut Draft<'t>,
+    /// The account as it was: what anybody holds is judged by this.
+    before: &'w Directory,
     own: Own,
+    changes: Vec<Changed>,
+    invited: usize,
     told: Told,
     secrets: Vec<(ClientId, Secret)>,
 }
 
-/// What the event tells: by what would be an event of its own, `role.updated ID`.
-#[derive(Default)]
-struct Told {
-    changes: usize,
-    before: Map<String, Value>,
-    after: Map<String, Value>,
-}
+impl<'w, 't> Work<'w, 't> {
+    fn new(draft: &'w mut Draft<'t>, before: &'w Directory) -> Self {
+        let (own, told) = (Own::of(draft), Told::default());
+        Self { draft, before, own, changes: Vec::new(), invited: 0, told, secrets: Vec::new() }
+    }
 
-impl Work<'_, '_> {
     /// What goes makes room, and what is new may name what is new before it.
     async fn run(&mut self, wanted: Wanted, prune: Option<&Named>) -> Result<()> {
         if let Some(settings) = wanted.settings {
@@ -223,74 +274,81 @@ impl Work<'_, '_> {
         self.members(wanted.members.unwrap_or_default()).await
     }
 
-    /// Takes note of a change that has been made.
-    fn noted(&mut self) -> Result<()> {
+    /// Takes note of a change that has been made. What stayed the same of a record is not told.
+    fn noted(&mut self, change: Changed) -> Result<()> {
         let event = self.draft.take_event().ok_or_else(|| Error::Internal("a change told nothing of itself".to_owned()))?;
-        let told = &mut self.told;
-        told.changes += 1;
-        if told.changes > MAX_CHANGES {
-            let parts = format!("would change more than {MAX_CHANGES} records at once: apply it in parts");
-            return Err(Error::invalid("body", parts));
+        self.changes.push(change);
+        let (mut before, mut after) = (event.before, event.after);
+        if let (Some(Value::Object(before)), Some(Value::Object(after))) = (&mut before, &mut after) {
+            before.retain(|name, value| {
+                let same = after.get(name) == Some(value);
+                if same {
+                    after.remove(name);
+                }
+                !same
+            });
+        }
+        let size = |told: &Option<Value>| told.as_ref().map_or(0, |told| told.to_string().len());
+        self.told.bytes += size(&before) + size(&after) + 64;
+        if self.changes.len() > MAX_CHANGES || self.invited > MAX_INVITED || self.told.bytes > MAX_TOLD {
+            let most =
+                format!("changes too much at once ({MAX_CHANGES} records, {MAX_INVITED} new users, {} KiB)", MAX_TOLD / 1024);
+            return Err(Error::invalid("body", most + ": apply it in parts"));
         }
         let name = format!("{} {}", event.kind, event.target.unwrap_or_default());
-        told.before.extend(event.before.map(|before| (name.clone(), before)));
-        told.after.extend(event.after.map(|after| (name, after)));
+        self.told.before.extend(before.map(|before| (name.clone(), before)));
+        self.told.after.extend(after.map(|after| (name, after)));
         Ok(())
     }
 
     async fn settings(&mut self, mut wanted: AccountChange) -> Result<()> {
         let old = self.draft.directory.account.clone();
-        if let (Change::Set(wanted), Some(old)) = (&mut wanted.jwks, &old.settings.jwks) {
-            // Who it speaks for is not said anew where it is the same.
-            let same = (&wanted.name, &wanted.uri, &wanted.issuer, &wanted.audience)
-                == (&old.name, &old.uri, &old.issuer, &old.audience);
-            if same {
-                wanted.scope.clone_from(&old.scope);
-            }
-        }
-        let next = old.with(wanted.clone(), old.stamp.clone());
-        if next == *old {
-            return Ok(());
-        }
-        if next.settings.jwks == old.settings.jwks {
+        let known = old.settings.jwks.as_ref().zip(wanted.jwks.given());
+        if known.is_some_and(|(old, wanted)| old.says_the_same(wanted)) {
+            // Who it speaks for is not said anew.
             wanted.jwks = Change::Keep;
         }
-        self.draft.update_settings(wanted).await.map_err(|error| error.within("settings"))?;
-        self.noted()
+        if old.with(wanted.clone(), old.stamp.clone()) == *old {
+            return Ok(());
+        }
+        let next = self.draft.update_settings(wanted).await.map_err(|error| error.within("settings"))?;
+        self.noted(Changed::Settings(old, next))
     }
 
-    /// Takes out what is not named, but for what is the caller's own. Who goes is judged by what it has until then.
+    /// Takes out what is not named, but for what is the caller's own, and for grants with identity providers and roles without names,
+    /// which no document can say.
     async fn prune(&mut self, named: &Named) -> Result<()> {
-        let all = self.draft.directory.clone();
-        for member in all.members.values() {
-            let kept = named.members.as_ref().is_none_or(|named| named.contains(member.email.key()));
-            if !kept && !self.own.member(member) {
-                let place = format!("users ({})", member.email);
-                self.draft.remove_member(member.id).await.map_err(|error| error.within(&place))?;
-                self.noted()?;
+        let all = self.before;
+        for old in all.members.values() {
+            let kept = named.members.as_ref().is_none_or(|named| named.contains(old.email.key()));
+            if !kept && !self.own.member(old) {
+                let place = format!("users ({})", old.email);
+                self.draft.remove_member(old.id).await.map_err(|error| error.within(&place))?;
+                self.noted(Changed::Member(Some(old.clone()), None))?;
             }
         }
-        for client in all.clients.values() {
-            let kept = named.clients.as_ref().is_none_or(|named| named.contains(&client.client_id));
-            if !kept && !self.own.client(client) {
-                self.draft.delete_client(client).await?;
-                self.noted()?;
+        for old in all.grants.values() {
+            let kept = named.grants.as_ref().is_none_or(|named| named.contains(&grant_key(old))) || old.oidc.is_some();
+            if !kept && !self.own.grant(&old.client_id, &old.audience) {
+                self.draft.delete_grant(old.id).await?;
+                self.noted(Changed::Grant(Some(old.clone()), None))?;
             }
         }
-        for grant in all.grants.values() {
-            let key = (grant.client_id.clone(), grant.audience.stored().to_string(), grant.kind.as_str());
-            let kept = named.grants.as_ref().is_none_or(|named| named.contains(&key));
-            let gone = !self.draft.directory.grants.contains_key(&grant.id);
-            if !kept && !gone && !self.own.grant(&grant.client_id, &grant.audience, self.draft) {
-                self.draft.delete_grant(grant.id).await?;
-                self.noted()?;
+        for old in all.clients.values() {
+            let kept = named.clients.as_ref().is_none_or(|named| named.contains(&old.client_id));
+            if !kept && !self.own.client(&old.client_id) {
+                let grants = self.draft.directory.grants.values().filter(|grant| grant.client == old.key);
+                let gone: Vec<_> = grants.cloned().map(|grant| Changed::Grant(Some(grant), None)).collect();
+                self.draft.delete_client(old).await?;
+                self.noted(Changed::Client(Some(old.clone()), None))?;
+                self.changes.extend(gone);
             }
         }
-        for role in all.roles.values() {
-            let kept = named.roles.as_ref().zip(role.name_key()).is_none_or(|(named, key)| named.contains(&key));
-            if !kept && !self.own.role(role) {
-                self.draft.delete_role(role.id).await?;
-                self.noted()?;
+        for old in all.roles.values() {
+            let kept = named.roles.as_ref().zip(old.document_key()).is_none_or(|(named, key)| named.contains(&key));
+            if !kept && !self.own.role(old) {
+                self.draft.delete_role(old.id).await?;
+                self.noted(Changed::Role(Some(old.clone()), None))?;
             }
         }
         Ok(())
@@ -301,19 +359,20 @@ impl Work<'_, '_> {
         let known: BTreeMap<_, _> = known.collect();
         for (nth, input) in wanted.into_iter().enumerate() {
             let place = format!("roles[{nth}]");
-            match role_key(&input).and_then(|key| known.get(&key)) {
-                None => self.draft.create_role(input).map(drop),
+            let old = role_key(&input).and_then(|key| known.get(&key));
+            let done = match old {
+                None => self.draft.add_role(input),
                 Some(old) => {
                     let same = (&old.name, &old.description) == (&input.name, &input.description);
                     if same && same_scopes(&old.scope, &input.scope) {
                         continue;
                     }
                     refuse_own(self.own.role(old), &place)?;
-                    self.draft.update_role(old.id, input).await.map(drop)
+                    self.draft.update_role(old.id, input).await
                 }
-            }
-            .map_err(|error| error.within(&place))?;
-            self.noted()?;
+            };
+            let next = done.map_err(|error| error.within(&place))?;
+            self.noted(Changed::Role(old.cloned(), Some(next)))?;
         }
         Ok(())
     }
@@ -321,113 +380,124 @@ impl Work<'_, '_> {
     async fn clients(&mut self, wanted: Vec<ClientInput>) -> Result<()> {
         for (nth, input) in wanted.into_iter().enumerate() {
             let place = format!("clients[{nth}]");
-            let known = input.client_id.as_ref().and_then(|id| self.draft.directory.clients.get(id)).cloned();
-            match known {
-                None => self.draft.create_client(&self.account.platform().source, input).await.map(|(client, secret)| {
+            let old = input.client_id.as_ref().and_then(|id| self.draft.directory.clients.get(id)).cloned();
+            let done = match &old {
+                None => self.draft.create_client(input).await.map(|(client, secret)| {
                     self.secrets.push((client.client_id.clone(), secret));
+                    client
                 }),
                 Some(old) => {
                     let same = (&old.name, &old.description) == (&input.name, &input.description);
-                    if same && same_texts(&old.callbacks, &input.callbacks) {
+                    if same && same_entries(&old.callbacks, &input.callbacks) {
                         continue;
                     }
-                    self.draft.update_client(&old, input).await.map(drop)
+                    self.may_be(old).map_err(|error| error.within(&place))?;
+                    self.draft.update_client(old, input).await
                 }
-            }
-            .map_err(|error| error.within(&place))?;
-            self.noted()?;
+            };
+            let next = done.map_err(|error| error.within(&place))?;
+            self.noted(Changed::Client(old, Some(next)))?;
         }
         Ok(())
     }
 
+    /// Whoever says where people are sent holds what the client held before any of this.
+    fn may_be(&self, client: &Client) -> Result<()> {
+        let mut grants = self.before.grants.values().filter(|grant| grant.client == client.key);
+        grants.try_for_each(|grant| self.draft.may_act_on(&grant.scope))
+    }
+
     async fn grants(&mut self, wanted: Vec<GrantInput>) -> Result<()> {
-        let known = |grant: &Grant| (grant.client_id.clone(), grant.audience.clone(), grant.kind);
-        let known: BTreeMap<_, _> = self.draft.directory.grants.values().map(|grant| (known(grant), grant.clone())).collect();
+        let known: BTreeMap<_, _> = self.draft.directory.grants.values().map(|grant| (grant_key(grant), grant.clone())).collect();
         for (nth, input) in wanted.into_iter().enumerate() {
             let place = format!("grants[{nth}]");
-            let key = (input.client_id, input.audience, input.kind);
+            let key = (input.client_id.clone(), input.audience.clone(), input.kind);
             let old = known.get(&key);
             if old.is_some_and(|old| same_scopes(&old.scope, &input.scope)) {
                 continue;
             }
-            let (client_id, audience, kind) = key;
             // Also a new one of the caller's own: one of a narrower type would count instead of it.
-            refuse_own(self.own.grant(&client_id, &audience, self.draft), &place)?;
-            match old {
-                None => {
-                    let input = GrantInput { client_id, audience, kind, ..input };
-                    self.draft.create_grant(&self.account.platform().vault, input).map(drop).map_err(|error| match error {
-                        Error::NotFound => Error::invalid("client_id", "must be a client of the account"),
-                        error => error,
-                    })
-                }
-                Some(old) => self.draft.update_grant(old.id, input.scope).await.map(drop),
-            }
-            .map_err(|error| error.within(&place))?;
-            self.noted()?;
+            refuse_own(self.own.grant(&input.client_id, &input.audience), &place)?;
+            let done = match old {
+                None => self.draft.create_grant(input).map_err(|error| match error {
+                    Error::NotFound => Error::invalid("client_id", "must be a client of the account"),
+                    error => error,
+                }),
+                Some(old) => self.draft.update_grant(old.id, input.scope).await,
+            };
+            let next = done.map_err(|error| error.within(&place))?;
+            self.noted(Changed::Grant(old.cloned(), Some(next)))?;
         }
         Ok(())
     }
 
     async fn members(&mut self, wanted: Vec<WantedMember>) -> Result<()> {
-        let roles = self.draft.directory.roles.values().filter_map(|role| Some((role.name_key()?, role.id)));
+        let roles = self.draft.directory.roles.values().filter_map(|role| Some((role.document_key()?, role.id)));
         let roles: BTreeMap<_, _> = roles.collect();
         let known = self.draft.directory.members.values().map(|member| (member.email.key().to_owned(), member.clone()));
         let known: BTreeMap<_, _> = known.collect();
-        for (nth, input) in wanted.into_iter().enumerate() {
+        for (nth, wanted) in wanted.into_iter().enumerate() {
             let place = format!("users[{nth}]");
-            let WantedMember { email, name, scope, roles: named, external, enabled } = input;
-            let ids = self.roles_named(&roles, &named).map_err(|error| error.within(&place))?;
-            let rights = MemberRights { name, scope, roles: ids, enabled: Some(enabled) };
-            match known.get(email.key()) {
-                None => {
-                    let external = external.unwrap_or_default();
-                    let input = MemberInput { email, rights, external };
-                    self.draft.create_member(self.account, input, enabled && !external).await.map(drop)
-                }
-                Some(old) if external.is_some_and(|external| external != old.external) => {
-                    Err(Error::invalid("authentication_type", "cannot be changed"))
-                }
-                Some(old) => {
-                    let live = |id: &&RoleId| self.draft.directory.roles.contains_key(*id);
-                    let held: Vec<RoleId> = old.roles.iter().filter(live).copied().collect();
-                    let same = old.name == rights.name && old.enabled == enabled && same_texts(&held, &rights.roles);
-                    if same && same_scopes(&old.scope, &rights.scope) {
-                        continue;
-                    }
-                    refuse_own(self.own.member(old), &place)?;
-                    self.draft.update_member(old.id, rights).await.map(drop)
-                }
+            let old = known.get(wanted.email.key());
+            let done = self.member(wanted, old, &roles).await.map_err(|error| error.within(&place))?;
+            if let Some(next) = done {
+                self.noted(Changed::Member(old.cloned(), Some(next)))?;
             }
-            .map_err(|error| error.within(&place))?;
-            self.noted()?;
         }
         Ok(())
     }
 
-    /// The roles with these names, each once.
+    /// What becomes of a member; `None`: it stays as it is.
+    async fn member(
+        &mut self,
+        wanted: WantedMember,
+        old: Option<&Arc<Member>>,
+        roles: &BTreeMap<String, RoleId>,
+    ) -> Result<Option<Arc<Member>>> {
+        let WantedMember { email, name, scope, roles: named, external, enabled } = wanted;
+        let ids = self.roles_named(roles, &named)?;
+        let Some(old) = old else {
+            self.invited += 1;
+            let (external, enabled) = (external.unwrap_or_default(), enabled.unwrap_or(true));
+            let rights = MemberRights { name, scope, roles: ids, enabled: Some(enabled) };
+            let input = MemberInput { email, rights, external };
+            return self.draft.create_member(input, enabled && !external).await.map(Some);
+        };
+        if external.is_some_and(|external| external != old.external) {
+            return Err(Error::invalid("authentication_type", "cannot be changed"));
+        }
+        let enabled = enabled.unwrap_or(old.enabled);
+        let live = |id: &&RoleId| self.draft.directory.roles.contains_key(*id);
+        let held: Vec<RoleId> = old.roles.iter().filter(live).copied().collect();
+        if old.name == name && old.enabled == enabled && same_entries(&held, &ids) && same_scopes(&old.scope, &scope) {
+            return Ok(None);
+        }
+        refuse_own(self.own.member(old), "")?;
+        self.draft.may_act_on(&self.before.scopes_of(old))?;
+        self.draft.update_member(old.id, MemberRights { name, scope, roles: ids, enabled: Some(enabled) }).await.map(Some)
+    }
+
+    /// The roles with these ids or names, each once. An id comes first: it is what no name can be.
     fn roles_named(&self, roles: &BTreeMap<String, RoleId>, named: &[String]) -> Result<Vec<RoleId>> {
-        let (mut ids, mut faults) = (Vec::new(), Vec::new());
+        let (mut ids, mut checks) = (Vec::new(), Checks::default());
         for (nth, name) in named.iter().enumerate() {
-            let by_id = || name.parse().ok().filter(|id| self.draft.directory.roles.contains_key(id));
-            match roles.get(&fold(name)).copied().or_else(by_id) {
+            let by_id = name.parse().ok().filter(|id| self.draft.directory.roles.contains_key(id));
+            match by_id.or_else(|| roles.get(name).copied()) {
                 Some(id) if ids.contains(&id) => {}
                 Some(id) => ids.push(id),
-                None => {
-                    faults.push(Fault { field: format!("roles[{nth}]"), message: "must be a role of the account".to_owned() });
-                }
+                None => checks.fault(format!("roles[{nth}]"), "must be a role of the account"),
             }
         }
-        if faults.is_empty() { Ok(ids) } else { Err(Error::Invalid(faults)) }
+        checks.done(Some(ids))
     }
 }
 
 /// Whether two lists have the same scopes, in any order.
 fn same_scopes(one: &Scopes, other: &Scopes) -> bool {
-    one.iter().collect::<BTreeSet<_>>() == other.iter().collect()
+    one == other || one.iter().collect::<BTreeSet<_>>() == other.iter().collect()
 }
 
 /// Whether two lists have the same entries, in any order.
-fn same_texts<T: Ord>(one: &[T], other: &[T]) -> bool {
-    one.iter().collect::<BTreeSet<_>>() == other.iter().collect()
+fn same_entries<T: Ord>(one: &[T], other: &[T]) -> bool {
+    one == other || one.iter().collect::<BTreeSet<_>>() == other.iter().collect()
 }

@@ -14,6 +14,8 @@ use crate::store::{self, Tx};
 
 /// What an operation inside a write works on. Lives for one transaction.
 pub(crate) struct Draft<'t> {
+    /// The handle of the account that is written.
+    pub(crate) handle: &'t Account,
     /// The transaction.
     pub(crate) tx: &'t Tx<'t>,
     /// The configuration as it will be.
@@ -22,7 +24,6 @@ pub(crate) struct Draft<'t> {
     pub(crate) by: &'t Caller,
     /// The moment of the write.
     pub(crate) now: Instant,
-    source: &'t Source,
     scopes: Option<Scopes>,
     event: Option<Content>,
 }
@@ -53,8 +54,8 @@ impl<'t> Draft<'t> {
         };
         let scopes = by.authority(account, &directory)?;
         directory.version = version;
-        let source = &account.platform().source;
-        Ok(Self { tx, directory, by, now: source.now(), source, scopes, event: None })
+        let now = account.platform().source.now();
+        Ok(Self { handle: account, tx, directory, by, now, scopes, event: None })
     }
 
     /// The account that is written.
@@ -62,9 +63,14 @@ impl<'t> Draft<'t> {
         self.directory.account.id
     }
 
+    /// Where moments, ids and chance come from.
+    pub(crate) fn source(&self) -> &'t Source {
+        &self.handle.platform().source
+    }
+
     /// A new id, later than every one before it.
     pub(crate) fn new_id(&self) -> Uuid {
-        self.source.id(self.now)
+        self.source().id(self.now)
     }
 
     /// What the caller may do here; `None` is the system's: everything.
@@ -76,6 +82,14 @@ impl<'t> Draft<'t> {
     pub(crate) fn may_delegate(&self, wanted: &Scopes) -> Result<()> {
         let lacking = self.scopes.as_ref().and_then(|held| held.not_delegable(wanted));
         lacking.map_or(Ok(()), |scope| Err(Error::ScopeNotDelegable { field: "scope".to_owned(), scope: scope.clone() }))
+    }
+
+    /// Refuses to act on what can do what the caller cannot: nobody takes from those, or becomes one of those, who hold more.
+    pub(crate) fn may_act_on(&self, held: &Scopes) -> Result<()> {
+        self.may_delegate(held).map_err(|error| match error {
+            Error::ScopeNotDelegable { scope, .. } => Error::ScopeNotDelegable { field: String::new(), scope },
+            error => error,
+        })
     }
 
     /// An event of this write, about the record `target`.
@@ -104,7 +118,7 @@ impl<'t> Draft<'t> {
         let event = self.event.take().ok_or_else(|| Error::Internal("a write told nothing of itself".to_owned()))?;
         let told = Told::new(&event);
         let (last, head) = self.directory.head;
-        let link = Link::new(&head, self.directory.version, self.source.bytes(), &told.content);
+        let link = Link::new(&head, self.directory.version, self.source().bytes(), &told.content);
         // The chain is read by id, whatever the clock did.
         let id = EventId(self.new_id().max(Uuid::from_u128(last.0.as_u128() + 1)));
         self.directory.head = (id, link.hash);

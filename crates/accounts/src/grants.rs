@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::draft::Draft;
 use crate::store;
-use crate::vault::{Place, Vault};
+use crate::vault::Place;
 
 /// How many live grants an account may have.
 const MAX_GRANTS: usize = 2000;
@@ -28,8 +28,7 @@ impl Account {
     /// The audience is this account, one directly below it (to choose scopes in an exchange), or one elsewhere.
     /// Errors: `Invalid`, `NotFound` for an unknown client, `ScopeNotDelegable`, `Duplicate`, `LimitReached`.
     pub async fn create_grant(&self, by: Caller, input: GrantInput) -> Result<Arc<Grant>> {
-        let platform = self.platform().clone();
-        self.write(&by, async move |draft| draft.create_grant(&platform.vault, input)).await
+        self.write(&by, async move |draft| draft.create_grant(input)).await
     }
 
     /// Gives a grant other scopes; the caller must itself hold them. Holds at the next request, for issued tokens, too.
@@ -44,7 +43,7 @@ impl Account {
 }
 
 impl Draft<'_> {
-    pub(crate) fn create_grant(&mut self, vault: &Vault, input: GrantInput) -> Result<Arc<Grant>> {
+    pub(crate) fn create_grant(&mut self, input: GrantInput) -> Result<Arc<Grant>> {
         let own = self.account();
         if matches!(&input.audience, Audience::Account(id) if *id != own && !id.is_child_of(own)) {
             return Err(Error::invalid("audience", "must be this account, one below it, or a resource server elsewhere"));
@@ -57,7 +56,7 @@ impl Draft<'_> {
         let id = GrantId(self.new_id());
         let place = Place { account: own, kind: "grant.oidc", id: id.0 };
         let oidc = input.oidc.map(|oidc| Oidc {
-            sealed_secret: vault.seal(place, oidc.client_secret.reveal().as_bytes()),
+            sealed_secret: self.handle.platform().vault.seal(place, oidc.client_secret.reveal().as_bytes()),
             client_id: oidc.client_id,
             authority: oidc.authority,
         });

@@ -84,7 +84,7 @@ pub use caller::{Act, Admitted, Caller, Demand, Origin};
 pub use catalogue::Catalogue;
 pub use challenges::{Recovery, Redeemed, Sent};
 pub use communication::communication;
-pub use configuration::{Configured, Manner, Wanted, WantedMember};
+pub use configuration::{Changed, Configured, Manner, Wanted, WantedMember};
 pub use customer_feed::{CustomerMoved, FeedPlace};
 pub use customer_import::{ImportRow, Imported};
 pub use customer_login::{CustomerIdent, CustomerName, FirstFactor};

@@ -69,8 +69,7 @@ impl Account {
     }
 
     async fn make_member(&self, by: Caller, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
-        let account = self.clone();
-        let member = self.write(&by, async move |draft| draft.create_member(&account, input, letter).await).await?;
+        let member = self.write(&by, async move |draft| draft.create_member(input, letter).await).await?;
         self.platform().mail.notify_one();
         Ok(member)
     }
@@ -103,8 +102,9 @@ impl Account {
 }
 
 impl Draft<'_> {
-    /// Makes somebody a member of `account`, which is the one that is written, and writes the letter if there is to be one.
-    pub(crate) async fn create_member(&mut self, account: &Account, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
+    /// Makes somebody a member, and writes the letter if there is to be one.
+    pub(crate) async fn create_member(&mut self, input: MemberInput, letter: bool) -> Result<Arc<Member>> {
+        let account = self.handle;
         may_give(self, &input.rights)?;
         if self.directory.members.len() >= MAX_MEMBERS {
             return Err(Error::LimitReached { noun: "account users", max: MAX_MEMBERS });
@@ -176,7 +176,7 @@ fn may_give(draft: &Draft<'_>, rights: &MemberRights) -> Result<()> {
 /// Nor does anybody take from a member what it itself does not hold.
 fn may_take(draft: &Draft<'_>, id: AuthUserId) -> Result<()> {
     let member = draft.directory.members.get(&id).ok_or(Error::NotFound)?;
-    draft.may_delegate(&draft.directory.scopes_of(member))
+    draft.may_act_on(&draft.directory.scopes_of(member))
 }
 
 /// Who has this address already, or else this new person, from now on.

@@ -94,6 +94,15 @@ impl Account {
 
 impl Draft<'_> {
     pub(crate) fn create_role(&mut self, input: RoleInput) -> Result<Arc<Role>> {
+        let key = input.name.as_ref().map(|name| fold(name.as_str()));
+        if key.is_some_and(|key| self.directory.roles.values().any(|other| other.is_named(&key))) {
+            return Err(Error::Duplicate("name"));
+        }
+        self.add_role(input)
+    }
+
+    /// Creates a role whose name no other has.
+    pub(crate) fn add_role(&mut self, input: RoleInput) -> Result<Arc<Role>> {
         self.may_delegate(&input.scope)?;
         if self.directory.roles.len() >= MAX_ROLES {
             return Err(Error::LimitReached { noun: "roles", max: MAX_ROLES });
@@ -101,10 +110,6 @@ impl Draft<'_> {
         let stamp = Stamp::new(self.now, self.by.subject());
         let RoleInput { name, description, scope } = input;
         let role = Arc::new(Role { id: RoleId(self.new_id()), stamp, name, description, scope });
-        let key = role.name_key();
-        if key.is_some() && self.directory.roles.values().any(|other| other.name_key() == key) {
-            return Err(Error::Duplicate("name"));
-        }
         self.tx.add_role(store::roles::columns(self.account(), &role));
         self.directory.roles.insert(role.id, role.clone());
         self.record(self.event("role.created", role.id).after(told(&role)));

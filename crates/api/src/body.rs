@@ -9,7 +9,7 @@ use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_ignored::Path;
 use tenantry_accounts::Idempotency;
@@ -70,9 +70,11 @@ impl<T: DeserializeOwned + 'static> FromRequest for Document<T> {
                 return Err(ApiError::UnsupportedMediaType("application/json"));
             }
             let body = body.await?;
-            let document = parse(&body)?;
-            let (_, unknown) =
-                strictly::<T, _>(&mut serde_json::Deserializer::from_slice(&body)).map_err(|error| fault(".", &error))?;
+            parse::<IgnoredAny>(&body)?;
+            let Ok((document, unknown)) = strictly(&mut serde_json::Deserializer::from_slice(&body)) else {
+                // Once more, to say where it is wrong.
+                return parse(&body).map(Self);
+            };
             let mut checks = Checks::default();
             for place in unknown {
                 checks.fault(place, "is not known");

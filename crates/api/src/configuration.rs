@@ -1,11 +1,14 @@
 //! An account's configuration as one document (beyond the contract).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
-use tenantry_accounts::{Directory, Manner, Wanted, WantedMember};
-use tenantry_domain::{AccountId, Audience, Checks, Error, Member, PublicUrl, fold};
+use tenantry_accounts::{Changed, Configured, Directory, Manner, Wanted, WantedMember};
+use tenantry_domain::{
+    AccountId, Audience, Checks, Client, ClientId, Error, Grant, GrantType, Member, PublicUrl, Role, RoleId, Secret, fold,
+};
 use utoipa::ToSchema;
 
 use crate::body::Document;
@@ -17,15 +20,20 @@ use crate::members::AuthenticationType;
 use crate::query::Query;
 use crate::reply::Ok200;
 use crate::roles::RoleInput;
-use crate::route::{ACCOUNTS_READ, ACCOUNTS_WRITE, Route, get, put};
+use crate::route::{ACCOUNTS_READ, Policy, Route, get, put};
 use crate::settings::SettingsInput;
 use crate::wire::{ScopeName, scope_names, scopes, shown, text};
+
+/// How many roles a user may have.
+const MAX_ROLES: usize = 100;
+/// Whoever may change everything, and read it: what is answered tells what was there.
+const ADMIN: Policy = Policy::any_of(&["admin:accounts"]);
 
 pub(crate) fn routes() -> Vec<Route> {
     const PATH: &str = "/v1/accounts/{oid}/management/configuration";
     vec![
         get(PATH, ACCOUNTS_READ, get_configuration, "Read the account's configuration as one document"),
-        put(PATH, ACCOUNTS_WRITE, apply_configuration, "Make the account what a document says, all of it or nothing"),
+        put(PATH, ADMIN, apply_configuration, "Make the account what a document says, all of it or nothing"),
     ]
 }
 
@@ -46,11 +54,8 @@ async fn apply_configuration(
     let (public, manner) = (call.public().clone(), query.manner());
     let wanted = body.parse(call.account.id(), &public)?;
     let done = call.account.configure(call.caller, wanted, manner).await?;
-    Ok(Ok200(AppliedConfiguration {
-        version: done.version,
-        changes: changes(&Configuration::new(&done.before, &public), &Configuration::new(&done.after, &public)),
-        secrets: if manner.dry_run { Vec::new() } else { done.secrets.iter().map(NewSecret::new).collect() },
-    }))
+    let secrets = if manner.dry_run { Vec::new() } else { done.secrets.iter().map(NewSecret::new).collect() };
+    Ok(Ok200(AppliedConfiguration { version: done.version, changes: changes(&done, &public), secrets }))
 }
 
 /// How a document is applied. A misspelt `dry_run` would do what was only to be looked at, so nothing else is taken.
@@ -87,20 +92,30 @@ pub struct Configuration {
     #[serde(skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     /// Its own settings. One that is left out stays as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     settings: Option<SettingsInput>,
     /// Roles, told from one another by their names.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     roles: Option<Vec<RoleSpec>>,
     /// Clients, told from one another by their `client_id`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     clients: Option<Vec<ClientSpec>>,
     /// Grants, told from one another by client, audience and type. An identity provider of one stays as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     grants: Option<Vec<GrantSpec>>,
     /// Who administers it, told from one another by their addresses.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     users: Option<Vec<UserSpec>>,
+}
+
+/// What is there is not null: a section that somebody forgot to fill is not one that is to be empty.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std::result::Result<Option<T>, D::Error> {
+    Option::deserialize(from)?.map(Some).ok_or_else(|| D::Error::custom("a section that is there must not be empty"))
 }
 
 /// A role in a document.
@@ -168,7 +183,7 @@ struct UserSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     scope: Vec<ScopeName>,
-    /// Roles by name, or one without a name by its id.
+    /// Roles by name, or one without a name by its id; at most 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     roles: Vec<String>,
@@ -176,19 +191,10 @@ struct UserSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     authentication_type: Option<AuthenticationType>,
-    /// `false` shuts it out. A new one that is shut out is not written to.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    #[schema(default = true)]
-    enabled: bool,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-const fn is_yes(enabled: &bool) -> bool {
-    *enabled
+    /// `false` shuts it out; as until now, if left out. A new one that is shut out is not written to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    enabled: Option<bool>,
 }
 
 /// A sorted list: the order of scopes says nothing.
@@ -201,25 +207,9 @@ impl Configuration {
     /// What an account is now.
     fn new(directory: &Directory, public: &PublicUrl) -> Self {
         let own = Audience::Account(directory.account.id);
-        let roles = directory.roles.values().filter_map(|role| {
-            Some(RoleSpec {
-                name: shown(role.name.as_ref())?,
-                description: shown(role.description.as_ref()),
-                scope: sorted(scope_names(&role.scope)),
-            })
-        });
-        let clients = directory.clients.values().map(|client| ClientSpec {
-            client_id: client.client_id.to_string(),
-            name: shown(client.name.as_ref()),
-            description: shown(client.description.as_ref()),
-            callbacks: client.callbacks.clone(),
-        });
-        let grants = directory.grants.values().map(|grant| GrantSpec {
-            client_id: grant.client_id.to_string(),
-            audience: (grant.audience != own).then(|| grant.audience.text(public)),
-            kind: grant.kind.into(),
-            scope: sorted(scope_names(&grant.scope)),
-        });
+        let roles = directory.roles.values().filter(|role| role.document_key().is_some()).map(|role| RoleSpec::new(role));
+        let clients = directory.clients.values().map(|client| ClientSpec::new(client));
+        let grants = directory.grants.values().map(|grant| GrantSpec::new(grant, &own, public));
         let users = directory.members.values().map(|member| UserSpec::new(member, directory));
         Self {
             account: Some(directory.account.id.to_string()),
@@ -231,8 +221,17 @@ impl Configuration {
         }
     }
 
+    /// Whether it says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        let Self { account: _, settings, roles, clients, grants, users } = self;
+        settings.is_none() && roles.is_none() && clients.is_none() && grants.is_none() && users.is_none()
+    }
+
     fn parse(self, account: AccountId, public: &PublicUrl) -> Result<Wanted> {
         let mut checks = Checks::default();
+        if self.is_empty() {
+            checks.fault("body", "must have a section: settings, roles, clients, grants or users");
+        }
         if self.account.is_some_and(|named| named != account.as_str()) {
             checks.fault("account", format!("must be {account}, to which it is applied"));
         }
@@ -263,16 +262,33 @@ fn domain<T>(parsed: Result<T>) -> tenantry_domain::Result<T> {
 }
 
 impl RoleSpec {
+    fn new(role: &Role) -> Self {
+        Self {
+            name: shown(role.name.as_ref()).unwrap_or_default(),
+            description: shown(role.description.as_ref()),
+            scope: sorted(scope_names(&role.scope)),
+        }
+    }
+
     fn parse(self) -> Result<tenantry_domain::RoleInput> {
         let Self { name, description, scope } = self;
-        if name.trim().is_empty() {
-            return Err(Error::invalid("name", "must not be blank").into());
+        if name.trim().is_empty() || fold(&name).parse::<RoleId>().is_ok() {
+            return Err(Error::invalid("name", "must be neither blank nor an id").into());
         }
         RoleInput { name: Some(name), description, scope }.parse()
     }
 }
 
 impl ClientSpec {
+    fn new(client: &Client) -> Self {
+        Self {
+            client_id: client.client_id.to_string(),
+            name: shown(client.name.as_ref()),
+            description: shown(client.description.as_ref()),
+            callbacks: client.callbacks.clone(),
+        }
+    }
+
     fn parse(self) -> Result<tenantry_domain::ClientInput> {
         let Self { client_id, name, description, callbacks } = self;
         ClientInput { client_id: Some(client_id), name, description, callbacks: Some(callbacks) }.parse()
@@ -280,6 +296,22 @@ impl ClientSpec {
 }
 
 impl GrantSpec {
+    fn new(grant: &Grant, own: &Audience, public: &PublicUrl) -> Self {
+        Self {
+            client_id: grant.client_id.to_string(),
+            audience: (grant.audience != *own).then(|| grant.audience.text(public)),
+            kind: grant.kind.into(),
+            scope: sorted(scope_names(&grant.scope)),
+        }
+    }
+
+    /// What people call it.
+    fn name(&self) -> String {
+        let to = self.audience.as_ref().map_or_else(String::new, |audience| format!(" for {audience}"));
+        let kind = if is_any(&self.kind) { String::new() } else { format!(" ({})", GrantType::from(self.kind).as_str()) };
+        format!("{}{to}{kind}", self.client_id)
+    }
+
     fn parse(self, account: AccountId, public: &PublicUrl) -> Result<tenantry_domain::GrantInput> {
         let Self { client_id, audience, kind, scope } = self;
         let audience = audience.unwrap_or_else(|| public.account(account));
@@ -290,14 +322,16 @@ impl GrantSpec {
 impl UserSpec {
     fn new(member: &Member, directory: &Directory) -> Self {
         let roles = member.roles.iter().filter_map(|id| directory.roles.get(id));
-        let roles = roles.map(|role| shown(role.name.as_ref()).unwrap_or_else(|| role.id.to_string()));
+        let name =
+            |role: &Role| role.document_key().and_then(|_| shown(role.name.as_ref())).unwrap_or_else(|| role.id.to_string());
+        let roles = roles.map(|role| name(role));
         Self {
             email: member.email.to_string(),
             name: shown(member.name.as_ref()),
             scope: sorted(scope_names(&member.scope)),
             roles: roles.collect::<BTreeSet<_>>().into_iter().collect(),
             authentication_type: member.external.then_some(AuthenticationType::External),
-            enabled: member.enabled,
+            enabled: Some(member.enabled),
         }
     }
 
@@ -306,7 +340,10 @@ impl UserSpec {
         let email = checks.take("email", self.email.parse());
         let (name, scope) = (text::<255>(&mut checks, "name", self.name), scopes(&mut checks, &self.scope));
         let external = self.authentication_type.map(|kind| kind == AuthenticationType::External);
-        let (roles, enabled) = (self.roles, self.enabled);
+        if self.roles.len() > MAX_ROLES {
+            checks.fault("roles", format!("must have at most {MAX_ROLES} entries"));
+        }
+        let (roles, enabled) = (self.roles.iter().map(|role| fold(role)).collect(), self.enabled);
         let wanted = (|| Some(WantedMember { email: email?, name: name?, scope: scope?, roles, external, enabled }))();
         Ok(checks.done(wanted)?)
     }
@@ -314,8 +351,8 @@ impl UserSpec {
 
 /// What of an account no document says.
 fn left_out(directory: &Directory) -> Vec<String> {
-    let roles =
-        directory.roles.values().filter(|role| role.name.is_none()).map(|role| format!("role {}, which has no name", role.id));
+    let roles = directory.roles.values().filter(|role| role.document_key().is_none());
+    let roles = roles.map(|role| format!("role {}, which has no name, or an id for one", role.id));
     let grants = directory.grants.values().filter(|grant| grant.oidc.is_some());
     roles.chain(grants.map(|grant| format!("the identity provider of a grant of client {}", grant.client_id))).collect()
 }
@@ -371,8 +408,8 @@ enum Action {
     Delete,
 }
 
-/// Kinds of records, in the order in which one may name those before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+/// A kind of record.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ConfigurationKind)]
 enum Kind {
@@ -393,70 +430,54 @@ struct NewSecret {
 }
 
 impl NewSecret {
-    fn new((client_id, secret): &(tenantry_domain::ClientId, tenantry_domain::Secret)) -> Self {
+    fn new((client_id, secret): &(ClientId, Secret)) -> Self {
         Self { client_id: client_id.to_string(), client_secret: secret.reveal().to_owned() }
     }
 }
 
-/// Records by what tells one from another, with what people call them.
-type Records = BTreeMap<(Kind, String), (String, Value)>;
-
-impl Configuration {
-    fn records(&self) -> Records {
-        fn json(record: &impl Serialize) -> Value {
-            serde_json::to_value(record).unwrap_or_default()
+/// What was changed, in the words of the document.
+fn changes(done: &Configured, public: &PublicUrl) -> Vec<ConfigurationChange> {
+    let own = Audience::Account(done.after.account.id);
+    let change = |kind, name: String, before: Option<Value>, after: Option<Value>| {
+        let action = match (&before, &after) {
+            (None, _) => Action::Create,
+            (_, None) => Action::Delete,
+            _ => Action::Update,
+        };
+        ConfigurationChange { action, kind, name, before, after }
+    };
+    let changed = |changed: &Changed| match changed {
+        Changed::Settings(before, after) => {
+            let (was, is) = (json(&SettingsInput::new(before)), json(&SettingsInput::new(after)));
+            change(Kind::Settings, "settings".to_owned(), Some(differing(&was, &is)), Some(differing(&is, &was)))
         }
-        let mut records = Records::new();
-        let mut put = |kind, key: String, name: String, record| records.insert((kind, key), (name, record));
-        put(Kind::Settings, String::new(), "settings".to_owned(), json(&self.settings));
-        for role in self.roles.iter().flatten() {
-            put(Kind::Role, fold(&role.name), role.name.clone(), json(role));
+        Changed::Role(before, after) => {
+            let [before, after] = [before, after].map(|role| role.as_ref().map(|role| RoleSpec::new(role)));
+            let name = after.as_ref().or(before.as_ref()).map(|role| role.name.clone());
+            change(Kind::Role, name.unwrap_or_default(), before.as_ref().map(json), after.as_ref().map(json))
         }
-        for client in self.clients.iter().flatten() {
-            put(Kind::Client, client.client_id.clone(), client.client_id.clone(), json(client));
+        Changed::Client(before, after) => {
+            let [before, after] = [before, after].map(|client| client.as_ref().map(|client| ClientSpec::new(client)));
+            let name = after.as_ref().or(before.as_ref()).map(|client| client.client_id.clone());
+            change(Kind::Client, name.unwrap_or_default(), before.as_ref().map(json), after.as_ref().map(json))
         }
-        for grant in self.grants.iter().flatten() {
-            let to = grant.audience.as_ref().map_or_else(String::new, |audience| format!(" for {audience}"));
-            let kind = if is_any(&grant.kind) {
-                String::new()
-            } else {
-                format!(" ({})", tenantry_domain::GrantType::from(grant.kind).as_str())
-            };
-            let name = format!("{}{to}{kind}", grant.client_id);
-            put(Kind::Grant, name.clone(), name, json(grant));
+        Changed::Grant(before, after) => {
+            let [before, after] = [before, after].map(|grant| grant.as_ref().map(|grant| GrantSpec::new(grant, &own, public)));
+            let name = after.as_ref().or(before.as_ref()).map(GrantSpec::name);
+            change(Kind::Grant, name.unwrap_or_default(), before.as_ref().map(json), after.as_ref().map(json))
         }
-        for user in self.users.iter().flatten() {
-            put(Kind::User, user.email.clone(), user.email.clone(), json(user));
+        Changed::Member(before, after) => {
+            let before = before.as_ref().map(|member| UserSpec::new(member, &done.before));
+            let after = after.as_ref().map(|member| UserSpec::new(member, &done.after));
+            let name = after.as_ref().or(before.as_ref()).map(|user| user.email.clone());
+            change(Kind::User, name.unwrap_or_default(), before.as_ref().map(json), after.as_ref().map(json))
         }
-        records
-    }
+    };
+    done.changes.iter().map(changed).collect()
 }
 
-/// What leads from one configuration to another.
-fn changes(before: &Configuration, after: &Configuration) -> Vec<ConfigurationChange> {
-    let (mut was, is) = (before.records(), after.records());
-    let mut changes = Vec::new();
-    for ((kind, key), (name, after)) in is {
-        let before = was.remove(&(kind, key)).map(|(_, record)| record);
-        let (action, before, after) = match before {
-            Some(before) if before == after => continue,
-            Some(before) if kind == Kind::Settings => {
-                (Action::Update, Some(differing(&before, &after)), differing(&after, &before))
-            }
-            Some(before) => (Action::Update, Some(before), after),
-            None => (Action::Create, None, after),
-        };
-        changes.push(ConfigurationChange { action, kind, name, before, after: Some(after) });
-    }
-    // What needs others goes before them.
-    changes.extend(was.into_iter().rev().map(|((kind, _), (name, before))| ConfigurationChange {
-        action: Action::Delete,
-        kind,
-        name,
-        before: Some(before),
-        after: None,
-    }));
-    changes
+fn json<T: Serialize>(record: &T) -> Value {
+    serde_json::to_value(record).unwrap_or_default()
 }
 
 /// The members of an object that another does not have so.

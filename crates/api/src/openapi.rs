@@ -87,6 +87,9 @@ impl Operation<'_> {
                 property = kinds.iter().find(|kind| kind["type"] != "null").cloned().unwrap_or_default();
             }
             let required = required(name);
+            if name == "version" {
+                self.error(412, "It is at another version.");
+            }
             self.parameters
                 .push(json!({"name": name, "in": "query", "description": description, "required": required, "schema": property}));
         }

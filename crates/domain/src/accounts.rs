@@ -80,6 +80,14 @@ pub struct Jwks {
     pub scope: String,
 }
 
+impl Jwks {
+    /// Whether another says the same of the same issuer, whoever has said it.
+    #[must_use]
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        (&self.name, &self.uri, &self.issuer, &self.audience) == (&other.name, &other.uri, &other.issuer, &other.audience)
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -34,4 +34,19 @@ impl Role {
     pub fn name_key(&self) -> Option<String> {
         self.name.as_ref().map(|name| fold(name.as_str()))
     }
+
+    /// Whether this form of a name is its own.
+    #[must_use]
+    pub fn is_named(&self, key: &str) -> bool {
+        self.name
+            .as_ref()
+            .map(Text::as_str)
+            .is_some_and(|name| if name.is_ascii() { name.trim().eq_ignore_ascii_case(key) } else { fold(name) == key })
+    }
+
+    /// The same as [`Self::name_key`], of a name that a document can say: it is not blank, and not what could be an id.
+    #[must_use]
+    pub fn document_key(&self) -> Option<String> {
+        self.name_key().filter(|key| !key.is_empty() && key.parse::<RoleId>().is_err())
+    }
 }

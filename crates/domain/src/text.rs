@@ -53,6 +53,9 @@ impl<const MAX: usize> Text<MAX> {
 /// The form in which text is compared and searched: NFKC, lower case, without outer blanks. The same on every database.
 #[must_use]
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.trim().to_ascii_lowercase();
+    }
     text.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect()
 }
 

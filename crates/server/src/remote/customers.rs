@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tenantry_domain::AccountId;
 
-use super::{base, body, client_token, fault, http, plain, send};
+use super::{base, body, client_token, fault, http, plain, send_again};
 use crate::config::client_secret;
 
 /// How much one request brings: so often the bar moves, and so much is brought again after a failure.
@@ -130,7 +130,7 @@ async fn bring(http: &Client, (asked, secret): (&Import, &str), token: &mut Opti
             None => client_token(http, &asked.url, asked.account, (&asked.client_id, secret)).await?.0,
         };
         let request = http.post(&path).bearer_auth(&bearer).header("content-type", "application/x-ndjson").body(text.clone());
-        let answer = send(request).await?;
+        let answer = send_again(request, true).await?;
         let status = answer.status();
         if status == reqwest::StatusCode::UNAUTHORIZED {
             continue;

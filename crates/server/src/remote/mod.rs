@@ -195,7 +195,7 @@ impl Site {
     async fn enter(self, below: AccountId) -> Result<Self> {
         let body = json!({"grant_type": EXCHANGE, "subject_token": self.token.reveal(), "subject_token_type": ACCESS_TOKEN});
         let asked = self.http.post(format!("{}/v1/accounts/{below}/auth/token", self.base)).json(&body);
-        let answer = value(send(asked).await?).await.with_context(|| format!("cannot act on {below}"))?;
+        let answer = value(send_again(asked, true).await?).await.with_context(|| format!("cannot act on {below}"))?;
         Ok(Self { account: below, token: Secret::new(token(&answer)?), ..self })
     }
 
@@ -215,7 +215,7 @@ impl Site {
         }
         let answer = send(asked).await?;
         if answer.status() == StatusCode::UNAUTHORIZED {
-            bail!("the server takes this sign-in no more: tenantry login");
+            return Err(Refused::new(StatusCode::UNAUTHORIZED, "it takes this sign-in no more: tenantry login").into());
         }
         let next = answer.headers().get("paging-token").and_then(|next| Some(next.to_str().ok()?.to_owned()));
         Ok(Answer { body: value(answer).await?, next })
@@ -247,12 +247,20 @@ impl Site {
     }
 }
 
-/// Sends, and again where the server says when there will be room: then nothing was done.
+/// Sends, and again where the server says when there will be room. What changes something is not sent again for 503: that may have been
+/// said by something on the way, behind which it was done.
 async fn send(asked: RequestBuilder) -> Result<Response> {
+    let reads = asked.try_clone().and_then(|asked| asked.build().ok()).is_some_and(|asked| asked.method() == Method::GET);
+    send_again(asked, reads).await
+}
+
+/// The same; `harmless`: it may be done twice.
+async fn send_again(asked: RequestBuilder, harmless: bool) -> Result<Response> {
     for _ in 1..TRIES {
         let Some(again) = asked.try_clone() else { break };
         let answer = again.send().await?;
-        let full = matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let status = answer.status();
+        let full = status == StatusCode::TOO_MANY_REQUESTS || (harmless && status == StatusCode::SERVICE_UNAVAILABLE);
         let wait = answer.headers().get("retry-after").and_then(|wait| wait.to_str().ok()?.parse::<u64>().ok());
         match wait.filter(|wait| full && *wait <= LONGEST_WAIT) {
             Some(wait) => tokio::time::sleep(Duration::from_secs(wait)).await,
@@ -266,13 +274,19 @@ async fn send(asked: RequestBuilder) -> Result<Response> {
 #[derive(Debug)]
 struct Refused {
     status: StatusCode,
+    /// Whether it is the server that says so, and not something on the way to it.
+    ours: bool,
     why: String,
 }
 
 impl Refused {
+    fn new(status: StatusCode, why: &str) -> Self {
+        Self { status, ours: true, why: why.to_owned() }
+    }
+
     /// Whether nothing of what was asked was done.
     fn is_final(&self) -> bool {
-        self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE
+        self.ours && (self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE)
     }
 }
 
@@ -307,7 +321,7 @@ async fn value(answer: Response) -> Result<Value> {
         };
     }
     let told: Value = serde_json::from_slice(&text).unwrap_or_default();
-    Err(Refused { status, why: fault(&told["error"]) }.into())
+    Err(Refused { status, ours: told["error"]["code"].is_string(), why: fault(&told["error"]) }.into())
 }
 
 /// The token in an answer.
@@ -322,7 +336,7 @@ async fn client_token(http: &Client, url: &str, account: AccountId, (id, secret)
     let metadata = metadata.with_context(|| format!("there is no account {account} at {url}"))?;
     let body = json!({"grant_type": "client_credentials", "audience": metadata["issuer"]});
     let asked = http.post(format!("{at}/auth/token")).basic_auth(id, Some(secret)).json(&body);
-    let answer = value(send(asked).await?).await.context("no token")?;
+    let answer = value(send_again(asked, true).await?).await.context("no token")?;
     Ok((token(&answer)?, answer["expires_in"].as_i64().unwrap_or_default()))
 }
 
@@ -346,5 +360,5 @@ fn confirm(question: &str, unless: &str) -> Result<()> {
     eprint!("{} [y/N] ", plain(question));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { Err(anyhow!("nothing was done")) }
+    if matches!(&answer.trim().to_ascii_lowercase()[..], "y" | "yes") { Ok(()) } else { Err(anyhow!("nothing was done")) }
 }

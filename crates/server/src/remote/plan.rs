@@ -3,14 +3,14 @@
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::io::{IsTerminal, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use tenantry_api::{Configuration, strictly};
@@ -35,6 +35,9 @@ struct Compared {
     /// Also remove what the file does not name, in the sections that it has; not what you are signed in with.
     #[arg(long)]
     prune: bool,
+    /// Only if the account is still at this version, which a plan has told (`plan --output json`).
+    #[arg(long)]
+    version: Option<i64>,
 }
 
 /// What is asked of `plan`.
@@ -82,24 +85,30 @@ pub(super) async fn pull(asked: Pull) -> Result<()> {
     for left_out in &current.left_out {
         eprintln!("left out: {}", plain(left_out));
     }
-    crate::out(&serde_saphyr::to_string(&current.configuration)?)
+    let text = serde_saphyr::to_string(&current.configuration)?;
+    crate::out(&if std::io::stdout().is_terminal() {
+        text.lines().map(plain).collect::<Vec<_>>().join("\n") + "\n"
+    } else {
+        text
+    })
 }
 
 /// Prints what would be done.
 pub(super) async fn plan(asked: Plan) -> Result<ExitCode> {
     let site = Site::open(&asked.compared.at).await?;
-    let planned = asked.compared.send(&site, &asked.compared.read()?, &[("dry_run", "true")]).await?;
+    let answer = asked.compared.send(&site, &asked.compared.read()?, true).await?;
+    let planned = applied(&answer)?;
     crate::out(&match asked.output {
         Output::Table => told(&planned.changes),
-        Output::Json => format!("{:#}\n", planned.changes.iter().map(Change::json).collect::<Value>()),
+        Output::Json => format!("{answer:#}\n"),
     })?;
     Ok(if asked.exit_code && !planned.changes.is_empty() { ExitCode::from(3) } else { ExitCode::SUCCESS })
 }
 
 /// Shows what is to be done, asks, and does it.
-pub(super) async fn apply(asked: Apply) -> Result<()> {
+pub(super) async fn apply(mut asked: Apply) -> Result<()> {
     let (site, file) = (Site::open(&asked.compared.at).await?, asked.compared.read()?);
-    let planned = asked.compared.send(&site, &file, &[("dry_run", "true")]).await?;
+    let planned = applied(&asked.compared.send(&site, &file, true).await?)?;
     crate::out(&told(&planned.changes))?;
     if planned.changes.is_empty() {
         return Ok(());
@@ -109,12 +118,13 @@ pub(super) async fn apply(asked: Apply) -> Result<()> {
         bail!("say --secrets FILE: {clients} clients will be made, and their secrets are shown once");
     }
     if !asked.yes {
-        confirm(&format!("Do this to {}?", site.account()), "--yes")?;
+        confirm(&format!("Do this to {} at {}?", site.account(), site.base), "--yes")?;
     }
     let mut secrets = asked.secrets.as_deref().filter(|_| clients > 0).map(|file| Secrets::new(file, clients)).transpose()?;
     // From here on nobody goes away before the answer: it has the secrets.
     let _held = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    match asked.compared.send(&site, &file, &[("version", &planned.version.to_string())]).await {
+    asked.compared.version = Some(planned.version);
+    match asked.compared.send(&site, &file, false).await.and_then(|answer| applied(&answer)) {
         Ok(done) => {
             if let Some(secrets) = &mut secrets {
                 secrets.keep(&done.secrets)?;
@@ -126,13 +136,19 @@ pub(super) async fn apply(asked: Apply) -> Result<()> {
                 drop(std::fs::remove_file(secrets.path));
             }
             let became = match error.downcast_ref::<Refused>() {
-                Some(refused) if refused.is_final() => "nothing was changed",
-                _ if clients > 0 => {
-                    "nobody can tell whether anything was changed: tenantry plan shows it; then a new client needs another secret, tenantry clients rotate-secret"
+                // Where something on the way has sent it twice, the first was taken, and this is the answer to the second.
+                Some(refused) if refused.is_final() && refused.status == StatusCode::PRECONDITION_FAILED => {
+                    "somebody has changed the account meanwhile, or this very command and its answer was lost: tenantry plan shows it"
                 }
+                Some(refused) if refused.is_final() => return Err(error.context("nothing was changed")),
                 _ => "nobody can tell whether anything was changed: tenantry plan shows it",
             };
-            Err(error.context(became))
+            let secret = if clients > 0 {
+                "; a new client that is there needs another secret, tenantry clients rotate-secret"
+            } else {
+                ""
+            };
+            Err(error.context(format!("{became}{secret}")))
         }
     }
 }
@@ -174,15 +190,23 @@ impl Compared {
         if !unknown.is_empty() {
             return Err(anyhow!("it does not have {}", unknown.join(", "))).with_context(invalid);
         }
+        if configuration.is_empty() {
+            return Err(anyhow!("it says nothing of settings, roles, clients, grants or users")).with_context(invalid);
+        }
         Ok(serde_json::to_value(configuration)?)
     }
 
-    async fn send(&self, site: &Site, file: &Value, how: &[(&str, &str)]) -> Result<Applied> {
-        let prune = self.prune.to_string();
-        let query = [&[("prune", &prune[..])], how].concat();
-        let answer = site.ask(Method::PUT, PATH, &query, Some(file)).await?;
-        serde_json::from_value(answer.body).context("the server's answer makes no sense")
+    async fn send(&self, site: &Site, file: &Value, dry_run: bool) -> Result<Value> {
+        let [prune, dry_run] = [self.prune, dry_run].map(|flag| flag.to_string());
+        let version = self.version.map(|version| version.to_string());
+        let mut query = vec![("prune", &prune[..]), ("dry_run", &dry_run)];
+        query.extend(version.as_deref().map(|version| ("version", version)));
+        Ok(site.ask(Method::PUT, PATH, &query, Some(file)).await?.body)
     }
+}
+
+fn applied(answer: &Value) -> Result<Applied> {
+    Applied::deserialize(answer).context("the server's answer makes no sense")
 }
 
 /// Where the secrets of new clients go, made before anything else is.
@@ -215,11 +239,6 @@ impl Secrets {
 }
 
 impl Change {
-    fn json(&self) -> Value {
-        let Self { action, kind, name, before, after } = self;
-        serde_json::json!({"action": action, "kind": kind, "name": name, "before": before, "after": after})
-    }
-
     fn title(&self) -> String {
         let sign = match &self.action[..] {
             "create" => '+',
@@ -236,7 +255,9 @@ fn told(changes: &[Change]) -> String {
     let mut text = String::new();
     for change in changes {
         writeln!(text, "{}", change.title()).expect("a text takes all");
-        if change.action != "delete" {
+        if change.action == "delete" && change.kind == "client" {
+            text.push_str("    its id is not given again\n");
+        } else if change.action != "delete" {
             tell(&mut text, "", change.action == "create", &change.before, &change.after);
         }
     }
