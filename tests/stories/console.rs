@@ -205,6 +205,21 @@ async fn a_password_is_changed_by_its_owner() {
     app.sign_in("kari@example.com", OTHER).await.ok();
 }
 
+/// What is turned on while another password is hashed stays on.
+#[actix_web::test]
+async fn another_password_takes_nothing_back() {
+    let app = TestApp::start().await;
+    let one = app.partner("T11200000").await;
+    let kari = one.person("kari@example.com", &["read:accounts"], &[]).await;
+    let put = |path: &str, body: Value| app.send(kari.request(Method::PUT, path).json(&body));
+    let password = json!({"previous_password": PASSWORD, "proposed_password": OTHER});
+    let factor = json!({"enabled": true, "phone_number": "+4712345678", "password": PASSWORD});
+    let both = futures_util::future::join(put("/v1/account/user/password", password), put("/v1/account/user/mfa/sms", factor));
+    let (changed, turned_on) = both.await;
+    assert_eq!((changed.status, turned_on.status), (201, 201));
+    assert_eq!(own(&kari).await.ok()["configuration"]["mfa"]["sms"], true);
+}
+
 #[actix_web::test]
 async fn a_second_factor_is_asked_for_once_it_is_turned_on() {
     let app = TestApp::start().await;

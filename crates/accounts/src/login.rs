@@ -183,8 +183,9 @@ impl Account {
         self.write_rows(caller, open).await
     }
 
-    /// The attempt has not failed. Whoever was shut out, or got another password, since it was compared, stays out.
-    pub(crate) async fn admit(&self, tx: &Tx<'_>, proven: &Proven) -> Result<()> {
+    /// The attempt has not failed. Whoever was shut out, or got another password, since it was compared, stays out. Yields what is kept
+    /// of them now.
+    pub(crate) async fn admit(&self, tx: &Tx<'_>, proven: &Proven) -> Result<AuthUser> {
         proven.attempt.succeeded(tx, self).await?;
         let now_kept = store::users::get(tx, self.id(), proven.user.id.0, true).await?;
         let pin = |user: &AuthUser| user.pin.as_ref().map(|pin| pin.hash.clone());
@@ -192,14 +193,16 @@ impl Account {
             let same = if proven.by_pin { pin(now_kept) == pin(&proven.user) } else { now_kept.password == proven.user.password };
             same && now_kept.enabled
         };
-        let now_kept = now_kept.filter(same).ok_or(Error::InvalidCredentials)?;
-        if let Some(pin) = now_kept.pin.clone().filter(|_| proven.by_pin) {
-            let pin = Some(Pin { failures: 0, ..pin });
-            store::users::update(tx, self.id(), &AuthUser { pin, ..now_kept.clone() }).await?;
+        let mut user = now_kept.filter(same).ok_or(Error::InvalidCredentials)?;
+        if let Some(pin) = user.pin.as_mut().filter(|_| proven.by_pin) {
+            pin.failures = 0;
         }
-        if let Some(better) = proven.better.clone() {
-            store::users::update(tx, self.id(), &AuthUser { password: better, ..now_kept }).await?;
+        if let Some(better) = &proven.better {
+            user.password = better.clone();
         }
-        Ok(())
+        if proven.by_pin || proven.better.is_some() {
+            store::users::update(tx, self.id(), &user).await?;
+        }
+        Ok(user)
     }
 }

@@ -29,7 +29,7 @@ impl Account {
         let shown = (user.username.as_str(), password);
         let proven = self.prove_password(caller, Realm::Console, shown, caller.origin.ip).await?;
         let account = self.clone();
-        self.write_rows(caller, async move |tx| account.admit(tx, &proven).await).await
+        self.write_rows(caller, async move |tx| account.admit(tx, &proven).await.map(drop)).await
     }
 
     /// Gives the calling account user another password. Its other sessions end.
@@ -46,8 +46,9 @@ impl Account {
         let (account, by, now) = (self.clone(), caller.clone(), self.now());
         let kept = caller.claims().and_then(|claims| claims.sid);
         self.write_rows(&caller, async move |tx| {
-            account.admit(tx, &proven).await?;
-            store::users::update(tx, account.id(), &AuthUser { password, ..proven.user }).await?;
+            // As it is now: a factor may have been turned on while the password was hashed.
+            let user = account.admit(tx, &proven).await?;
+            store::users::update(tx, account.id(), &AuthUser { password, stamp: user.stamp.touched(now), ..user }).await?;
             store::sessions::end_others(tx, account.id(), user.id.0, kept, now).await?;
             store::challenges::end_all(tx, account.id(), &[user.id.0], now).await?;
             account.tell(tx, &account.activity("user.password_changed", &by, user.id));
