@@ -141,6 +141,11 @@ impl Signatures {
         sha256(&[account.as_str().as_bytes(), token.as_bytes()])
     }
 
+    /// What a token is remembered by where somebody else asks about it: with its audience, which may be any.
+    pub(crate) fn name_elsewhere(account: AccountId, token: &str) -> [u8; 32] {
+        sha256(&[b"elsewhere ", account.as_str().as_bytes(), token.as_bytes()])
+    }
+
     pub(crate) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
         self.0.get(name)
     }
