@@ -246,3 +246,77 @@ fn the_page_of_scopes_is_what_the_program_serves() {
     let printed = printed(Command::new(root().join("scripts/scopes")).arg(program).env_remove("TENANTRY_TEST_POSTGRES"));
     assert!(printed == crate::text("docs/scopes.md"), "make docs");
 }
+
+/// The files of code, ours and the console's, as one text each.
+fn code() -> Vec<(PathBuf, String)> {
+    let (mut found, mut wait) = (Vec::new(), ["crates", "tests", "migration", "entity"].map(PathBuf::from).to_vec());
+    while let Some(directory) = wait.pop() {
+        for entry in std::fs::read_dir(root().join(&directory)).unwrap().flatten() {
+            let path = directory.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                wait.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                found.push((path.clone(), text(&path)));
+            }
+        }
+    }
+    found
+}
+
+/// Whatever is said to be so is shown by a test or a line that is there.
+#[test]
+fn every_requirement_of_asvs_has_a_word_and_what_is_met_has_evidence() {
+    let (code, mut ids, mut of_level) = (code(), BTreeSet::new(), [0, 0]);
+    let table = text(Path::new("docs/asvs.csv"));
+    let mut lines = table.lines();
+    assert_eq!(lines.next(), Some("id,level,applies,status,evidence,note"));
+    for line in lines {
+        let fields: Vec<&str> = line.splitn(6, ',').collect();
+        let [id, level, applies, status, evidence, note] = fields[..] else { panic!("{line}") };
+        assert!(ids.insert(id.to_owned()), "{id} is there twice");
+        of_level[level.parse::<usize>().unwrap() - 1] += 1;
+        match (applies, status) {
+            ("yes", "met") => assert!(!evidence.is_empty(), "{line}"),
+            ("yes", "partly" | "not met") | ("no", "") => assert!(!note.is_empty(), "{line}"),
+            _ => panic!("{line}"),
+        }
+        for one in evidence.split("; ").filter(|one| !one.is_empty()) {
+            let found = match one.split_once(':').unwrap() {
+                ("test", name) => code.iter().any(|(_, text)| text.contains(&format!("fn {name}("))),
+                ("doc", file) => root().join(file).exists(),
+                ("code", place) => {
+                    let (file, name) = place.split_once('#').unwrap_or((place, ""));
+                    root().join(file).exists() && text(Path::new(file)).contains(name)
+                }
+                _ => false,
+            };
+            assert!(found, "{id}: there is no {one}");
+        }
+    }
+    assert_eq!(of_level, [70, 183], "of levels 1 and 2 of ASVS 5.0.0");
+}
+
+/// The tests that the threat model names are where it says.
+#[test]
+fn what_the_threat_model_names_is_there() {
+    let (code, model) = (code(), text(Path::new("docs/threat-model.md")));
+    let mut named = 0;
+    for name in model.split('`').skip(1).step_by(2) {
+        let found = match name.split("::").collect::<Vec<_>>()[..] {
+            [_, .., "x"] => continue,
+            [part, .., module, test] => {
+                let of = |path: &Path| {
+                    let path = path.to_str().unwrap();
+                    path.contains(&format!("/{part}/"))
+                        && (path.contains(&format!("/{module}.rs")) || path.contains(&format!("/{module}/")))
+                };
+                code.iter().any(|(path, text)| of(path) && text.contains(&format!("fn {test}(")))
+            }
+            [file] if file.contains('/') && !file.contains(['{', ' ', ':']) && !file.starts_with('/') => root().join(file).exists(),
+            _ => continue,
+        };
+        assert!(found, "{name}");
+        named += 1;
+    }
+    assert!(named > 100, "{named}");
+}

@@ -129,7 +129,9 @@ async fn the_reference_loads_nothing_from_elsewhere() {
         let answer = app.get(page).await;
         assert_eq!(answer.status, 200, "{page}");
         assert!(!answer.text.contains("src=\"http") && !answer.text.contains("href=\"http"), "{page}");
-        assert!(answer.header("content-security-policy").contains("frame-ancestors 'none'"), "{page}");
+        for part in ["frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+            assert!(answer.header("content-security-policy").contains(part), "{page}");
+        }
     }
     assert!(app.get("/docs/swagger-initializer.js").await.text.contains("/openapi.json"));
     app.get("/docs/nothing").await.refused(404, "not_found");

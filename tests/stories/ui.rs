@@ -40,7 +40,7 @@ async fn files_of_the_console_are_kept_and_sent_compressed() {
     };
     assert!(script.starts_with("/console/assets/") && !page.contains("src=\"http"), "{script}");
     let plain = app.get(script).await;
-    assert_eq!((plain.status, plain.header("content-type")), (200, "text/javascript"));
+    assert_eq!((plain.status, plain.header("content-type")), (200, "text/javascript; charset=utf-8"));
     assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable");
     let packed = app.send(app.request(Method::GET, script).header("accept-encoding", "gzip, br")).await;
     assert_eq!((packed.header("content-encoding"), packed.header("vary")), ("br", "Accept-Encoding"));

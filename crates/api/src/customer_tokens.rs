@@ -16,7 +16,7 @@ use crate::error::{ApiError, Result};
 use crate::query::{self, Id, Query};
 use crate::reply::{Counted, Created201, NoContent204, Ok200, Page};
 use crate::route::{CUSTOMER_READ, CUSTOMER_WRITE, CUSTOMERS_READ, CUSTOMERS_WRITE, Route, delete, get, post};
-use crate::wire::Entity;
+use crate::wire::{Entity, given};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -294,6 +294,7 @@ fn said(checks: &mut Checks, event: Option<&str>, status: Option<String>, given:
 #[schema(example = json!({"token": {"type": "card", "value": "5413330089604111"}, "event": {"event": "seen", "status": "ACTIVE"}}))]
 struct TokenEventsLookup {
     token: TokenTypeValue,
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     event: Option<EventBody>,
 }
@@ -313,6 +314,7 @@ impl TokenEventsLookup {
 struct TokenEventsDelete {
     token: TokenTypeValue,
     /// Reason; stored with status DELETED.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     event: Option<ReasonBody>,
 }

@@ -16,6 +16,7 @@ use crate::reply::Ok200;
 use crate::route::{CUSTOMERS_SHOW, CUSTOMERS_WRITE, Route, get, put};
 use crate::token_request::secret;
 use crate::users::{ChallengeType, OobChannel};
+use crate::wire::given;
 
 /// How many entries a list of settings may have.
 const MAX_ENTRIES: usize = 100;
@@ -41,6 +42,7 @@ async fn update_customers_settings(call: Call, Json(body): Json<SettingsBody>) -
 #[schema(as = CustomersSettings, example = json!({"users": {"head": {"enabled": true}}}))]
 struct SettingsBody {
     /// What holds of the customers themselves.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     users: Option<UsersBody>,
     /// Hashes that are kept as tokens, in step with these fields.

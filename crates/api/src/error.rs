@@ -170,6 +170,19 @@ pub(crate) struct ErrorBody {
     error: ErrorDetail,
 }
 
+/// The body of every error answer to a form (RFC 6749 section 5.2).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct OAuthError {
+    /// What went wrong.
+    #[schema(example = "invalid_client")]
+    error: String,
+    /// Text for humans; not for branching.
+    error_description: String,
+    /// The handle of the challenge; only with `mfa_required`.
+    #[schema(nullable = false)]
+    mfa_token: Option<String>,
+}
+
 /// The body of a refusal that a second factor may mend.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MfaRequiredError)]

@@ -13,7 +13,7 @@ use crate::events::Order;
 use crate::query::{self, Id, Query};
 use crate::reply::{Ok200, Page};
 use crate::route::{ACCOUNTS_READ, ACCOUNTS_REPAIR, ACCOUNTS_WRITE, Route, delete, get, post, put};
-use crate::wire::{Entity, ScopeName, scope_names, scopes, shown, text};
+use crate::wire::{Entity, ScopeName, given, scope_names, scopes, shown, text};
 
 pub(crate) fn routes() -> Vec<Route> {
     vec![
@@ -149,6 +149,7 @@ struct MemberCreate {
 #[schema(example = json!({"name": "Kari", "scope": ["read:accounts"], "roles": []}))]
 struct MemberUpdate {
     /// `false` shuts it out from the very next request on; it keeps what it has for another time. Left out: as until now.
+    #[serde(default, deserialize_with = "given")]
     #[schema(nullable = false)]
     enabled: Option<bool>,
     /// What people call it; at most 255 characters.

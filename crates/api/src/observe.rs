@@ -189,7 +189,7 @@ fn dress(answer: &mut ServiceResponse, id: &RequestId) {
         }
     };
     default(CACHE_CONTROL, "no-store");
-    default(CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    default(CONTENT_SECURITY_POLICY, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
     default(X_CONTENT_TYPE_OPTIONS, "nosniff");
     default(X_FRAME_OPTIONS, "DENY");
     default(REFERRER_POLICY, "no-referrer");

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use crate::error::{ErrorBody, MfaRequiredBody};
+use crate::error::{ErrorBody, MfaRequiredBody, OAuthError};
 use crate::installers::CODES;
 use crate::route::{Access, Policy, Route, routes};
+use crate::token_request::FORM;
 use crate::tokens::PERSONS_SCOPES;
 
 /// A type that says what it means for the description of an endpoint.
@@ -36,6 +37,8 @@ pub(crate) struct Operation<'d> {
     has_record: bool,
     /// Errors are told in the words of the installer API.
     of_installers: bool,
+    /// Forms are taken, too; then errors are told as RFC 6749 has it.
+    takes_forms: bool,
 }
 
 impl Operation<'_> {
@@ -54,6 +57,7 @@ impl Operation<'_> {
         let schema = self.schema::<T>();
         let body = self.request_body.get_or_insert_with(|| json!({"required": required, "content": {}}));
         body["content"][content_type] = json!({"schema": schema});
+        self.takes_forms |= content_type == FORM;
         self.error(413, "The body is larger than 256 KiB.");
         self.error(415, "The content type is not one of those named.");
     }
@@ -138,6 +142,7 @@ impl Operation<'_> {
     pub(crate) fn lines_in(&mut self, description: &str, content_type: &str) {
         let content = json!({content_type: {"schema": {"type": "string"}}});
         self.request_body = Some(json!({"required": true, "description": description, "content": content}));
+        self.error(415, "The content type is not the one named.");
     }
 
     /// An answer of lines, a `T` each.
@@ -150,7 +155,6 @@ impl Operation<'_> {
     /// A body that is a file.
     pub(crate) fn file_in(&mut self, description: &str, content_type: &str) {
         self.lines_in(description, content_type);
-        self.error(415, "The content type is not the one named.");
     }
 
     /// An answer that is a file.
@@ -269,6 +273,7 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
         responses: BTreeMap::new(),
         has_record: false,
         of_installers: route.policy.access.is_of_installers(),
+        takes_forms: false,
     };
     operation.parameters.extend(path_parameters(route.path));
     (route.describe)(&mut operation);
@@ -288,6 +293,13 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
     operation.error(404, not_found);
     operation.error(500, "A fault on our side; `request_id` names it.");
     operation.error(503, "Full, stopping, or the database is away.");
+    if operation.takes_forms {
+        let standard = operation.schema::<OAuthError>();
+        for (_, response) in operation.responses.range_mut(400..) {
+            let schema = &mut response["content"]["application/json"]["schema"];
+            *schema = json!({"oneOf": [schema.take(), standard]});
+        }
+    }
     let mut described = json!({
         "operationId": camel_case(&format!("{}{}", route.prefix, route.name)),
         "tags": [tag(route)],

@@ -16,7 +16,7 @@ use crate::error::{ApiError, Result};
 use crate::openapi::{Describe, Operation};
 use crate::query;
 
-const FORM: &str = "application/x-www-form-urlencoded";
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Whether a caller speaks the form of RFC 6749, and is to be answered so.
 pub(crate) fn is_form(request: &HttpRequest) -> bool {

@@ -33,7 +33,7 @@ const PLACEHOLDER: &str = include_str!("../../../admin-ui/placeholder.html");
 const NONCE: &str = "{nonce}";
 /// The reference tries requests out (`connect-src`) and styles itself inline.
 const REFERENCE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                                connect-src 'self'; frame-ancestors 'none'";
+                                connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const GUIDE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                             base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -86,7 +86,7 @@ async fn console_file(request: HttpRequest) -> Result<HttpResponse> {
     let packed = if takes("br") { Console::get(&format!("{file}.br")) } else { None };
     let mut answer = HttpResponse::Ok();
     answer
-        .content_type(mime_guess::from_path(&*file).first_or_octet_stream())
+        .content_type(kind(&file))
         .insert_header((CACHE_CONTROL, "public, max-age=31536000, immutable"))
         .insert_header((VARY, "Accept-Encoding"));
     if packed.is_some() {
@@ -96,15 +96,19 @@ async fn console_file(request: HttpRequest) -> Result<HttpResponse> {
     Ok(answer.body(found.data.into_owned()))
 }
 
+/// What a file is, by its name.
+fn kind(file: &str) -> String {
+    let kind = mime_guess::from_path(file).first_or_octet_stream();
+    if kind.type_() == mime_guess::mime::TEXT { format!("{kind}; charset=utf-8") } else { kind.to_string() }
+}
+
 /// A page of the guide, or what belongs to it; a directory's is its index.
 async fn guide(request: HttpRequest) -> Result<HttpResponse> {
     let (_, file) = Matched::parameter(&request, 0).unwrap_or_default();
     let file = if file.is_empty() || file.ends_with('/') { format!("{file}index.html") } else { file };
     let found = Guide::get(&file).ok_or(Error::NotFound)?;
-    let kind = mime_guess::from_path(&file).first_or_octet_stream();
-    let kind = if kind.type_() == mime_guess::mime::TEXT { format!("{kind}; charset=utf-8") } else { kind.to_string() };
     Ok(HttpResponse::Ok()
-        .content_type(kind)
+        .content_type(kind(&file))
         .insert_header((CONTENT_SECURITY_POLICY, GUIDE_POLICY))
         .insert_header((CACHE_CONTROL, "public, max-age=3600"))
         .body(found.data.into_owned()))

@@ -191,7 +191,7 @@ struct AuthUserUpdate {
     links: Option<Vec<AuthUserLink>>,
     /// The second factor; null turns it off.
     #[serde(default)]
-    #[schema(value_type = AuthUserMfa, required = false)]
+    #[schema(value_type = Option<AuthUserMfa>)]
     mfa: Change<AuthUserMfa>,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use tenantry_domain::{Checks, Instant, Scopes, Stamp, Text};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -60,6 +60,11 @@ impl AsRef<str> for ScopeName {
     fn as_ref(&self) -> &str {
         &self.0
     }
+}
+
+/// For a member that may be left out: one that is there is not null.
+pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
 }
 
 /// Scopes as they are answered.
