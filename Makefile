@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console guide screenshots isolation soak bench bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation soak fuzz-short fuzz-long compare bench bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -43,6 +43,21 @@ isolation:
 soak:
 	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load --no-capture
 	TENANTRY_TEST_FAULTS=10 scripts/test nodes:: clocks:: --no-capture
+
+# Everything that the OpenAPI document allows, and what it forbids, asked of the real program; long: 400 random requests of each operation, too.
+fuzz-short:
+	cargo build --locked --workspace --all-targets
+	scripts/fuzz short
+
+fuzz-long:
+	cargo build --release --locked --bin tenantry
+	TENANTRY_FUZZ_PROGRAM=$$PWD/target/release/tenantry scripts/fuzz long
+	TENANTRY_FUZZ_PROGRAM=$$PWD/target/release/tenantry scripts/with-postgres scripts/fuzz long
+
+# Beside other servers that issue tokens, with the same load on the same core: bench/COMPARE.md. Two cores, Debian.
+compare:
+	cargo build --profile dist --locked --bin tenantry
+	bench/compare/compare.py
 
 # How fast and how small it is, as ratios to what the machine can do; keeps the figures in bench/RESULTS.md. Two cores, PostgreSQL installed.
 bench:
