@@ -293,7 +293,8 @@ fn describe(route: &Route, schemas: &mut BTreeMap<String, Value>) -> Value {
     operation.error(404, not_found);
     operation.error(500, "A fault on our side; `request_id` names it.");
     operation.error(503, "Full, stopping, or the database is away.");
-    if operation.takes_forms {
+    // The contract has one form of errors for the token endpoint.
+    if operation.takes_forms && route.policy.access != Access::TokenEndpoint {
         let standard = operation.schema::<OAuthError>();
         for (_, response) in operation.responses.range_mut(400..) {
             let schema = &mut response["content"]["application/json"]["schema"];

@@ -191,7 +191,7 @@ struct AuthUserUpdate {
     links: Option<Vec<AuthUserLink>>,
     /// The second factor; null turns it off.
     #[serde(default)]
-    #[schema(value_type = Option<AuthUserMfa>)]
+    #[schema(value_type = AuthUserMfa, required = false)]
     mfa: Change<AuthUserMfa>,
 }
 
