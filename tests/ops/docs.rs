@@ -312,7 +312,9 @@ fn what_the_threat_model_names_is_there() {
                 };
                 code.iter().any(|(path, text)| of(path) && text.contains(&format!("fn {test}(")))
             }
-            [file] if file.contains('/') && !file.contains(['{', ' ', ':']) && !file.starts_with('/') => root().join(file).exists(),
+            [file] if file.contains('/') && !file.contains(['{', ' ', ':']) && !file.starts_with('/') => {
+                root().join(file).exists()
+            }
             _ => continue,
         };
         assert!(found, "{name}");
