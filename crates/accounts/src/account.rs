@@ -18,6 +18,7 @@ use tracing::{Instrument, Span};
 
 use crate::caller::Caller;
 use crate::circuit::{Circuit, Witness};
+use crate::configuration::Rested;
 use crate::directory::Directory;
 use crate::draft::Draft;
 use crate::hashing::Place;
@@ -61,6 +62,8 @@ struct Core {
     /// Made for the first request.
     meter: OnceLock<Arc<Meter>>,
     memory: Mutex<Counted>,
+    /// Made for the first document.
+    documents: OnceLock<Rested>,
     /// Held while a signing key is made.
     key_making: tokio::sync::Mutex<()>,
     /// How many writes ended in a way that nobody saw: the published directory may be behind the database.
@@ -102,6 +105,7 @@ impl Account {
             circuit: Circuit::default(),
             meter: OnceLock::new(),
             platform,
+            documents: OnceLock::new(),
             key_making: tokio::sync::Mutex::default(),
             doubts: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -214,6 +218,11 @@ impl Account {
             error
         };
         self.0.core.permits.enter(lane).await.map_err(busy)
+    }
+
+    /// Held while a document is applied, and when the last one has been paid for.
+    pub(crate) fn documents(&self) -> Rested {
+        self.0.core.documents.get_or_init(Rested::default).clone()
     }
 
     /// Leave to make a signing key of this account, one at a time; `Error::Busy` if others take too long.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value};
 use tenantry_domain::{
@@ -15,6 +16,7 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::directory::Directory;
 use crate::draft::Draft;
+use crate::limits::seconds;
 use crate::tokens::Claims;
 
 /// How many records one write changes at most: others wait for it.
@@ -23,6 +25,14 @@ const MAX_CHANGES: usize = 500;
 const MAX_INVITED: usize = 100;
 /// How much its event tells at most, in bytes.
 const MAX_TOLD: usize = 256 * 1024;
+
+/// For how many times as long as a document took the next one of its account waits: all accounts may share one writer.
+const REST: u32 = 10;
+/// How long it waits at most; beyond that it is refused.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// When an account's last document has been paid for.
+pub(crate) type Rested = Arc<tokio::sync::Mutex<Option<Instant>>>;
 
 /// What an account is to be; what is `None` stays as it is.
 #[derive(Debug, Default)]
@@ -105,6 +115,7 @@ impl Account {
     /// write changes, and for a change of what the caller is signed in with; `VersionMismatch`.
     pub async fn configure(&self, by: Caller, wanted: Wanted, manner: Manner) -> Result<Configured> {
         let named = Named::of(&wanted)?;
+        let mut rested = self.rest().await?;
         let (tell, told) = oneshot::channel();
         let spent = Arc::new(AtomicUsize::new(0));
         let spending = spent.clone();
@@ -114,8 +125,10 @@ impl Account {
             if manner.version.is_some_and(|asked| asked != version) {
                 return Err(Error::VersionMismatch(version));
             }
+            let begun = Instant::now();
             let mut work = Work::new(draft, &before);
             let made = work.run(wanted, manner.prune.then_some(&named)).await;
+            *rested = Some(Instant::now() + begun.elapsed() * REST);
             spending.store(work.changes.len(), Ordering::Relaxed);
             made?;
             let Work { changes, secrets, told: Told { before: was, after: is, .. }, .. } = work;
@@ -143,6 +156,21 @@ impl Account {
                 done
             }
         }
+    }
+}
+
+impl Account {
+    /// One document at a time, and pauses between them.
+    ///
+    /// Errors: `Busy`, `TooManyAttempts`.
+    async fn rest(&self) -> Result<tokio::sync::OwnedMutexGuard<Option<Instant>>> {
+        let rested = tokio::time::timeout(PATIENCE, self.documents().lock_owned()).await.map_err(|_| Error::Busy)?;
+        let wait = rested.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if wait > PATIENCE {
+            return Err(Error::TooManyAttempts(seconds(wait)));
+        }
+        tokio::time::sleep(wait).await;
+        Ok(rested)
     }
 }
 
@@ -290,7 +318,10 @@ impl<'w, 't> Work<'w, 't> {
         }
         let size = |told: &Option<Value>| told.as_ref().map_or(0, |told| told.to_string().len());
         self.told.bytes += size(&before) + size(&after) + 64;
-        if self.changes.len() > MAX_CHANGES || self.invited > MAX_INVITED || self.told.bytes > MAX_TOLD {
+        if self.changes.len() > MAX_CHANGES
+            || self.invited > MAX_INVITED
+            || (self.told.bytes > MAX_TOLD && self.changes.len() > 1)
+        {
             let most =
                 format!("changes too much at once ({MAX_CHANGES} records, {MAX_INVITED} new users, {} KiB)", MAX_TOLD / 1024);
             return Err(Error::invalid("body", most + ": apply it in parts"));
@@ -315,8 +346,8 @@ impl<'w, 't> Work<'w, 't> {
         self.noted(Changed::Settings(old, next))
     }
 
-    /// Takes out what is not named, but for what is the caller's own, and for grants with identity providers and roles without names,
-    /// which no document can say.
+    /// Takes out what is not named, but for what is the caller's own, and for roles without names and grants with identity providers, with
+    /// their clients: no document can bring them back.
     async fn prune(&mut self, named: &Named) -> Result<()> {
         let all = self.before;
         for old in all.members.values() {
@@ -327,22 +358,24 @@ impl<'w, 't> Work<'w, 't> {
                 self.noted(Changed::Member(Some(old.clone()), None))?;
             }
         }
+        let goes = |client: &Client| {
+            let kept = named.clients.as_ref().is_none_or(|named| named.contains(&client.client_id))
+                || self.own.client(&client.client_id);
+            !kept && !all.grants.values().any(|grant| grant.client == client.key && grant.oidc.is_some())
+        };
+        let gone: Vec<_> = all.clients.values().filter(|client| goes(client)).cloned().collect();
         for old in all.grants.values() {
             let kept = named.grants.as_ref().is_none_or(|named| named.contains(&grant_key(old))) || old.oidc.is_some();
-            if !kept && !self.own.grant(&old.client_id, &old.audience) {
+            let kept =
+                (kept || self.own.grant(&old.client_id, &old.audience)) && !gone.iter().any(|client| client.key == old.client);
+            if !kept {
                 self.draft.delete_grant(old.id).await?;
                 self.noted(Changed::Grant(Some(old.clone()), None))?;
             }
         }
-        for old in all.clients.values() {
-            let kept = named.clients.as_ref().is_none_or(|named| named.contains(&old.client_id));
-            if !kept && !self.own.client(&old.client_id) {
-                let grants = self.draft.directory.grants.values().filter(|grant| grant.client == old.key);
-                let gone: Vec<_> = grants.cloned().map(|grant| Changed::Grant(Some(grant), None)).collect();
-                self.draft.delete_client(old).await?;
-                self.noted(Changed::Client(Some(old.clone()), None))?;
-                self.changes.extend(gone);
-            }
+        for old in gone {
+            self.draft.delete_client(&old).await?;
+            self.noted(Changed::Client(Some(old), None))?;
         }
         for old in all.roles.values() {
             let kept = named.roles.as_ref().zip(old.document_key()).is_none_or(|(named, key)| named.contains(&key));

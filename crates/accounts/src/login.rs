@@ -175,7 +175,11 @@ impl Account {
     pub(crate) async fn admit_with(&self, caller: &Caller, proven: Proven, session: Session) -> Result<()> {
         let (account, by) = (self.clone(), caller.clone());
         let open = async move |tx: &Tx<'_>| {
-            account.admit(tx, &proven).await?;
+            let user = account.admit(tx, &proven).await?;
+            if user.has_second_factor() && !proven.user.has_second_factor() {
+                // It was turned on meanwhile, and has not been shown.
+                return Err(Error::InvalidCredentials);
+            }
             store::sessions::insert(tx, account.id(), &session).await?;
             account.tell(tx, &account.logged_in(&by, proven.user.subject(), proven.user.id));
             Ok(())

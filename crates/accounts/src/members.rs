@@ -168,7 +168,10 @@ fn may_give(draft: &Draft<'_>, rights: &MemberRights) -> Result<()> {
     for (at, id) in rights.roles.iter().enumerate() {
         let role = draft.directory.roles.get(id);
         let role = role.ok_or_else(|| Error::invalid(format!("roles[{at}].id"), "must be a role of the account"))?;
-        draft.may_delegate(&role.scope)?;
+        draft.may_delegate(&role.scope).map_err(|error| match error {
+            Error::ScopeNotDelegable { scope, .. } => Error::ScopeNotDelegable { field: format!("roles[{at}]"), scope },
+            error => error,
+        })?;
     }
     Ok(())
 }

@@ -117,8 +117,8 @@ impl Claims {
     }
 }
 
-/// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`]. Of one that is remembered `iss`, `aud` and
-/// `scope` are empty.
+/// A token whose signature holds. Says nothing of what it is worth now: see [`Caller`]. Of one that is remembered for the guard `iss`, `aud`
+/// and `scope` are empty.
 pub(crate) struct Verified {
     pub(crate) claims: Claims,
     pub(crate) scopes: Scopes,

@@ -23,6 +23,8 @@ use crate::openapi::{Describe, Operation};
 pub(crate) const MAX_BODY: usize = 256 * 1024;
 /// How large a document may be.
 const MAX_DOCUMENT: usize = 2 * 1024 * 1024;
+/// How many members that are not known are told of.
+const MAX_UNKNOWN: usize = 20;
 /// How long a body may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A refused body of so many bytes is read all the same, if it comes within [`DRAINING`].
@@ -91,7 +93,7 @@ impl<T: ToSchema> Describe for Document<T> {
     }
 }
 
-/// Reads a value, and the places of members that it does not know, as in `roles[0].colour`.
+/// Reads a value, and the places of members that it does not know, as in `roles[0].colour`; of many only the first.
 ///
 /// Errors: those of the format.
 pub fn strictly<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std::result::Result<(T, Vec<String>), D::Error> {
@@ -107,7 +109,11 @@ pub fn strictly<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> std:
         }
     }
     let mut unknown = Vec::new();
-    let value = serde_ignored::deserialize(from, |path| unknown.push(place(&path)))?;
+    let value = serde_ignored::deserialize(from, |path| {
+        if unknown.len() < MAX_UNKNOWN {
+            unknown.push(place(&path));
+        }
+    })?;
     Ok((value, unknown))
 }
 

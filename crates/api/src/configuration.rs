@@ -188,11 +188,11 @@ struct UserSpec {
     #[schema(required = false)]
     roles: Vec<String>,
     /// How it signs in; as until now, if left out, and of a new one `password`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     authentication_type: Option<AuthenticationType>,
     /// `false` shuts it out; as until now, if left out. A new one that is shut out is not written to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "crate::wire::given", skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     enabled: Option<bool>,
 }
@@ -238,18 +238,28 @@ impl Configuration {
         let settings = self.settings.map(|settings| checks.within("settings", domain(settings.parse())));
         let wanted = Wanted {
             settings: settings.flatten(),
-            roles: each(&mut checks, "roles", self.roles, RoleSpec::parse),
-            clients: each(&mut checks, "clients", self.clients, ClientSpec::parse),
-            grants: each(&mut checks, "grants", self.grants, |grant| grant.parse(account, public)),
-            members: each(&mut checks, "users", self.users, UserSpec::parse),
+            roles: each(&mut checks, ("roles", 1000), self.roles, RoleSpec::parse),
+            clients: each(&mut checks, ("clients", 500), self.clients, ClientSpec::parse),
+            grants: each(&mut checks, ("grants", 2000), self.grants, |grant| grant.parse(account, public)),
+            members: each(&mut checks, ("users", 2000), self.users, UserSpec::parse),
         };
         Ok(checks.done(Some(wanted))?)
     }
 }
 
-/// The records of a section; findings name the place of one in it.
-fn each<S, T>(checks: &mut Checks, noun: &str, specs: Option<Vec<S>>, parse: impl Fn(S) -> Result<T>) -> Option<Vec<T>> {
-    let specs = specs?.into_iter().enumerate();
+/// The records of a section, of which an account has so many at most; findings name the place of one in it.
+fn each<S, T>(
+    checks: &mut Checks,
+    (noun, most): (&str, usize),
+    specs: Option<Vec<S>>,
+    parse: impl Fn(S) -> Result<T>,
+) -> Option<Vec<T>> {
+    let specs = specs?;
+    if specs.len() > most {
+        checks.fault(noun, format!("must have at most {most} entries"));
+        return None;
+    }
+    let specs = specs.into_iter().enumerate();
     Some(specs.filter_map(|(nth, spec)| checks.within(&format!("{noun}[{nth}]"), domain(parse(spec)))).collect())
 }
 

@@ -213,12 +213,17 @@ impl Site {
         if let Some(body) = body {
             asked = asked.json(body);
         }
-        let answer = send(asked).await?;
-        if answer.status() == StatusCode::UNAUTHORIZED {
-            return Err(Refused::new(StatusCode::UNAUTHORIZED, "it takes this sign-in no more: tenantry login").into());
-        }
+        // What keeps nothing may be asked twice.
+        let answer = if query.contains(&("dry_run", "true")) { send_again(asked, true).await? } else { send(asked).await? };
         let next = answer.headers().get("paging-token").and_then(|next| Some(next.to_str().ok()?.to_owned()));
-        Ok(Answer { body: value(answer).await?, next })
+        let body = value(answer).await.map_err(|error| match error.downcast::<Refused>() {
+            Ok(refused) if refused.ours && refused.status == StatusCode::UNAUTHORIZED => {
+                Refused { why: "it takes this sign-in no more: tenantry login".to_owned(), ..refused }.into()
+            }
+            Ok(refused) => refused.into(),
+            Err(error) => error,
+        });
+        Ok(Answer { body: body?, next })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value> {
@@ -280,10 +285,6 @@ struct Refused {
 }
 
 impl Refused {
-    fn new(status: StatusCode, why: &str) -> Self {
-        Self { status, ours: true, why: why.to_owned() }
-    }
-
     /// Whether nothing of what was asked was done.
     fn is_final(&self) -> bool {
         self.ours && (self.status.is_client_error() || self.status == StatusCode::SERVICE_UNAVAILABLE)

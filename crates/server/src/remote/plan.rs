@@ -234,7 +234,8 @@ impl Secrets {
         let lines = lines.join("\n") + "\n";
         let written = self.file.write_all(lines.as_bytes()).and_then(|()| self.file.set_len(lines.len() as u64));
         let written = written.and_then(|()| self.file.sync_all());
-        written.with_context(|| format!("all is done, but the secrets cannot be kept in {}", self.path.display()))
+        let lost = "new clients need others, tenantry clients rotate-secret";
+        written.with_context(|| format!("all is done, but the secrets cannot be kept in {}: {lost}", self.path.display()))
     }
 }
 
