@@ -85,8 +85,14 @@ pub(crate) async fn answers(server: &Program, token: &str, account: &str) -> BTr
         let path = path(route, account, NOBODY);
         let about_us = ["/livez", "/readyz", "/console", "/docs"].iter().any(|start| path.starts_with(start));
         if !about_us {
-            let answer = ask(server, token, Method::GET, &path, Value::Null).await;
-            answers.insert(path, answer);
+            let (status, mut text) = ask(server, token, Method::GET, &path, Value::Null).await;
+            if path.ends_with("/management/configuration") {
+                // How many writes led there; the log tells it, too.
+                let mut told: Value = serde_json::from_str(&text).unwrap();
+                told.as_object_mut().unwrap().remove("version");
+                text = told.to_string();
+            }
+            answers.insert(path, (status, text));
         }
     }
     let found = answers.values().filter(|(status, text)| *status == 200 && text.len() > 2).count();
