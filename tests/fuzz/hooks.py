@@ -61,6 +61,9 @@ def filter_case(context, case):
         # A member that is null is as one that is left out.
         if has_null(body):
             return False
+        # Lines are whatever stands in them.
+        if path.endswith("/users:import"):
+            return False
         # The contract asks for a type; a customer without one is a customer.
         if path.endswith("/customers/users") and isinstance(body, dict) and "type" not in body:
             return False
