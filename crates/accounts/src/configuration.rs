@@ -109,7 +109,7 @@ pub enum Changed {
 
 impl Account {
     /// Makes the account what `wanted` says, in one write with one event. Where nothing differs nothing is written. Each record that is
-    /// changed, or would be, counts as a request.
+    /// changed, or would be, is charged as a request, as far as the rate has room for it.
     ///
     /// Errors: those of each single change, with its place in the document; `Invalid` for what stands there twice, for more than one
     /// write changes, and for a change of what the caller is signed in with; `VersionMismatch`.
