@@ -61,8 +61,8 @@ impl Audience {
     /// Reads an audience. For accounts of ours both `{public_url}/v1/accounts/{id}` and the same with `{id}@` before
     /// the host are understood, with 3 or 8 digits.
     pub fn parse(text: &str, public: &PublicUrl) -> Result<Self, String> {
-        if text.len() > 512 || text.bytes().any(|byte| byte <= 0x20 || byte == 0x7f || byte == b'\\') {
-            return Err("must be an absolute URI of at most 512 characters".to_owned());
+        if text.len() > 512 || text.bytes().any(|byte| byte <= 0x20 || byte >= 0x7f || byte == b'\\') {
+            return Err("must be an absolute URI of at most 512 characters, as in RFC 3986".to_owned());
         }
         // As nearly everybody writes it, it need not be taken apart.
         if let Some(Ok(id)) = text.strip_prefix(&*public.accounts).map(AccountId::parse_owner) {
@@ -139,6 +139,7 @@ mod tests {
             "https://u:p@elsewhere.example/x",
             "nowhere",
             "https://else where/",
+            "https://i\u{200b}d.example.com/v1/accounts/P11200000",
         ] {
             assert!(Audience::parse(text, &public).is_err(), "{text}");
         }

@@ -33,8 +33,12 @@ impl ClientInput {
         if !(url.scheme() == "https" || url.scheme() == "http" && loopback) {
             return Err("must be https, or http on the loopback address".to_owned());
         }
-        if text.contains('@') && (!url.username().is_empty() || url.password().is_some()) || url.fragment().is_some() {
-            return Err("must have neither a user part nor a fragment".to_owned());
+        // Who takes it apart by hand sees the same host: as in `https://shop.example`, not `https:shop.example` or `https://a@b`.
+        let begin = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+        let lower = text.to_ascii_lowercase();
+        let rest = lower.strip_prefix(&begin).filter(|rest| rest.is_empty() || rest.starts_with([':', '/', '?']));
+        if rest.is_none() || url.fragment().is_some() {
+            return Err("must be scheme://host and what follows, with neither a user part nor a fragment".to_owned());
         }
         Ok(text.to_owned())
     }
@@ -114,6 +118,10 @@ mod tests {
             "javascript:alert(1)",
             "//shop.example",
             "http://localhost.evil.example/",
+            "https:shop.example",
+            "https:///shop.example",
+            "https://%73hop.example/",
+            "http://0x7f.1/",
         ] {
             assert!(ClientInput::callback(bad).is_err(), "{bad}");
         }

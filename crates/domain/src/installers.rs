@@ -222,7 +222,8 @@ impl<N> Document<N> {
     pub fn url(text: &str) -> Result<String, String> {
         let wrong = || "must be an https URL of at most 2048 characters".to_owned();
         let url = Url::parse(text).ok().filter(|_| text.len() <= 2048).ok_or_else(wrong)?;
-        let plain = text.starts_with("https://") && url.has_host() && url.username().is_empty() && url.password().is_none();
+        let host = text.strip_prefix("https://").and_then(|rest| rest.split(['/', '?', '#']).next());
+        let plain = url.has_host() && host.is_some_and(|host| !host.is_empty() && !host.contains('@'));
         // What `url` would have cut or turned is no URL as it stands.
         let clean = !text.chars().any(|c| c.is_whitespace() || c.is_control() || "\\\"<>".contains(c));
         if plain && clean { Ok(text.to_owned()) } else { Err(wrong()) }
@@ -352,7 +353,15 @@ mod tests {
             assert!(bad.parse::<InstallerId>().is_err(), "{bad}");
         }
         assert!(Document::<()>::url("https://storage.example.com/selfie_jsmith.jpg?x=1").is_ok());
-        for bad in ["", "selfie.jpg", "http://a.example/x", "https://u:p@a.example/x", "https://a.example/a b", "javascript:1"] {
+        for bad in [
+            "",
+            "selfie.jpg",
+            "http://a.example/x",
+            "https:///a.example/x",
+            "https://u:p@a.example/x",
+            "https://a.example/a b",
+            "javascript:1",
+        ] {
             assert!(Document::<()>::url(bad).is_err(), "{bad}");
         }
         assert!(InstallerProfile::phone("+1-555-0100").is_ok());

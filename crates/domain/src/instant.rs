@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::format_description::well_known::{Iso8601, Rfc3339};
-use time::{Date, OffsetDateTime};
+use time::{Date, OffsetDateTime, UtcOffset};
 
 /// A moment, in microseconds UTC since 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,7 +47,10 @@ impl Instant {
     /// Reads RFC 3339 text with any offset; digits beyond microseconds are cut.
     pub fn parse(text: &str) -> Result<Self, String> {
         let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "must be a date-time as in RFC 3339".to_owned())?;
-        i64::try_from(at.unix_timestamp_nanos() / 1000).map(Self).map_err(|_| "is out of range".to_owned())
+        // In UTC it may be in a year that RFC 3339 has no text for.
+        let printable = at.checked_to_offset(UtcOffset::UTC).is_some_and(|at| at.year() >= 0);
+        let micros = i64::try_from(at.unix_timestamp_nanos().div_euclid(1000)).ok().filter(|_| printable);
+        micros.map(Self).ok_or_else(|| "is out of range".to_owned())
     }
 }
 
@@ -118,7 +121,18 @@ mod tests {
         assert_eq!(at.to_string(), "2019-08-24T14:05:22.000001Z");
         assert_eq!(Instant::parse("2019-08-24T16:05:22.0000019+02:00"), Ok(at));
         assert!(Instant::parse("2019-08-24").is_err());
+        assert_eq!(Instant::parse("1969-12-31T23:59:59.9999999Z"), Ok(Instant::from_micros(-1)));
         assert_eq!(Instant::from_micros(-1).to_string(), "1969-12-31T23:59:59.999999Z");
         assert_eq!(Instant::from_micros(253_402_300_799_999_999).to_string(), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn what_could_not_be_printed_is_no_moment() {
+        for bad in ["9999-12-31T23:59:59-23:59", "0000-01-01T00:00:00+00:01"] {
+            assert!(Instant::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["9999-12-31T23:59:59Z", "0000-01-01T00:00:00Z"] {
+            assert_eq!(Instant::parse(good).unwrap().to_string()[..19], good[..19]);
+        }
     }
 }

@@ -56,7 +56,9 @@ pub fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.trim().to_ascii_lowercase();
     }
-    text.trim().nfkc().flat_map(char::to_lowercase).nfkc().collect()
+    // Trimmed at the end: what stands for a blank is one only then.
+    let folded: String = text.nfkc().flat_map(char::to_lowercase).nfkc().collect();
+    folded.trim().to_owned()
 }
 
 #[cfg(test)]
@@ -68,6 +70,7 @@ mod tests {
         assert_eq!(fold("  Order\u{a0}Support "), fold("order support"));
         assert_eq!(fold("Å"), fold("A\u{30a}"));
         assert_eq!(fold("\u{212a}elvin"), "kelvin");
+        assert_eq!(fold("\u{a8}a"), fold(&fold("\u{a8}a")));
     }
 
     #[test]
