@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console guide screenshots isolation soak fuzz-short fuzz-long compare bench bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -39,11 +39,6 @@ test-ops:
 isolation:
 	scripts/test isolation --no-capture
 
-# More kills and faults under load than `make test` has.
-soak:
-	TENANTRY_TEST_KILLS=20 scripts/test kill_under_load --no-capture
-	TENANTRY_TEST_FAULTS=10 scripts/test nodes:: clocks:: --no-capture
-
 # Everything that the OpenAPI document allows, and what it forbids, asked of the real program; long: 400 random requests of each operation, too.
 fuzz-short:
 	cargo build --locked --workspace --all-targets
@@ -64,6 +59,16 @@ bench:
 	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
 	scripts/with-postgres taskset -c 1 target/dist/tenantry-bench
 
+# What growth costs: 1 to 100,000 accounts, 1,000 to 1,000,000 customers: bench/GROWTH.md. Half an hour.
+bench-growth:
+	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
+	scripts/with-postgres taskset -c 1 target/dist/tenantry-bench growth
+
+# An hour of mixed work at a steady pace: what grows that should not. Keeps its figures in bench/RESULTS.md.
+soak:
+	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
+	target/dist/tenantry-bench soak 60
+
 # The hot functions without HTTP, through criterion.
 bench-hot:
 	cargo bench --locked -p tenantry-bench --bench hot
@@ -77,6 +82,7 @@ docs:
 	INSTA_UPDATE=always scripts/cargo-test --workspace openapi
 	target/debug/tenantry metrics > docs/metrics.md
 	scripts/scopes > docs/scopes.md
+	scripts/licences > docs/licences.md
 	scripts/dashboard > helm/tenantry/files/dashboard.json
 	scripts/chart-schema
 	scripts/chart-readme > helm/tenantry/README.md

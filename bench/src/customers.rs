@@ -68,13 +68,13 @@ fn line(number: usize) -> String {
     .to_string()
 }
 
-fn email(number: usize) -> String {
+pub(crate) fn email(number: usize) -> String {
     let (first, last) = names(number);
     format!("{}.{}.{number}@example.com", first.to_lowercase(), last.to_lowercase())
 }
 
 /// Brings customers `from..to` to an account.
-async fn import(wire: &mut Connection, member: &Member, from: usize, to: usize) -> Result<()> {
+pub(crate) async fn import(wire: &mut Connection, member: &Member, from: usize, to: usize) -> Result<()> {
     let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/x-ndjson\r\n", member.token);
     for begin in (from..to).step_by(PIECE) {
         let mut body = String::new();

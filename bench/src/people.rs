@@ -35,13 +35,13 @@ type Ask<'a> = Box<dyn Fn(&str) -> Request + 'a>;
 /// A client of an account that brings people's words.
 pub(crate) struct App {
     account: Member,
-    client_id: String,
+    pub(crate) client_id: String,
     basic: String,
 }
 
 impl App {
     /// Made by `admin`, who may do everything on the account.
-    async fn new(wire: &mut Connection, admin: &Member) -> Result<Self> {
+    pub(crate) async fn new(wire: &mut Connection, admin: &Member) -> Result<Self> {
         let client = wire.json(&admin.post("auth/clients", &json!({}))).await?;
         let client_id = client["client_id"].as_str().context("an id")?.to_owned();
         let audience = admin.audience();
@@ -74,13 +74,13 @@ impl App {
         self.account.client_credentials(&self.basic)
     }
 
-    fn log_in(&self, username: &str, password: &str) -> Request {
+    pub(crate) fn log_in(&self, username: &str, password: &str) -> Request {
         let body = json!({"grant_type": "password", "username": username, "password": password,
             "audience": self.account.audience()});
         self.account.post("auth/token", &body)
     }
 
-    fn refresh(&self, token: &str) -> Request {
+    pub(crate) fn refresh(&self, token: &str) -> Request {
         self.account.post("auth/token", &json!({"grant_type": "refresh_token", "refresh_token": token}))
     }
 }

@@ -1,6 +1,5 @@
 //! Figures, what they must be, and the page they are kept on.
 
-use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -57,16 +56,18 @@ impl Report {
         self.0.iter().all(Figure::holds)
     }
 
+    /// The figures' rows, below [`HEAD`].
+    pub(crate) fn rows(&self) -> String {
+        self.0.iter().map(|figure| figure.row() + "\n").collect()
+    }
+
     /// Puts the run on top of the page, with the parts that were run if not all.
     pub(crate) fn keep(&self, page: &Path, parts: &[&str]) -> Result<()> {
         let old = std::fs::read_to_string(page).unwrap_or_default();
         let earlier = old.find("\n## ").map_or("", |at| &old[at..]);
         let parts = if parts.is_empty() { String::new() } else { format!(" Parts: {}.", parts.join(", ")) };
         let when = told(&["date", "-u", "+%F %H:%M UTC"]);
-        let mut text = format!("{TITLE}\n## {when}\n\n{}{parts}\n\n{HEAD}\n", machine());
-        for figure in &self.0 {
-            writeln!(text, "{}", figure.row())?;
-        }
+        let text = format!("{TITLE}\n## {when}\n\n{}{parts}\n\n{HEAD}\n{}", machine(), self.rows());
         std::fs::write(page, text + earlier)?;
         Ok(())
     }
@@ -82,7 +83,8 @@ interleaved rounds of one run, and of their ratios the median is told. Any answe
 /// Above the figures.
 pub(crate) const HEAD: &str = "| figure | value | target | holds | detail |\n|---|---|---|---|---|";
 
-fn machine() -> String {
+/// What it was measured on: commit and machine.
+pub(crate) fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(1, usize::from).max(cpu.matches("model name").count());
@@ -99,7 +101,7 @@ fn machine() -> String {
 }
 
 /// What a command prints.
-fn told(command: &[&str]) -> String {
+pub(crate) fn told(command: &[&str]) -> String {
     let output = Command::new(command[0]).args(&command[1..]).output();
     output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

@@ -39,13 +39,13 @@ pub(crate) async fn scale(report: &mut Report, rounds: usize, quick: bool) -> Re
 }
 
 /// A partner with very many accounts, all alike.
-struct Crowd {
-    place: Place,
+pub(crate) struct Crowd {
+    pub(crate) place: Place,
     /// The ids of its accounts, in order.
-    ids: Vec<String>,
+    pub(crate) ids: Vec<String>,
     /// Each has a client with these credentials, and this role.
-    basic: String,
-    role: String,
+    pub(crate) basic: String,
+    pub(crate) role: String,
 }
 
 async fn on(report: &mut Report, rounds: usize, quick: bool, postgres: Option<&str>) -> Result<()> {
@@ -128,13 +128,13 @@ async fn on(report: &mut Report, rounds: usize, quick: bool, postgres: Option<&s
     Ok(())
 }
 
-fn display_name(number: usize) -> String {
+pub(crate) fn display_name(number: usize) -> String {
     let (first, last) = names(number);
     format!("{last} {first} {number}")
 }
 
 /// Creates accounts below `partner`; yields their ids, and how long it took in seconds.
-async fn create(
+pub(crate) async fn create(
     server: &Server,
     partner: &Member,
     numbers: Range<usize>,
@@ -164,7 +164,7 @@ fn text(value: &Value) -> Result<String> {
 
 /// Makes a standard account of an empty one: 3 clients, 5 grants, 6 roles, 4 users; a key is made with the first token. Yields the
 /// credentials of a client, and a role.
-async fn furnish(wire: &mut Connection, template: &Member) -> Result<(String, String)> {
+pub(crate) async fn furnish(wire: &mut Connection, template: &Member) -> Result<(String, String)> {
     let (owner, basic) = template.client(wire).await?;
     owner.furnish(wire, Shape { clients: 2, grants: 4, roles: 6, keys: 1, users: 0 }).await?;
     for number in 0..USERS {
@@ -176,12 +176,12 @@ async fn furnish(wire: &mut Connection, template: &Member) -> Result<(String, St
 }
 
 impl Crowd {
-    fn start(&self) -> Result<Server> {
+    pub(crate) fn start(&self) -> Result<Server> {
         Server::start(self.place.directory.path(), &[&self.place.settings()[..], &STAY].concat())
     }
 
     /// Gives every account the rows of one; an id is one of its account's only.
-    async fn clone_rows(&self, template: &str) -> Result<()> {
+    pub(crate) async fn clone_rows(&self, template: &str) -> Result<()> {
         let db = Database::connect(&self.place.url).await?;
         for table in ["client", "client_grant", "role", "auth_user"] {
             let columns = match db.get_database_backend() {
@@ -218,17 +218,17 @@ impl Crowd {
     }
 
     /// So many accounts, evenly among all.
-    fn strided(&self, count: usize) -> Vec<String> {
+    pub(crate) fn strided(&self, count: usize) -> Vec<String> {
         (0..count.min(self.ids.len())).map(|nth| self.ids[nth * self.ids.len() / count].clone()).collect()
     }
 
-    fn token(&self, id: &str) -> Request {
+    pub(crate) fn token(&self, id: &str) -> Request {
         let member = Member { id: id.to_owned(), token: String::new() };
         member.client_credentials(&self.basic)
     }
 
     /// A token on each of these accounts.
-    async fn tokens(&self, server: &Server, ids: &[String]) -> Result<Vec<Member>> {
+    pub(crate) async fn tokens(&self, server: &Server, ids: &[String]) -> Result<Vec<Member>> {
         let makers = (0..MAKERS).map(async |maker| {
             let mut wire = Connection::open(server.api).await?;
             let mut made = Vec::new();
@@ -260,7 +260,7 @@ impl Crowd {
         Ok(())
     }
 
-    fn read(&self, member: &Member) -> Request {
+    pub(crate) fn read(&self, member: &Member) -> Request {
         Request::get(&member.path(&format!("auth/roles/{}", self.role)), &member.token)
     }
 }

@@ -114,9 +114,14 @@ impl Server {
 
     /// The sum of a counter over its labels, or how often a histogram was fed.
     pub(crate) async fn counted(&self, metric: &str) -> Result<f64> {
+        self.counted_where(metric, "").await
+    }
+
+    /// The same of those lines that have `label`.
+    pub(crate) async fn counted_where(&self, metric: &str, label: &str) -> Result<f64> {
         let mut wire = Connection::open(self.metrics.context("its metrics")?).await?;
         let text = String::from_utf8(wire.ask(&Request::new("GET", "/metrics", "", "")).await?.body.to_vec())?;
-        let of = |line: &&str| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with([' ', '{']));
+        let of = |line: &&str| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(label));
         Ok(text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
     }
 }

@@ -47,6 +47,17 @@ impl Member {
         Request::json("POST", &self.path(rest), &self.token, body)
     }
 
+    pub(crate) fn delete(&self, rest: &str) -> Request {
+        Request::new("DELETE", &self.path(rest), &format!("Authorization: Bearer {}\r\n", self.token), "")
+    }
+
+    /// A request for a token on an account below it, in one step.
+    pub(crate) fn exchange(&self, id: &str) -> Request {
+        let body = json!({"grant_type": EXCHANGE, "subject_token": self.token,
+            "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"});
+        Request::new("POST", &format!("/v1/accounts/{id}/auth/token"), "Content-Type: application/json\r\n", &body.to_string())
+    }
+
     /// The audience of its tokens.
     pub(crate) fn audience(&self) -> String {
         format!("{PUBLIC}/v1/accounts/{}", self.id)
@@ -125,12 +136,7 @@ impl World {
 
     /// A request for a token on `member`, in one step.
     pub(crate) fn exchange(&self, member: &Member) -> Request {
-        Request::new(
-            "POST",
-            &member.path("auth/token"),
-            "Content-Type: application/json\r\n",
-            &exchange(&self.partner).to_string(),
-        )
+        self.partner.exchange(&member.id)
     }
 }
 
@@ -212,14 +218,8 @@ pub(crate) async fn login(wire: &mut Connection, credentials: &Value) -> Result<
     Ok(Member { id, token })
 }
 
-fn exchange(above: &Member) -> Value {
-    json!({"grant_type": EXCHANGE, "subject_token": above.token, "subject_token_type": "urn:ietf:params:oauth:token-type:access_token"})
-}
-
 /// A token of `above` on an account below it.
 pub(crate) async fn enter(wire: &mut Connection, above: &Member, id: &str) -> Result<Member> {
-    let headers = "Content-Type: application/json\r\n";
-    let request = Request::new("POST", &format!("/v1/accounts/{id}/auth/token"), headers, &exchange(above).to_string());
-    let token = text(&wire.json(&request).await?, "access_token")?;
+    let token = text(&wire.json(&above.exchange(id)).await?, "access_token")?;
     Ok(Member { id: id.to_owned(), token })
 }

@@ -247,6 +247,11 @@ fn the_page_of_scopes_is_what_the_program_serves() {
     assert!(printed == crate::text("docs/scopes.md"), "make docs");
 }
 
+#[test]
+fn the_page_of_licences_is_what_the_program_is_made_of() {
+    assert!(printed(&mut Command::new(root().join("scripts/licences"))) == crate::text("docs/licences.md"), "make docs");
+}
+
 /// The files of code, ours and the console's, as one text each.
 fn code() -> Vec<(PathBuf, String)> {
     let (mut found, mut wait) = (Vec::new(), ["crates", "tests", "migration", "entity"].map(PathBuf::from).to_vec());
