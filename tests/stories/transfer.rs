@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -452,6 +453,22 @@ async fn whoever_may_do_everything_has_it_all_and_the_operator_brings_it_back() 
     let anew = token(there.server(), &here.shop).await.unwrap();
     assert_eq!(ask(there.server(), &anew, Method::GET, &roles, Value::Null).await.0, 200);
     there.stop();
+}
+
+/// The key of a passphrase takes a second to make: it is made where nobody waits for it, and only for an export that takes place.
+#[actix_web::test]
+async fn an_export_that_is_refused_is_so_before_a_key_is_made() {
+    let mut site = Site::new().await;
+    let unknown = "/v1/accounts/T00000000/management/accounts/T11200007/export";
+    let mut quickest = Duration::MAX;
+    for _ in 0..3 {
+        let begun = Instant::now();
+        let passphrase = json!({"passphrase": "correct horse battery staple"});
+        assert_eq!(ask(site.server(), &site.operator, Method::POST, unknown, passphrase).await.0, 404);
+        quickest = quickest.min(begun.elapsed());
+    }
+    assert!(quickest < Duration::from_millis(300), "{quickest:?}");
+    site.stop();
 }
 
 /// An age identity, with the tool of the tests that writes such files.

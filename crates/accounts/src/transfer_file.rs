@@ -22,8 +22,8 @@ const AHEAD: usize = 4;
 /// A line is a page of rows, and far below this.
 const LONGEST: u64 = 256 << 20;
 
-/// What a file is to be encrypted with.
-pub struct Lock(Encryptor);
+/// What a file is to be encrypted with. Making it ready takes a second for a passphrase, and is left to a thread that may wait.
+pub struct Lock(Box<dyn FnOnce() -> Encryptor + Send>);
 
 impl Lock {
     /// A passphrase of twelve characters at least.
@@ -31,14 +31,16 @@ impl Lock {
         if passphrase.reveal().chars().count() < SHORTEST {
             return Err(Error::invalid("passphrase", format!("must have at least {SHORTEST} characters")));
         }
-        Ok(Self(Encryptor::with_user_passphrase(SecretString::from(passphrase.reveal().to_owned()))))
+        let passphrase = SecretString::from(passphrase.reveal().to_owned());
+        Ok(Self(Box::new(|| Encryptor::with_user_passphrase(passphrase))))
     }
 
     /// A key that nobody has but this process, for a file that does not leave it; and what opens that.
     pub fn once() -> (Self, Unlock) {
         let identity = x25519::Identity::generate();
         let encryptor = Encryptor::with_recipients(std::iter::once(&identity.to_public() as &dyn Recipient));
-        (Self(encryptor.expect("there is a recipient")), Unlock(Box::new(identity)))
+        let encryptor = encryptor.expect("there is a recipient");
+        (Self(Box::new(|| encryptor)), Unlock(Box::new(identity)))
     }
 
     /// Keys of those who may read it, `age1...`.
@@ -51,7 +53,8 @@ impl Lock {
             return Err(Error::invalid("recipients", format!("must be 1 to {MAX_RECIPIENTS}")));
         }
         let encryptor = Encryptor::with_recipients(known.iter().map(|one| one as &dyn Recipient));
-        Ok(Self(encryptor.map_err(|error| Error::invalid("recipients", error.to_string()))?))
+        let encryptor = encryptor.map_err(|error| Error::invalid("recipients", error.to_string()))?;
+        Ok(Self(Box::new(|| encryptor)))
     }
 }
 
@@ -79,13 +82,12 @@ impl Account {
     /// Errors: of the account, as [`Account::export`]; and of `to`.
     pub async fn export_to<W: Write + Send + 'static>(
         &self,
-        Lock(encryptor): Lock,
+        Lock(lock): Lock,
         keys: bool,
         to: W,
         mut seen: impl FnMut(&Line),
     ) -> Result<io::Result<W>> {
-        // Making a key of a passphrase takes a second.
-        let begun = tokio::task::spawn_blocking(move || encryptor.wrap_output(BufWriter::new(to))).await;
+        let begun = tokio::task::spawn_blocking(move || lock().wrap_output(BufWriter::new(to))).await;
         let mut to = match begun.map_err(|error| Error::Internal(error.to_string()))? {
             Ok(to) => to,
             Err(error) => return Ok(Err(error)),
