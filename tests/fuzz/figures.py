@@ -1,0 +1,96 @@
+"""What a run of scripts/fuzz found: prints it and fails where a target is missed; `figures.py keep` puts the last runs on RESULTS.md."""
+
+import datetime
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).parent
+RUNS = pathlib.Path(os.environ.get("FUZZ_RUNS", "target/fuzz"))
+PAGE = HERE / "RESULTS.md"
+DATABASES = ["SQLite", "PostgreSQL"]
+TITLE = """\
+# Results
+
+`make fuzz-long` writes them, newest first: schemathesis on the served OpenAPI document, all checks and all phases, limits off.
+"""
+
+
+def read(database):
+    """The run on a database: what schemathesis says, what the hooks counted, and what the server wrote."""
+    report = json.loads((RUNS / f"{database}.report.json").read_text())
+    return report, json.loads((RUNS / f"{database}.asked.json").read_text()), json.loads((RUNS / f"{database}.log.json").read_text())
+
+
+def figures(database):
+    report, asked, log = read(database)
+    found = {f"{one['title']}: {', '.join(one['operations'])}" for one in report["failures"]} | {one["title"] for one in report["errors"]}
+    return {
+        "cases": report["test_cases"]["generated"],
+        "answers": asked["answers"],
+        "answers of 5xx": max(asked["server_errors"], log["server_errors"]),
+        "panics": log["panics"],
+        "answers over 1 s": asked["late"],
+        "slowest": f"{asked['slowest_ms']} ms",
+        "over 1 s on purpose (exports with a passphrase)": asked["late_on_purpose"],
+        "answers not as the document says": sum(one["count"] for one in report["failures"]) + sum(one["count"] for one in report["errors"]),
+        "known: lists taken for objects inside a body": asked["lists_for_objects"],
+        "seconds": round(report["running_time"]),
+    }, sorted(found)
+
+
+NONE = ["answers of 5xx", "panics", "answers over 1 s", "answers not as the document says"]
+
+
+def told(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def machine():
+    cpu = pathlib.Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
+    changed = " and changes" if told("git", "status", "--porcelain", "--", "crates", "entity", "migration") else ""
+    commit = told("git", "rev-parse", "--short", "HEAD")
+    return f"Commit {commit}{changed}; {os.cpu_count()} cores of {model[1] if model else 'unknown'}; Linux {told('uname', '-r')}."
+
+
+def of_run(database, log, result):
+    """Says what the run found; 0 if all is as it must be."""
+    text = pathlib.Path(log).read_text(errors="replace")
+    bad = [line for line in text.splitlines() if re.search(r"panicked|\bstatus=5\d\d\b", line)]
+    panics = sum("panicked" in line for line in bad)
+    (RUNS / f"{database}.log.json").write_text(json.dumps({"server_errors": len(bad) - panics, "panics": panics}))
+    known, _ = figures(database)
+    print(f"{database}: " + "; ".join(f"{name}: {value}" for name, value in known.items()))
+    print("\n".join(bad[:20]))
+    return result or int(any(known[name] for name in NONE))
+
+
+def keep(least):
+    runs = {database: figures(database) for database in DATABASES}
+    rows = []
+    for name in runs["SQLite"][0]:
+        values = [run[0][name] for run in runs.values()]
+        target, holds = "", ""
+        if name in NONE:
+            target, holds = "0", not any(values)
+        elif name == "cases":
+            target, holds = f">= {least} together", sum(values) >= least
+        holds = {True: "yes", False: "**no**", "": ""}[holds]
+        rows.append(f"| {name} | {' | '.join(map(str, values))} | {target} | {holds} |\n")
+    found = "".join(f"\n- {database}: {one}" for database, run in runs.items() for one in run[1])
+    found = f"\nNot as the document says:\n{found}\n" if found else ""
+    when = datetime.datetime.now(datetime.UTC).strftime("%F %H:%M UTC")
+    head = "| figure | SQLite | PostgreSQL | target | holds |\n|---|---|---|---|---|\n"
+    old = PAGE.read_text() if PAGE.exists() else ""
+    earlier = old[at:] if (at := old.find("\n## ")) >= 0 else ""
+    PAGE.write_text(f"{TITLE}\n## {when}\n\n{machine()}\n\n{head}{''.join(rows)}{found}{earlier}")
+
+
+if sys.argv[1:] == ["keep"]:
+    keep(70_000)
+else:
+    sys.exit(of_run(sys.argv[1], sys.argv[2], int(sys.argv[3])))
