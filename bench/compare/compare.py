@@ -83,12 +83,15 @@ def load(server: Server, words: list[str], work: str) -> Turn:
     )
 
 
-def get_oha(tools: Path) -> Path:
-    """The load generator, built once."""
-    oha = tools / "oha" / "bin" / "oha"
+def get_oha(tools: Path, quick: bool) -> Path:
+    """The load generator, built once; for a quick run any build will do."""
+    root = tools / "oha"
+    if quick and not (root / "bin" / "oha").exists():
+        root = tools / "oha-quick"
+    oha = root / "bin" / "oha"
     if not oha.exists() or run([str(oha), "--version"]).split()[-1] != OHA:
         say(f"builds oha {OHA}")
-        run(["cargo", "install", "oha", "--version", OHA, "--locked", "--force", "--root", str(tools / "oha")])
+        run(["cargo", "install", "oha", "--version", OHA, "--locked", "--force", "--root", str(root), *(["--debug"] if quick else [])])
     return oha
 
 
@@ -211,7 +214,7 @@ def main() -> None:
         raise Failed(f"it takes cores {SERVER_CORE} and {LOAD_CORE}: one for the servers, one for the load")
     tools.mkdir(parents=True, exist_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    oha = get_oha(tools)
+    oha = get_oha(tools, options.quick)
     # Beside the packages, not in /tmp: that may be memory, where a commit costs nothing.
     data = tools / "data"
     shutil.rmtree(data, ignore_errors=True)

@@ -1,11 +1,15 @@
 //! HTTP/1.1 as a load generator needs it: bytes out, status and body in, nothing between that could be the slow part.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// How soon it comes again who was told to.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// A request, ready to be sent again and again.
 #[derive(Clone)]
@@ -50,6 +54,15 @@ pub(crate) struct Answer<'c> {
     pub(crate) body: &'c [u8],
 }
 
+impl Answer<'_> {
+    fn json(&self) -> Result<Value> {
+        if !(200..300).contains(&self.status) {
+            bail!("answered {}: {}", self.status, String::from_utf8_lossy(self.body));
+        }
+        Ok(serde_json::from_slice(self.body)?)
+    }
+}
+
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
@@ -92,10 +105,17 @@ impl Connection {
 
     /// Sends a request that must be answered with 2xx, and reads its JSON.
     pub(crate) async fn json(&mut self, request: &Request) -> Result<Value> {
-        let Answer { status, body, .. } = self.ask(request).await?;
-        if !(200..300).contains(&status) {
-            bail!("answered {status}: {}", String::from_utf8_lossy(body));
+        self.ask(request).await?.json()
+    }
+
+    /// The same where something is only got ready: when it is told to come again, it does.
+    pub(crate) async fn made(&mut self, request: &Request) -> Result<Value> {
+        loop {
+            let answer = self.ask(request).await?;
+            if !answer.retry_after {
+                return answer.json();
+            }
+            tokio::time::sleep(AGAIN).await;
         }
-        Ok(serde_json::from_slice(body)?)
     }
 }

@@ -68,6 +68,8 @@ fn main() -> Result<()> {
         ["creates", url] => system.block_on(baseline::creates(url, TURN)).map(tell),
         ["sign"] => baseline::sign(TURN).map(tell),
         ["commits", directory] => system.block_on(baseline::commits(Path::new(directory), TURN)).map(tell),
+        ["growth"] => system.block_on(growth::growth(false)),
+        ["growth", "quick"] => system.block_on(growth::growth(true)),
         ["soak", minutes] => system.block_on(soak::soak(minutes.parse()?)),
         ["profile", name] => system.block_on(profile(name)),
         _ => system.block_on(run(&arguments)),
@@ -140,10 +142,6 @@ async fn run(parts: &[&str]) -> Result<()> {
     }
     if wanted("scale") {
         scale::scale(&mut report, rounds, parts.contains(&"quick")).await?;
-    }
-    // Long, and kept on a page of its own: only when it is asked for.
-    if named.contains(&"growth") {
-        growth::growth(&mut report, rounds, parts.contains(&"quick")).await?;
     }
     if wanted("start") {
         start(&mut report, rounds).await?;

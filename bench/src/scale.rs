@@ -146,7 +146,7 @@ pub(crate) async fn create(
         let mut wire = Connection::open(server.api).await?;
         let mut ids = Vec::new();
         for number in numbers.clone().skip(maker).step_by(MAKERS) {
-            let account = wire.json(&partner.post("management/accounts", &json!({"display_name": name(number)}))).await?;
+            let account = wire.made(&partner.post("management/accounts", &json!({"display_name": name(number)}))).await?;
             ids.push(text(&account["account_id"])?);
             if ids.len() % 1000 == 0 && maker == 0 {
                 eprintln!("{} accounts", ids.len() * MAKERS);
@@ -233,7 +233,7 @@ impl Crowd {
             let mut wire = Connection::open(server.api).await?;
             let mut made = Vec::new();
             for (nth, id) in ids.iter().enumerate().skip(maker).step_by(MAKERS) {
-                let token = wire.json(&self.token(id)).await?;
+                let token = wire.made(&self.token(id)).await?;
                 made.push((nth, Member { id: id.clone(), token: text(&token["access_token"])? }));
             }
             anyhow::Ok(made)
@@ -251,7 +251,7 @@ impl Crowd {
         let makers = (0..MAKERS).map(async |maker| {
             let mut wire = Connection::open(server.api).await?;
             for member in members.iter().skip(maker).step_by(MAKERS) {
-                wire.json(&member.post("auth/keys/rotate", &json!({"activate_in": 86_400}))).await?;
+                wire.made(&member.post("auth/keys/rotate", &json!({"activate_in": 86_400}))).await?;
             }
             anyhow::Ok(())
         });
