@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console guide screenshots isolation soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation properties mutants soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -38,6 +38,15 @@ test-ops:
 # Every operation with every credential that is not meant for it: prints the cells.
 isolation:
 	scripts/test isolation --no-capture
+
+# What holds of any text that is read, tried with a million cases: prints how many were tried, and how many failed.
+properties:
+	scripts/properties
+
+# Breaks crates/domain in every way that is known, one at a time: prints which share a test notices; fails under 90 %. Hours; `scripts/mutants short`
+# minutes: only where it is decided who may do what.
+mutants:
+	scripts/mutants
 
 # Everything that the OpenAPI document allows, and what it forbids, asked of the real program, on both databases: no 5xx, no panic, nothing that
 # the document does not say, and within a second. Long: random requests of each operation and chains of them, too, 70,000 cases at least; keeps

@@ -331,3 +331,50 @@ fn check_form(body: &[u8]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod properties {
+    use serde_json::{Map, Value};
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    /// How deep a value nests, and whether U+0000 is in it.
+    fn form(value: &Value) -> (usize, bool) {
+        let of = |values: &mut dyn Iterator<Item = &Value>| {
+            let (depth, odd) = values.map(form).fold((0, false), |(deep, odd), (depth, also)| (deep.max(depth), odd || also));
+            (depth + 1, odd)
+        };
+        match value {
+            Value::String(text) => (0, text.contains('\0')),
+            Value::Array(values) => of(&mut values.iter()),
+            Value::Object(members) => {
+                let (depth, odd) = of(&mut members.values());
+                (depth, odd || members.keys().any(|key| key.contains('\0')))
+            }
+            _ => (0, false),
+        }
+    }
+
+    #[test]
+    fn a_body_is_json_that_is_not_too_deep() {
+        let likely = r#"\{("[a-z\\]{0,4}":(1|null|"[a-zå\\"{\[]{0,6}"|\[\[1\]\]|\{\})){0,1}\}|(\{"a":){28,34}1\}{28,34}"#;
+        Property::new("body").of_text(likely, |text| {
+            let read = parse::<Map<String, Value>>(text.as_bytes());
+            match serde_json::from_str::<Map<String, Value>>(text) {
+                Ok(json) => {
+                    let (depth, odd) = form(&Value::Object(json.clone()));
+                    match read {
+                        Ok(read) => {
+                            assert_eq!(read, json);
+                            assert!(depth <= MAX_DEPTH && !odd);
+                        }
+                        // A member that is sent twice and of which the last counts may be the deep or the odd one.
+                        Err(_) => assert!(depth > MAX_DEPTH || odd || text.matches("\":").count() > json.len(), "{text}"),
+                    }
+                }
+                Err(_) => assert!(read.is_err(), "{text} is no JSON object"),
+            }
+        });
+    }
+}

@@ -48,3 +48,42 @@ fn basic(text: &str) -> Option<ClientSecret> {
     let decode = |part: &str| percent_decode_str(part).decode_utf8().ok().map(std::borrow::Cow::into_owned);
     Some(ClientSecret { client_id: decode(id)?, secret: Secret::new(decode(secret)?) })
 }
+
+#[cfg(test)]
+mod properties {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+    use tenantry_domain::ClientId;
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    fn read(text: &str) -> Option<(String, String)> {
+        basic(text).map(|client| (client.client_id, client.secret.reveal().to_owned()))
+    }
+
+    #[test]
+    fn basic_gives_both_parts_as_they_were() {
+        let part = "[a-zA-Z0-9%:åß+ ]{0,8}|[a-zA-Z0-9._~-]{1,8}";
+        Property::new("basic").of((part, part), |(id, secret)| {
+            let encode = |part: &str| utf8_percent_encode(part, NON_ALPHANUMERIC).to_string();
+            let both = |id: &str, secret: &str| STANDARD.encode(format!("{id}:{secret}"));
+            let (text, plain) = (both(&encode(&id), &encode(&secret)), both(&id, &secret));
+            let parts = Some((id.clone(), secret.clone()));
+            assert_eq!(read(&text), parts);
+            if id.parse::<ClientId>().is_ok() && secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                assert_eq!(read(&plain), parts, "as most clients send it");
+            }
+        });
+    }
+
+    #[test]
+    fn the_first_colon_parts_basic_whatever_is_sent() {
+        Property::new("basic").of_text("[a-zA-Z0-9+/]{0,24}={0,2}", |text| {
+            let Some((id, _)) = read(text) else { return };
+            let plain = String::from_utf8(STANDARD.decode(text).unwrap()).unwrap();
+            let before = plain.find(':').unwrap();
+            assert!(id.len() <= before, "nothing of the secret is in {id:?}");
+            assert!(!id.contains(':') || plain[..before].to_lowercase().contains("%3a"), "{id:?}");
+        });
+    }
+}

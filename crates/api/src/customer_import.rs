@@ -340,3 +340,56 @@ struct CustomerFile {
     #[schema(value_type = Object)]
     rest: Value,
 }
+
+#[cfg(test)]
+mod properties {
+    use actix_web::rt::System;
+    use tenantry_accounts::Known;
+    use tenantry_domain::{Customer, CustomerKey, CustomerType, CustomersSettings, Instant, Stamp};
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    /// Whom a line tells of.
+    fn customer(line: &str) -> Option<Known> {
+        let row = row(line.as_bytes()).ok()?;
+        let now = Instant::from_micros(0);
+        let id = row.customer_id.unwrap_or_else(|| "made".parse().expect("is an id"));
+        let speaks_for = row.change.contact_for.clone().apply(None).unwrap_or_default();
+        let new = Customer::new(CustomerKey(Uuid::nil()), Stamp::new(now, "c"), id, CustomerType::default());
+        let contacts = Some(vec![Uuid::nil(); speaks_for.len()]);
+        let (customer, _) = new.with(row.change, contacts, &CustomersSettings::default(), (false, now)).ok()?;
+        Some(Known { customer, speaks_for })
+    }
+
+    #[test]
+    fn a_line_that_was_handed_out_is_taken_in_as_the_same_customer() {
+        let likely = r#"\{("customer_id":"[a-zå /]{1,4}",)?("metadata":\{"a":[0-9]{1,3}\.[0-9]{1,20}e-?[0-9]{1,2}\},)?"first_name":"[a-zÅ]{0,9}","email":"[a-zß]{1,4}@[a-z]{1,3}\.no"(,"gender":(null|"x"))?\}"#;
+        Property::new("ndjson").of_text(likely, |line| {
+            let Some(known) = customer(line) else { return };
+            let handed_out = serde_json::to_string(&CustomerView::new(&known)).unwrap();
+            let again = customer(&handed_out).unwrap_or_else(|| panic!("{handed_out} is not taken in"));
+            assert_eq!((again.customer, again.speaks_for), (known.customer, known.speaks_for));
+        });
+    }
+
+    #[test]
+    fn a_broken_line_is_told_by_its_number_and_hinders_no_other() {
+        let system = System::new();
+        let lines = ["\\{\"customer_id\":\"[a-z]{1,9}\"\\}", "[a-z{}\" ]{0,9}", "\\{\"email\":\"[a-z@.]{0,9}\"\\}", " {0,3}\r?"];
+        Property::new("ndjson").of((lines, 1_usize..40, proptest::bool::ANY), |(lines, size, ends)| {
+            let mut body = lines.join("\n");
+            if ends {
+                body.push('\n');
+            }
+            let pieces: Vec<_> = body.as_bytes().chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+            let payload = Payload::Stream { payload: stream::iter(pieces).boxed_local() };
+            let mut read = Lines { payload, read: BytesMut::new(), number: 0, skipping: false, ended: false };
+            let told = system.block_on(read.batch()).unwrap();
+            let told: Vec<(u64, bool)> = told.into_iter().map(|(number, row)| (number, row.is_ok())).collect();
+            let expected = (1..).zip(&lines).filter(|(_, line)| !line.trim().is_empty());
+            assert_eq!(told, expected.map(|(number, line)| (number, row(line.as_bytes()).is_ok())).collect::<Vec<_>>());
+            assert!(told.contains(&(1, true)));
+        });
+    }
+}

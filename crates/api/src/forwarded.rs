@@ -85,4 +85,28 @@ mod tests {
         }
         assert_eq!(address("unknown"), None);
     }
+
+    mod properties {
+        use std::net::{Ipv4Addr, Ipv6Addr};
+
+        use tenantry_test_properties::Property;
+
+        use super::*;
+
+        #[test]
+        fn an_address_is_read_as_it_is_printed() {
+            let likely = "([0-9]{1,3}\\.){3}[0-9]{1,3}(:[0-9]{1,5})?|\\[?([0-9a-f]{0,4}:){2,7}[0-9a-f]{0,4}\\]?(:[0-9]{1,5})?";
+            Property::new("address").of_text(likely, |text| {
+                let Some(ip) = address(text) else { return };
+                assert_eq!(address(&ip.to_string()), Some(ip));
+                assert_eq!(address(&SocketAddr::new(ip, 443).to_string()), Some(ip));
+            });
+            Property::new("address").of((0..=u32::MAX, 0..=u128::MAX), |(four, six)| {
+                for ip in [IpAddr::from(Ipv4Addr::from(four)), IpAddr::from(Ipv6Addr::from(six))] {
+                    assert_eq!(address(&ip.to_string()), Some(ip));
+                    assert_eq!(address(&SocketAddr::new(ip, 1).to_string()), Some(ip));
+                }
+            });
+        }
+    }
 }

@@ -124,8 +124,8 @@ const NORWEGIAN: Words = Words {
 /// The language that the browser asks for first, of those that there are.
 pub(crate) fn words(request: &HttpRequest) -> &'static Words {
     let asked = request.headers().get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let languages = asked.split(',').map(|part| part.split([';', '-']).next().unwrap_or_default().trim());
-    let known = languages.filter_map(|language| match language {
+    let languages = asked.split(',').map(|part| part.split([';', '-']).next().unwrap_or_default().trim().to_ascii_lowercase());
+    let known = languages.filter_map(|language| match &language[..] {
         "nb" | "no" | "nn" => Some(&NORWEGIAN),
         "en" => Some(&ENGLISH),
         _ => None,
@@ -269,4 +269,26 @@ pub(crate) fn render(name: &str, status: StatusCode, end: &str, values: Value) -
     );
     let mut answer = HttpResponse::build(status);
     Ok(answer.content_type("text/html; charset=utf-8").insert_header((CONTENT_SECURITY_POLICY, policy)).body(page))
+}
+
+#[cfg(test)]
+mod properties {
+    use actix_web::test::TestRequest;
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    #[test]
+    fn there_are_words_whatever_a_browser_asks_for() {
+        let lang = |asked: &str| words(&TestRequest::default().insert_header((ACCEPT_LANGUAGE, asked)).to_http_request()).lang;
+        Property::new("language").of_text("(nb|NO|nn|en|de|\\*)(-[A-Z]{2})?(;q=0\\.[0-9])?(, ?(nb|en)){0,2}", |text| {
+            // What is no text of a header never gets here.
+            let text: String = text.chars().filter(|c| c.is_ascii() && !c.is_ascii_control()).collect();
+            let first = lang(&text);
+            assert_eq!(lang(&text.to_ascii_uppercase()), first);
+            assert_eq!(lang(&format!("nb,{text}")), "nb");
+            assert_eq!(lang(&format!("en-GB;q=0.9,{text}")), "en");
+            assert_eq!(lang(&format!("fr,{text}")), first, "what there is not is passed over");
+        });
+    }
 }

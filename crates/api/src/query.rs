@@ -115,3 +115,42 @@ impl<T, const NTH: usize> Describe for Id<T, NTH> {
         operation.has_record();
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use serde::Deserialize;
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Asked {
+        a: Option<String>,
+        limit: Option<u32>,
+        #[serde(default, deserialize_with = "list")]
+        attributes_keys: Vec<String>,
+    }
+
+    #[test]
+    fn a_query_is_read_or_refused() {
+        Property::new("query").of_text("(a|limit|b|attributes_keys)=[a-z0-9%+&=]{0,8}(&[a-z]{0,2}=[a-z0-9]{0,3}){0,3}", |text| {
+            let named = |name: &str| form_urlencoded::parse(text.as_bytes()).filter(|(known, _)| known == name).count();
+            let Ok(asked) = parse::<Asked>(text.as_bytes()) else { return };
+            assert!(!text.contains("%00") && !text.contains('\0'));
+            assert!(named("a") <= 1 && named("limit") <= 1, "one of two would be left out");
+            assert_eq!((asked.a.is_some(), asked.limit.is_some()), (named("a") == 1, named("limit") == 1));
+            assert!(asked.attributes_keys.len() >= named("attributes_keys"));
+        });
+    }
+
+    #[test]
+    fn a_query_is_read_as_it_was_made() {
+        Property::new("query").of(("[a-zå&=%+#; ]{0,8}", 0_u32..1000, ["[a-z&=%]{0,4}", "[a-zå]{0,4}"]), |(a, limit, keys)| {
+            let mut text = form_urlencoded::Serializer::new(String::new());
+            text.append_pair("a", &a).append_pair("limit", &limit.to_string());
+            text.extend_pairs(keys.iter().map(|key| ("attributes_keys", key)));
+            let asked = parse::<Asked>(text.finish().as_bytes()).unwrap();
+            assert_eq!((asked.a, asked.limit, asked.attributes_keys), (Some(a), Some(limit), keys.to_vec()));
+        });
+    }
+}

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context as _, Result};
 use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
-use opentelemetry::{Key, KeyValue};
+use opentelemetry::{Context, Key, KeyValue};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -48,11 +48,16 @@ fn resource() -> Resource {
 /// Makes a span that has just begun a part of the trace that its caller tells of (W3C Trace Context); yields the trace's id.
 pub(crate) fn continued(span: &Span, caller: Option<&str>) -> String {
     if let Some(caller) = caller {
-        let told = HashMap::from([("traceparent".to_owned(), caller.to_owned())]);
-        // One that is not well formed counts as none.
-        drop(span.set_parent(TraceContextPropagator::new().extract(&told)));
+        drop(span.set_parent(told(caller)));
     }
     span.context().span().span_context().trace_id().to_string()
+}
+
+/// The trace that a header tells of; one that is not well formed counts as none. What extracts it does not count its digits.
+fn told(caller: &str) -> Context {
+    let lengths: Vec<usize> = caller.split('-').map(str::len).collect();
+    let told = lengths.starts_with(&[2, 32, 16, 2]).then(|| ("traceparent".to_owned(), caller.to_owned()));
+    TraceContextPropagator::new().extract(&HashMap::from_iter(told))
 }
 
 /// Names a span that has begun.
@@ -64,5 +69,24 @@ pub(crate) fn named(span: &Span, name: String) {
 pub(crate) fn end() {
     if let Some(provider) = PROVIDER.get() {
         drop(provider.shutdown_with_timeout(PATIENCE));
+    }
+}
+
+#[cfg(test)]
+mod properties {
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    #[test]
+    fn whatever_a_caller_says_of_its_trace_ours_has_an_id() {
+        let likely = "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[a-z]{0,4})?";
+        Property::new("traceparent").of_text(likely, |text| {
+            let id = continued(&Span::none(), Some(text));
+            assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+            // What is no trace is none, and what is one keeps its id.
+            let span = told(text).span().span_context().clone();
+            assert!(!span.is_valid() || text.contains(&span.trace_id().to_string()), "{text}");
+        });
     }
 }

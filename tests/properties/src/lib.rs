@@ -40,13 +40,18 @@ impl Property {
 
     /// It holds of every text: `holds` panics where not. `likely` are texts that are nearly always read.
     pub fn of_text(self, likely: impl Strategy<Value = String> + 'static, holds: impl Fn(&str)) {
+        self.of_any_text(likely.boxed(), &holds);
+    }
+
+    /// The same, compiled once.
+    fn of_any_text(self, likely: BoxedStrategy<String>, holds: &dyn Fn(&str)) {
         let kept = self.kept();
         assert!(!kept.is_empty(), "{} has seeds", self.corpus().display());
         for text in &kept {
             holds(text);
         }
         let texts = prop_oneof![
-            4 => likely.boxed(),
+            4 => likely,
             4 => turned(kept),
             1 => vec(piece(), 0..8).prop_map(|pieces| pieces.concat()),
             1 => any::<String>(),

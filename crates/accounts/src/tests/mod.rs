@@ -4,6 +4,7 @@ mod master_keys;
 mod memory;
 mod model;
 mod nodes;
+mod properties;
 mod runtime;
 mod schema;
 mod search;

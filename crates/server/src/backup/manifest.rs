@@ -121,3 +121,26 @@ fn sum(path: &Path) -> Result<(u64, String)> {
     let hex = context.finish().as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     Ok((bytes, hex))
 }
+
+#[cfg(test)]
+mod properties {
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_read_as_it_was_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let likely = r#"\{"format":[0-9]{1,2},"version":"[0-9.]{1,5}","taken_at":"20[0-9]{2}-01-01T00:00:00Z","file":"(database\.(sqlite|dump)|\.\./x)","bytes":[0-9]{1,20},"sha256":"[0-9a-f]{0,4}","steps":\["[a-z]{0,3}"\],"master_key":(null|"x")\}"#;
+        Property::new("manifest").of_text(likely, move |text| {
+            let path = directory.path().join(MANIFEST);
+            fs::write(&path, text).unwrap();
+            let Ok(manifest) = Manifest::read(directory.path()) else { return };
+            assert!(manifest.format <= FORMAT && [SQLITE, POSTGRES].contains(&&manifest.file[..]), "{text}");
+            let written = serde_json::to_value(&manifest).unwrap();
+            fs::remove_file(&path).unwrap();
+            manifest.write(directory.path()).unwrap();
+            assert_eq!(serde_json::to_value(Manifest::read(directory.path()).unwrap()).unwrap(), written);
+        });
+    }
+}

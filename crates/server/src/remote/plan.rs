@@ -285,3 +285,29 @@ fn tell(text: &mut String, way: &str, new: bool, was: &Map<String, Value>, to: &
         }
     }
 }
+
+#[cfg(test)]
+mod properties {
+    use tenantry_test_properties::Property;
+
+    use super::*;
+
+    /// A file, and what in it is not known.
+    fn read(text: &str) -> Option<(Value, Vec<String>)> {
+        let read = serde_saphyr::with_deserializer_from_str(text, |from| strictly::<Configuration, _>(from));
+        read.ok().map(|(configuration, unknown)| (serde_json::to_value(configuration).unwrap(), unknown))
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_is_printed() {
+        let likely = "(account: T[0-9]{8}\n)?roles:\n( - \\{name: [a-z\"':& ]{1,6}, (colour: red, )?scope: \\[[a-z:*]{1,8}\\]\\}\n){1,3}(users: \\[\\]\n)?";
+        Property::new("account-file").of_text(likely, |text| {
+            let Some((value, _)) = read(text) else { return };
+            // Every JSON text is one of YAML, but for signs that YAML wants escaped.
+            let json = value.to_string();
+            if json.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic()) {
+                assert_eq!(read(&json), Some((value, vec![])), "{json}");
+            }
+        });
+    }
+}

@@ -276,4 +276,30 @@ mod tests {
         let told = table(&["id", "name"], &[json!({"id": "1", "name": "\u{1b}[2J\nx"}), json!({"id": "22", "name": ["a", "b"]})]);
         assert_eq!(told, "ID  NAME\n1   \u{fffd}[2J\u{fffd}x\n22  a, b\n");
     }
+
+    mod properties {
+        use tenantry_test_properties::Property;
+
+        use super::*;
+
+        #[test]
+        fn a_field_is_a_name_and_text_or_a_name_and_json() {
+            Property::new("field").of_text("[a-z_]{1,6}:?=[a-z0-9\"\\[\\]{}=:å]{0,8}", |text| {
+                let Ok((name, value)) = field(text) else { return };
+                let (before, after) = text.split_once('=').unwrap();
+                match before.strip_suffix(':') {
+                    Some(before) => assert_eq!((name, Ok(value)), (before.to_owned(), serde_json::from_str(after).map_err(drop))),
+                    None => assert_eq!((name, value), (before.to_owned(), Value::from(after))),
+                }
+            });
+        }
+
+        #[test]
+        fn what_others_have_named_never_steers_a_terminal() {
+            Property::new("text").of_text("[a-z\u{1b}\u{9b}\\[0-9;\u{7}\u{202e}\n]{0,12}", |text| {
+                let shown = line(&json!([text, {"name": text}]));
+                assert!(!shown.chars().any(char::is_control), "{shown:?}");
+            });
+        }
+    }
 }
