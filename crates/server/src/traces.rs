@@ -57,7 +57,7 @@ pub(crate) fn continued(span: &Span, caller: Option<&str>) -> String {
 fn told(caller: &str) -> Context {
     let lengths: Vec<usize> = caller.split('-').map(str::len).collect();
     let told = lengths.starts_with(&[2, 32, 16, 2]).then(|| ("traceparent".to_owned(), caller.to_owned()));
-    TraceContextPropagator::new().extract(&HashMap::from_iter(told))
+    TraceContextPropagator::new().extract(&told.into_iter().collect::<HashMap<_, _>>())
 }
 
 /// Names a span that has begun.
