@@ -195,7 +195,7 @@ impl Worker<'_> {
         let made = self.settings(&shop, number).await?;
         self.strangers(&shop).await?;
         self.customers(&shop, number).await?;
-        self.people(&shop, number).await?;
+        self.people(&shop).await?;
         for path in made {
             self.well(&shop.delete(&path)).await?;
         }
@@ -259,8 +259,9 @@ impl Worker<'_> {
     }
 
     /// Somebody logs in, stays a while, and is gone.
-    async fn people(&mut self, shop: &Member, number: usize) -> Result<()> {
-        let username = format!("user-{number}@example.com");
+    async fn people(&mut self, shop: &Member) -> Result<()> {
+        // The same again and again: bad passwords are remembered for an hour.
+        let username = format!("kari@{}.example.com", shop.id.to_lowercase());
         self.well(&shop.post("auth/users", &json!({"username": username, "password": PASSWORD}))).await?;
         let app = App::new(&mut self.wire, shop).await?;
         let opened = self.well(&app.log_in(&username, PASSWORD)).await?;

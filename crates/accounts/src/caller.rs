@@ -213,7 +213,7 @@ impl Registry {
         let directory = account.directory();
         let token = match known {
             Some(token) => token,
-            None => platform.signatures.keep(name, account.verify_signature(token, &directory)?),
+            None => platform.signatures.keep(name, account.verify_signature(token, &directory)?, account.now()),
         };
         account.check_time(&token, demand.token_use)?;
         let proof = Some(Proof { token, demand });

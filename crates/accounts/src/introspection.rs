@@ -48,7 +48,7 @@ impl Account {
         let (signatures, name) = (&self.platform().signatures, Signatures::name_elsewhere(self.id(), token));
         let verified = match signatures.get(&name) {
             Some(known) => known,
-            None => signatures.keep(name, self.open(token, &directory)?),
+            None => signatures.keep(name, self.open(token, &directory)?, self.now()),
         };
         self.check_time(&verified, TokenUse::Access)?;
         let audience = Audience::parse(&verified.claims.aud, &self.platform().public).map_err(|_| Error::Unauthorized)?;

@@ -125,15 +125,29 @@ pub(crate) struct Verified {
     pub(crate) kid: KeyId,
 }
 
-/// Verified signatures by SHA-256 of account and token. Holds parsed claims and no verdict, so that no change of the
-/// configuration has to empty it.
-pub(crate) struct Signatures(moka::sync::Cache<[u8; 32], Arc<Verified>>);
+/// Verified signatures by SHA-256 of account and token, each as long as its token lives. Holds parsed claims and no verdict, so that
+/// no change of the configuration has to empty it.
+pub(crate) struct Signatures(moka::sync::Cache<[u8; 32], Remembered>);
+
+#[derive(Clone)]
+struct Remembered {
+    token: Arc<Verified>,
+    life: Duration,
+}
+
+/// What is over is not remembered.
+struct Life;
+
+impl moka::Expiry<[u8; 32], Remembered> for Life {
+    fn expire_after_create(&self, _: &[u8; 32], remembered: &Remembered, _: std::time::Instant) -> Option<Duration> {
+        Some(remembered.life)
+    }
+}
 
 impl Signatures {
     /// Room for this many.
     pub(crate) fn new(capacity: u64) -> Self {
-        let lifetime = Duration::from_secs(Directory::LONGEST_TOKEN.unsigned_abs());
-        Self(moka::sync::Cache::builder().max_capacity(capacity).time_to_live(lifetime).build())
+        Self(moka::sync::Cache::builder().max_capacity(capacity).expire_after(Life).build())
     }
 
     /// What a token is remembered by.
@@ -147,13 +161,15 @@ impl Signatures {
     }
 
     pub(crate) fn get(&self, name: &[u8; 32]) -> Option<Arc<Verified>> {
-        self.0.get(name)
+        self.0.get(name).map(|remembered| remembered.token)
     }
 
-    pub(crate) fn keep(&self, name: [u8; 32], verified: Verified) -> Arc<Verified> {
-        let verified = Arc::new(verified);
-        self.0.insert(name, verified.clone());
-        verified
+    /// Remembers what was verified `now`.
+    pub(crate) fn keep(&self, name: [u8; 32], verified: Verified, now: Instant) -> Arc<Verified> {
+        let life = Duration::from_secs(u64::try_from(verified.claims.exp - now.seconds()).unwrap_or_default());
+        let token = Arc::new(verified);
+        self.0.insert(name, Remembered { token: token.clone(), life });
+        token
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tenantry_domain::Error;
 
 use super::World;
-use crate::tokens::TokenUse;
+use crate::tokens::{Signatures, TokenUse};
 
 #[actix_rt::test]
 async fn a_genuine_signature_over_the_wrong_thing_is_refused() {
@@ -20,12 +20,14 @@ async fn a_genuine_signature_over_the_wrong_thing_is_refused() {
         "iss": issuer, "aud": issuer, "sub": "c", "client_id": "c", "oid": "T00000000", "aid": "T00000000", "scope": "",
         "iat": now, "nbf": now, "exp": now + 60, "jti": uuid::Uuid::nil(), "token_use": "access",
     });
-    let verify = |header: &Value, claims: &Value| {
+    let sign = |header: &Value, claims: &Value| {
         let b64 = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", b64(header), b64(claims));
         let signature = key.sign(&world.registry.platform().vault, account.id(), message.as_bytes()).unwrap();
-        let token = format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature));
-        account.check_time(&account.verify_signature(&token, &account.directory())?, TokenUse::Access)
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    let verify = |header: &Value, claims: &Value| {
+        account.check_time(&account.verify_signature(&sign(header, claims), &account.directory())?, TokenUse::Access)
     };
     let with = |value: &Value, name: &str, other: Value| {
         let mut value = value.clone();
@@ -67,5 +69,13 @@ async fn a_genuine_signature_over_the_wrong_thing_is_refused() {
         ("token_use", json!("mfa")),
     ] {
         assert_eq!(verify(&header, &with(&claims, name, other)), Err(Error::Unauthorized), "{name}");
+    }
+    // It is remembered as long as the token lives, and not at all when that is over.
+    let signatures = Signatures::new(10);
+    for (exp, remembered) in [(now + 60, true), (now, false), (now - 3600, false)] {
+        let token = sign(&header, &with(&claims, "exp", json!(exp)));
+        let name = Signatures::name(account.id(), &token);
+        signatures.keep(name, account.verify_signature(&token, &account.directory()).unwrap(), account.now());
+        assert_eq!(signatures.get(&name).is_some(), remembered, "{exp}");
     }
 }
