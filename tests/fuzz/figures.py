@@ -63,6 +63,10 @@ def of_run(database, log, result):
     bad = [line for line in text.splitlines() if re.search(r"panicked|\bstatus=5\d\d\b", line)]
     panics = sum("panicked" in line for line in bad)
     (RUNS / f"{database}.log.json").write_text(json.dumps({"server_errors": len(bad) - panics, "panics": panics}))
+    report = RUNS / f"{database}.report.json"
+    if not (report.exists() and report.stat().st_size):
+        print(f"{database}: ended early", *bad[:20], sep="\n")
+        return 1
     known, _ = figures(database)
     print(f"{database}: " + "; ".join(f"{name}: {value}" for name, value in known.items()))
     print("\n".join(bad[:20]))
