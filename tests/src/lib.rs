@@ -3,6 +3,7 @@
 
 mod answer;
 mod app;
+mod clock;
 mod cluster;
 mod person;
 mod process;
@@ -11,6 +12,7 @@ mod tenant;
 pub use answer::Answer;
 pub use app::PUBLIC;
 pub use app::{TestApp, http};
+pub use clock::Clock;
 pub use cluster::{Namespace, OwnServer, round_robin};
 pub use person::Person;
 pub use process::{Program, asked, binary, bootstrap, program, program_at, stderr};

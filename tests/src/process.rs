@@ -30,12 +30,11 @@ pub fn program_at(program: &Path, database: &TestDatabase, arguments: &[&str]) -
     command
 }
 
-/// `target/debug/tenantry`, built beside these tests.
+/// `tenantry`, built beside these tests: in the directory of this program or, for tests, in the one above.
 pub fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("this test's own file");
-    let binary = tests.parent().and_then(|deps| deps.parent()).expect("a target directory").join("tenantry");
-    assert!(binary.exists(), "build it first: cargo build --bin tenantry");
-    binary
+    let mut beside = tests.ancestors().skip(1).take(2).map(|directory| directory.join("tenantry"));
+    beside.find(|binary| binary.exists()).expect("build it first: cargo build --bin tenantry")
 }
 
 /// Bootstraps the database with the real program and yields the JSON that it prints.
@@ -62,13 +61,21 @@ impl Program {
     }
 
     /// Starts this command, which must be a `serve`.
-    pub fn start(mut command: Command) -> Self {
+    pub fn start(command: Command) -> Self {
+        Self::try_start(command).unwrap_or_else(|log| panic!("it did not come to serve: {log}"))
+    }
+
+    /// The same where it may end before it serves: what it has logged.
+    pub fn try_start(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
-        let log = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::new(Mutex::new(Vec::<String>::new()));
         let (mut base, mut metrics) = (String::new(), String::new());
         while metrics.is_empty() {
-            let Some(line) = lines.next() else { panic!("it did not come to serve: {log:?}") };
+            let Some(line) = lines.next() else {
+                drop(child.wait());
+                return Err(log.lock().expect("the log").join("\n"));
+            };
             let line = line.expect("text");
             let told: Value = serde_json::from_str(&line).unwrap_or_default();
             if let Some(address) = told["listen"].as_str() {
@@ -83,7 +90,7 @@ impl Program {
                 kept.lock().expect("the log").push(line);
             }
         });
-        Self { child, base, metrics, log }
+        Ok(Self { child, base, metrics, log })
     }
 
     /// Everything it has logged.
@@ -101,6 +108,16 @@ impl Program {
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.child.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().expect("a shell").success());
+    }
+
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended.
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
     }
 
     /// Waits for its end; yields whether it ended well.

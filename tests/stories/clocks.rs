@@ -1,38 +1,13 @@
 //! The clock of one node jumps: what is known of others goes by a clock that nobody sets.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tenantry_tests::TestDatabase;
+use tenantry_tests::{Clock, TestDatabase};
 
 use crate::nodes::{HORIZON, Ledger, ROLES, Two, answers, node, recovers, rounds};
 
 /// How far it jumps, one after the other, in seconds. Tokens of others are refused by a clock that is more than a minute late.
 const JUMPS: [i64; 4] = [3600, -50, 20, 0];
-
-/// A clock for one process that this test sets: the system's, and so many seconds.
-struct Clock(std::path::PathBuf);
-
-impl Clock {
-    fn of(database: &TestDatabase) -> Self {
-        let clock = Self(database.file("clock"));
-        clock.set(0);
-        clock
-    }
-
-    fn set(&self, seconds: i64) {
-        let next = self.0.with_extension("next");
-        std::fs::write(&next, format!("{seconds:+}\n")).unwrap();
-        std::fs::rename(next, &self.0).unwrap();
-    }
-
-    /// The same command under this clock. Time that only moves forward is the system's.
-    fn under(&self, mut command: Command) -> Command {
-        command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1").env("FAKETIME_TIMESTAMP_FILE", &self.0);
-        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-        command
-    }
-}
 
 #[actix_web::test]
 async fn a_node_whose_clock_jumps_serves_nothing_stale_and_loses_nothing() {

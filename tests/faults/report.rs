@@ -1,0 +1,176 @@
+//! What a run tells, and the page it is kept on.
+
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::ledger::{Told, Wrong};
+use crate::site::Site;
+
+/// How soon after a fault each writer has to have a write acknowledged again.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+/// One family on one database.
+pub(crate) struct Row {
+    name: &'static str,
+    database: &'static str,
+    before: Told,
+    told: Told,
+    recoveries: Vec<Duration>,
+    wrong: Wrong,
+    panics: Vec<String>,
+}
+
+impl Row {
+    pub(crate) fn begin(name: &'static str, site: &Site) -> Self {
+        let (before, database) = (site.writers.told(), site.place.name());
+        let (told, wrong) = (before, Wrong::default());
+        Self { name, database, before, told, recoveries: Vec::new(), wrong, panics: Vec::new() }
+    }
+
+    /// A fault was injected, and so long after it all was well.
+    pub(crate) fn injected(&mut self, recovery: Duration) {
+        self.recoveries.push(recovery);
+    }
+
+    /// Holds the ledger against the API.
+    pub(crate) async fn compare(&mut self, site: &mut Site) {
+        let wrong = site.writers.compare().await;
+        self.complain(wrong);
+    }
+
+    /// Holds it against the tables, at the end.
+    pub(crate) async fn settle(mut self, site: &mut Site) -> Self {
+        let wrong = site.writers.settle(&site.database).await;
+        self.complain(wrong);
+        self.told = site.writers.told().since(self.before);
+        site.start().await;
+        self.panics = std::mem::take(&mut site.panics);
+        self.recoveries.sort_unstable();
+        self
+    }
+
+    fn complain(&mut self, wrong: Wrong) {
+        for told in &wrong.lost {
+            println!("LOST ({}, {}): {told}", self.name, self.database);
+        }
+        for told in &wrong.refused {
+            println!("refused, and there ({}, {}): {told}", self.name, self.database);
+        }
+        self.wrong.add(wrong);
+    }
+
+    /// Goes on from another of the same family.
+    fn join(&mut self, later: Self) {
+        self.told = self.told.and(later.told);
+        self.recoveries.extend(later.recoveries);
+        self.recoveries.sort_unstable();
+        self.wrong.add(later.wrong);
+        self.panics.extend(later.panics);
+    }
+
+    fn holds(&self) -> bool {
+        let late = self.recoveries.last().is_some_and(|worst| *worst > RECOVERY);
+        let counts = [self.wrong.lost.len(), self.wrong.refused.len(), self.panics.len(), self.recoveries.is_empty().into()];
+        !late && self.told.failed == 0 && counts.iter().sum::<usize>() == 0
+    }
+
+    fn text(&self) -> String {
+        let at = |part: usize| self.recoveries.get(self.recoveries.len().saturating_sub(1) * part / 100).copied();
+        let [median, worst] = [50, 100].map(|part| at(part).unwrap_or_default().as_secs_f64());
+        let told = self.told;
+        format!(
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {median:.2} s | {worst:.2} s |{}",
+            self.name,
+            self.database,
+            self.recoveries.len(),
+            told.sure,
+            self.wrong.lost.len(),
+            told.unsure,
+            told.refused,
+            self.wrong.refused.len(),
+            told.failed,
+            if self.holds() { "" } else { " **no** |" },
+        )
+    }
+}
+
+const HEAD: &str = "\
+| fault | database | injected | acknowledged | lost | unsure | refused | of them there | other 5xx | recovery p50 | worst |
+|---|---|---|---|---|---|---|---|---|---|---|";
+
+const TITLE: &str = "\
+# Results
+
+`make faults` writes them, newest first. What the columns mean is told in [README.md](README.md).
+";
+
+/// A run.
+#[derive(Default)]
+pub(crate) struct Report(Vec<Row>);
+
+impl Report {
+    /// Adds a row and shows it at once.
+    pub(crate) fn add(&mut self, row: Row) {
+        if self.0.is_empty() {
+            println!("{HEAD}");
+        }
+        println!("{}", row.text());
+        for panic in &row.panics {
+            println!("PANIC ({}, {}): {panic}", row.name, row.database);
+        }
+        match self.0.iter_mut().find(|before| (before.name, before.database) == (row.name, row.database)) {
+            Some(before) => before.join(row),
+            None => self.0.push(row),
+        }
+    }
+
+    /// Whether nothing was lost, and all came back in time.
+    pub(crate) fn holds(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(Row::holds)
+    }
+
+    /// The sums.
+    pub(crate) fn sums(&self) -> String {
+        let sum = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
+        let injected = sum(|row| row.recoveries.len() as u64);
+        let acknowledged = sum(|row| row.told.sure);
+        let lost = sum(|row| row.wrong.lost.len() as u64);
+        let worst = self.0.iter().filter_map(|row| row.recoveries.last()).max().copied().unwrap_or_default();
+        format!(
+            "{injected} faults injected, {acknowledged} writes acknowledged, {lost} lost; worst recovery {:.2} s, of {} s allowed.",
+            worst.as_secs_f64(),
+            RECOVERY.as_secs()
+        )
+    }
+
+    /// Puts the run on top of the page.
+    pub(crate) fn keep(&self, page: &Path) {
+        let old = std::fs::read_to_string(page).unwrap_or_default();
+        let earlier = old.find("\n## ").map_or("", |at| &old[at..]);
+        let mut text = format!("{TITLE}\n## {}\n\n{}\n\n{}\n\n{HEAD}\n", told("date -u '+%F %H:%M UTC'"), machine(), self.sums());
+        for row in &self.0 {
+            writeln!(text, "{}", row.text()).expect("text grows");
+        }
+        std::fs::write(page, text + earlier).expect("the page can be written");
+    }
+}
+
+fn machine() -> String {
+    let changed = if told("git status --porcelain -- crates entity migration").is_empty() { "" } else { " and changes" };
+    format!(
+        "Commit {}{changed}, {} build; {} cores of {}; Linux {}.",
+        told("git rev-parse --short HEAD"),
+        if cfg!(debug_assertions) { "dev" } else { "release" },
+        std::thread::available_parallelism().map_or(1, usize::from),
+        told("sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1"),
+        told("uname -r")
+    )
+}
+
+/// What a line of shell prints.
+fn told(line: &str) -> String {
+    let output = Command::new("sh").args(["-c", line]).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
+}

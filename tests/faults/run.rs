@@ -1,0 +1,98 @@
+//! One family of faults after the other, and what became of the writers' work.
+
+use std::time::{Duration, Instant};
+
+use crate::process;
+use crate::report::{Report, Row};
+use crate::site::{Place, Site};
+
+/// So many migrations of one database are killed before one is let through.
+const A_FEW: u32 = 6;
+
+/// How many faults: all, or a few.
+pub(crate) struct Run {
+    full: bool,
+    /// Only families whose name has this in it.
+    only: String,
+    /// The installation of the family before: a short run goes on with it.
+    site: Option<Site>,
+    pub(crate) report: Report,
+}
+
+impl Run {
+    pub(crate) fn new(full: bool, only: String) -> Self {
+        Self { full, only, site: None, report: Report::default() }
+    }
+
+    /// How many of a family.
+    pub(crate) fn times(&self, [all, few]: [u32; 2]) -> u32 {
+        if self.full { all } else { few }
+    }
+
+    /// Whether a family is to be run.
+    pub(crate) fn wants(&self, name: &str) -> bool {
+        name.contains(&self.only)
+    }
+
+    /// An installation there.
+    async fn site(&mut self, place: &Place) -> Site {
+        match self.site.take().filter(|site| !self.full && site.place == *place) {
+            Some(site) => site,
+            None => Site::at(place).await,
+        }
+    }
+
+    /// Injects so many faults under load, all or few; `inject` yields when one was over, or nothing where it could not be brought
+    /// about.
+    pub(crate) async fn family(
+        &mut self,
+        name: &'static str,
+        place: &Place,
+        times: [u32; 2],
+        mut inject: impl AsyncFnMut(&mut Site, u32) -> Option<Instant>,
+    ) {
+        if !self.wants(name) {
+            return;
+        }
+        let mut site = self.site(place).await;
+        let mut row = Row::begin(name, &site);
+        for nth in 0..self.times(times) {
+            site.recovers(Instant::now()).await;
+            tokio::time::sleep(spread(nth, Duration::from_millis(150))).await;
+            if let Some(over) = inject(&mut site, nth).await {
+                row.injected(site.recovers(over).await);
+            } else {
+                site.recovers(Instant::now()).await;
+            }
+            row.compare(&mut site).await;
+        }
+        self.report.add(row.settle(&mut site).await);
+        self.site = Some(site);
+    }
+
+    /// `tenantry migrate up` is killed so often, a few times on each empty database; what it leaves is finished, and then serves.
+    pub(crate) async fn migrations(&mut self, place: &Place, times: [u32; 2]) {
+        let name = "kill -9 of a migration";
+        if !self.wants(name) {
+            return;
+        }
+        let times = self.times(times);
+        for first in (0..times).step_by(A_FEW as usize) {
+            let database = place.database().await;
+            let killed = process::kill_migrations(&database, first, times.min(first + A_FEW) - first).await;
+            let over = Instant::now();
+            let mut site = Site::on(place, database).await;
+            let mut row = Row::begin(name, &site);
+            let took = site.recovers(over).await;
+            (0..killed).for_each(|_| row.injected(took));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            row.compare(&mut site).await;
+            self.report.add(row.settle(&mut site).await);
+        }
+    }
+}
+
+/// Moments that are spread evenly, one after the other, over so long.
+pub(crate) fn spread(nth: u32, over: Duration) -> Duration {
+    over * (nth * 618 % 1000) / 1000
+}
