@@ -122,7 +122,7 @@ impl Server {
         let mut wire = Connection::open(self.metrics.context("its metrics")?).await?;
         let text = String::from_utf8(wire.ask(&Request::new("GET", "/metrics", "", "")).await?.body.to_vec())?;
         let of = |line: &&str| line.strip_prefix(metric).is_some_and(|rest| rest.starts_with([' ', '{']) && rest.contains(label));
-        Ok(text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+        Ok(text.lines().filter(of).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() + 0.0)
     }
 }
 

@@ -59,7 +59,9 @@ pub(crate) async fn soak(minutes: f64) -> Result<()> {
 }
 
 async fn worked(report: &mut Report, minutes: f64) -> Result<()> {
-    let place = Place::new(postgres().as_deref()).await?;
+    let postgres = postgres();
+    let on = if postgres.is_some() { "PostgreSQL" } else { "SQLite" };
+    let place = Place::new(postgres.as_deref()).await?;
     let settings = [&place.settings()[..], &SHORT].concat();
     let made = bootstrap(place.directory.path(), &settings)?;
     let server = Server::start(place.directory.path(), &settings)?;
@@ -99,7 +101,6 @@ async fn worked(report: &mut Report, minutes: f64) -> Result<()> {
     };
     let (lives, looks) = futures_util::future::try_join(try_join_all(workers), watch).await?;
     let requests = asked.load(Ordering::Relaxed) as f64;
-    let on = if postgres().is_some() { "PostgreSQL" } else { "SQLite" };
     let lives = format!("{minutes:.0} minutes on {on}, {} lives of a shop", lives.iter().sum::<usize>());
     report.add("requests asked, each answered as it should be", requests, "", Target::AtLeast(minutes * 1000.0), lives);
     told(report, &server, &looks).await

@@ -8,7 +8,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 /// Longer than any fault lasts: a write that its caller has given up could still come about, and after a later one.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The status where there was no answer.
 pub(crate) const SILENCE: u16 = 0;

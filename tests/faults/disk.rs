@@ -19,9 +19,9 @@ fn files(site: &Site) -> Vec<PathBuf> {
     ["", "-wal"].map(|end| PathBuf::from(format!("{database}{end}"))).to_vec()
 }
 
-/// Tampers with calls of a process until one was, and where it is for all of them, a little longer. When that ended.
-pub(crate) async fn tamper(process: u32, files: &[PathBuf], calls: &str, how: &str, told: &Path) -> Option<Instant> {
-    let injection = Injection::begin(process, files, calls, how, told);
+/// Tampers with calls of processes until one was, and where it is for all of them, a little longer. When that ended.
+pub(crate) async fn tamper(processes: &[u32], files: &[PathBuf], calls: &str, how: &str, told: &Path) -> Option<Instant> {
+    let injection = Injection::begin(processes, files, calls, how, told);
     let begun = Instant::now();
     while injection.count() == 0 && begun.elapsed() < PATIENCE {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -36,7 +36,7 @@ pub(crate) async fn tamper(process: u32, files: &[PathBuf], calls: &str, how: &s
 /// The same on the server's database.
 async fn tamper_with(site: &mut Site, calls: &str, how: &str) -> Option<Instant> {
     let (files, told) = (files(site), site.database.file("strace"));
-    tamper(site.server().id(), &files, calls, how, &told).await
+    tamper(&[site.server().id()], &files, calls, how, &told).await
 }
 
 /// The log of changes cannot be made durable: one sync fails.
@@ -50,6 +50,9 @@ pub(crate) async fn write_fails(site: &mut Site, nth: u32) -> Option<Instant> {
     let when = if nth % 4 < 2 { format!("{}", nth % 7 + 1) } else { "1+".to_owned() };
     tamper_with(site, "pwrite64,write,ftruncate", &format!("error={error}:when={when}")).await
 }
+
+/// The family in which SQLite takes its file for malformed, and the server answers 500 and nothing else: it is told so for EIO.
+pub(crate) const READS: &str = "EIO on read";
 
 /// Reads fail for a while.
 pub(crate) async fn read_fails(site: &mut Site, _: u32) -> Option<Instant> {

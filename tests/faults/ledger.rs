@@ -124,9 +124,9 @@ impl Counter {
         }
         let told = format!("{} was acknowledged, {stored} is stored", self.sure);
         if stored > self.sure {
-            wrong.refused.push(told)
+            wrong.refused.push(told);
         } else {
-            wrong.lost.push(told)
+            wrong.lost.push(told);
         }
         (self.sure, self.unsure) = (stored, Vec::new());
         wrong

@@ -21,10 +21,11 @@ mod writers;
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tenantry_tests::{OwnServer, TestDatabase};
 
-use crate::proxy::Proxy;
+use crate::proxy::{Line, Proxy};
 use crate::run::Run;
 use crate::site::Place;
 
@@ -66,7 +67,7 @@ async fn sqlite(run: &mut Run) {
     anywhere(run, &file).await;
     run.family("EIO on fsync", &file, [100, 2], disk::sync_fails).await;
     run.family("EIO, ENOSPC on write", &file, [60, 3], disk::write_fails).await;
-    run.family("EIO on read", &file, [30, 1], disk::read_fails).await;
+    run.family(disk::READS, &file, [30, 1], disk::read_fails).await;
     run.family("slow disk", &file, [30, 1], disk::slow).await;
     let small = disk::Small::at(std::env::temp_dir().join(format!("tenantry-faults-{}", std::process::id())), 64);
     let on_small = Place { directory: Some(small.0.clone()), ..Place::default() };
@@ -81,12 +82,19 @@ async fn postgres(run: &mut Run) {
     run.family("database hung", &there, [15, 1], async |_, nth| postgres::hang(&server, nth).await).await;
     run.family("connections ended", &there, [60, 2], async |site, nth| postgres::end_backends(&site.database, nth).await).await;
     run.family("kill -9 of a backend", &there, [30, 1], async |site, _| postgres::kill_backend(&site.database).await).await;
-    run.family("EIO on its fsync", &there, [30, 1], async |site, nth| postgres::sync_fails(&site.database, nth).await).await;
+    run.family("EIO on its fsync", &there, [30, 1], async |site, _| postgres::sync_fails(&site.database).await).await;
     let (_, address) = server.url.split_once('@').expect("a user");
     let line = Proxy::to(address.parse().expect("an address")).await;
     let over = Place { over: Some(line.address), ..there.clone() };
-    run.family("line cut", &over, [60, 2], async |_, _| postgres::cut(&line).await).await;
+    run.family("line cut", &over, [60, 2], async |_, _| Some(postgres::cut(&line))).await;
     run.family("line cut at COMMIT", &over, [150, 4], async |_, nth| postgres::cut_at_commit(&line, nth).await).await;
     run.family("line stalled", &over, [20, 1], async |_, nth| postgres::stall(&line, nth).await).await;
+    run.family("SIGTERM, line slow", &over, [20, 1], async |site, nth| {
+        line.set(Line::Slow(Duration::from_millis(30)));
+        let over = process::terminate(site, nth).await;
+        line.set(Line::Open);
+        over
+    })
+    .await;
     run.family("line slow", &over, [20, 1], async |_, nth| postgres::slow(&line, nth).await).await;
 }

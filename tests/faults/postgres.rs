@@ -48,9 +48,9 @@ pub(crate) async fn kill_backend(database: &TestDatabase) -> Option<Instant> {
 }
 
 /// The line is cut, all connections at once.
-pub(crate) async fn cut(line: &Proxy) -> Option<Instant> {
+pub(crate) fn cut(line: &Proxy) -> Instant {
     line.cut();
-    Some(Instant::now())
+    Instant::now()
 }
 
 /// A connection is cut at a COMMIT: it does not arrive, or it does and its answer does not come back.
@@ -83,9 +83,9 @@ pub(crate) async fn slow(line: &Proxy, nth: u32) -> Option<Instant> {
     Some(Instant::now())
 }
 
-/// A sync fails in one of the server's processes: it takes its own state for lost, and recovers from its log.
-pub(crate) async fn sync_fails(database: &TestDatabase, nth: u32) -> Option<Instant> {
+/// A sync fails in one of the server's processes, or several: it takes its own state for lost, and recovers from its log.
+pub(crate) async fn sync_fails(database: &TestDatabase) -> Option<Instant> {
     let backends = database.column(&format!("SELECT pid::text {BACKENDS}")).await;
-    let process = backends[nth as usize % backends.len()].parse().expect("a number");
-    disk::tamper(process, &[], "fsync,fdatasync", "error=EIO:when=1", &database.file("strace")).await
+    let processes: Vec<u32> = backends.iter().map(|process| process.parse().expect("a number")).collect();
+    disk::tamper(&processes, &[], "fsync,fdatasync", "error=EIO:when=1", &database.file("strace")).await
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::disk::READS;
 use crate::ledger::{Told, Wrong};
 use crate::site::Site;
 
@@ -45,6 +46,11 @@ impl Row {
         let wrong = site.writers.settle(&site.database).await;
         self.complain(wrong);
         self.told = site.writers.told().since(self.before);
+        if self.told.failed > 0 && self.name != READS {
+            let log = site.server().log();
+            let errors = log.lines().filter(|line| line.contains("ERROR") && line.contains("500"));
+            errors.take(3).for_each(|line| println!("500 ({}, {}): {line}", self.name, self.database));
+        }
         site.start().await;
         self.panics = std::mem::take(&mut site.panics);
         self.recoveries.sort_unstable();
@@ -73,7 +79,8 @@ impl Row {
     fn holds(&self) -> bool {
         let late = self.recoveries.last().is_some_and(|worst| *worst > RECOVERY);
         let counts = [self.wrong.lost.len(), self.wrong.refused.len(), self.panics.len(), self.recoveries.is_empty().into()];
-        !late && self.told.failed == 0 && counts.iter().sum::<usize>() == 0
+        let failed = self.told.failed > 0 && self.name != READS;
+        !late && !failed && counts.iter().sum::<usize>() == 0
     }
 
     fn text(&self) -> String {

@@ -80,10 +80,9 @@ impl Run {
         for first in (0..times).step_by(A_FEW as usize) {
             let database = place.database().await;
             let killed = process::kill_migrations(&database, first, times.min(first + A_FEW) - first).await;
-            let over = Instant::now();
             let mut site = Site::on(place, database).await;
             let mut row = Row::begin(name, &site);
-            let took = site.recovers(over).await;
+            let took = site.recovers(Instant::now()).await;
             (0..killed).for_each(|_| row.injected(took));
             tokio::time::sleep(Duration::from_millis(300)).await;
             row.compare(&mut site).await;

@@ -13,7 +13,7 @@ use crate::writers::Writers;
 /// The partners in which is written.
 const ACCOUNTS: [&str; 4] = ["T11100000", "T11200000", "T11300000", "T11400000"];
 /// After that long it does not come back by itself.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Where an installation stands.
 #[derive(Clone, Default, PartialEq)]
@@ -113,7 +113,16 @@ impl Site {
     /// Ends the process, if it still runs; what it has logged of panics stays.
     pub(crate) fn end(&mut self) {
         if let Some(server) = self.server.take() {
-            self.panics.extend(server.log().lines().filter(|line| line.contains("panicked")).map(str::to_owned));
+            let (mut telling, log) = (false, server.log());
+            self.panics.extend(
+                log.lines()
+                    .filter(|line| {
+                        // What follows is told with it, until the next line of the log itself.
+                        telling = line.contains("panicked") || telling && !line.starts_with('{');
+                        telling
+                    })
+                    .map(str::to_owned),
+            );
         }
     }
 
@@ -130,7 +139,7 @@ impl Site {
 
 fn command(place: &Place, database: &TestDatabase, clock: Option<&Clock>, arguments: &[&str]) -> Command {
     let mut command = program(database, arguments);
-    command.env("TENANTRY_LIMITS_ENABLED", "false").env("TENANTRY_SHUTDOWN_DELAY", "0");
+    command.env("TENANTRY_LIMITS_ENABLED", "false").env("TENANTRY_SHUTDOWN_DELAY", "0").env("RUST_BACKTRACE", "1");
     if let (Some(server), Some(over)) = (&place.server, place.over) {
         let (_, there) = server.split_once('@').expect("a user");
         command.env("TENANTRY_DATABASE_URL", database.url.replace(there, &over.to_string()));

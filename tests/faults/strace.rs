@@ -12,10 +12,13 @@ pub(crate) struct Injection {
 }
 
 impl Injection {
-    /// Begins: `calls` of the process, where they are on one of these files, and what becomes of them (`error=EIO:when=3`).
-    pub(crate) fn begin(process: u32, files: &[PathBuf], calls: &str, how: &str, told: &Path) -> Self {
+    /// Begins: `calls` of these processes, where they are on one of these files, and what becomes of them (`error=EIO:when=3`).
+    pub(crate) fn begin(processes: &[u32], files: &[PathBuf], calls: &str, how: &str, told: &Path) -> Self {
         let mut strace = Command::new("strace");
-        strace.args(["-f", "-p", &process.to_string(), "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{how}")]);
+        strace.args(["-f", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:{how}")]);
+        for process in processes {
+            strace.args(["-p", &process.to_string()]);
+        }
         for file in files {
             strace.arg("-P").arg(file);
         }

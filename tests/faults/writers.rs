@@ -242,20 +242,22 @@ impl Writers {
     /// Waits for all writes that have begun, and compares with the API.
     pub(crate) async fn compare(&self) -> Wrong {
         let _quiet = self.gate.write().await;
-        self.look(join_all(self.pages.iter().map(|page| page.compare())).await)
+        whole(join_all(self.pages.iter().map(|page| page.compare())).await)
     }
 
     /// The same with the tables.
     pub(crate) async fn settle(&self, database: &TestDatabase) -> Wrong {
         let _quiet = self.gate.write().await;
-        self.look(join_all(self.pages.iter().map(|page| page.settle(database))).await)
+        whole(join_all(self.pages.iter().map(|page| page.settle(database))).await)
     }
+}
 
-    fn look(&self, all: Vec<Wrong>) -> Wrong {
-        let mut wrong = Wrong::default();
-        all.into_iter().for_each(|one| wrong.add(one));
-        wrong
+fn whole(all: Vec<Wrong>) -> Wrong {
+    let mut wrong = Wrong::default();
+    for one in all {
+        wrong.add(one);
     }
+    wrong
 }
 
 impl Drop for Writers {

@@ -60,8 +60,8 @@ async fn count_up(url: String, path: String, token: String, mut told: u64) -> (S
     (path, token, told)
 }
 
-/// How many kills: 6, or as `make soak` says.
-#[expect(clippy::disallowed_methods, reason = "`make soak` asks for more")]
+/// How many kills: 6, or as `make faults-long` says.
+#[expect(clippy::disallowed_methods, reason = "`make faults-long` asks for more")]
 fn kills() -> u64 {
     std::env::var("TENANTRY_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
 }
@@ -111,4 +111,26 @@ async fn sigterm_drops_nothing_that_was_begun() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"name\":\"begun\""), "{answer}");
     let (ended, server) = tokio::task::spawn_blocking(move || (server.ended_well(), server)).await.unwrap();
     assert!(ended, "{}", server.log());
+}
+
+/// SIGTERM while the database keeps waiting what the server asks by itself: that is let go of in order, too.
+#[actix_web::test]
+async fn sigterm_while_the_database_does_not_answer_ends_without_a_panic() {
+    use sea_orm::{ConnectionTrait, TransactionTrait};
+    if !TestDatabase::is_postgres() {
+        return;
+    }
+    let database = TestDatabase::create().await;
+    bootstrap(&database);
+    let mut command = program(&database, &["serve"]);
+    command.env("TENANTRY_SHUTDOWN_DELAY", "0");
+    let mut server = Program::start(command);
+    let db = sea_orm::Database::connect(&database.url).await.unwrap();
+    let held = db.begin().await.unwrap();
+    held.execute_unprepared("LOCK TABLE outbox").await.unwrap();
+    // By then it has looked for messages, and waits.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    server.signal("TERM");
+    let (ended, server) = tokio::task::spawn_blocking(move || (server.ended_well(), server)).await.unwrap();
+    assert!(ended && !server.log().contains("panicked"), "{}", server.log());
 }

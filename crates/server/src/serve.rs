@@ -85,16 +85,22 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
         .run();
     let (api_handle, metrics_handle) = (api.handle(), metrics.handle());
     actix_rt::spawn(metrics);
+    let mut by_itself = vec![
+        actix_rt::spawn(sweep(registry.clone(), config.account_idle)),
+        actix_rt::spawn(make_room(registry.clone())),
+        actix_rt::spawn(store_uses(registry.clone())),
+        actix_rt::spawn(prune(registry.clone())),
+        actix_rt::spawn(empty_logs(registry.clone())),
+        actix_rt::spawn(delivery.run()),
+        actix_rt::spawn(backups.run(config.clone())),
+    ];
     if let Database::Postgres(_) = database {
-        actix_rt::spawn(follow(registry.clone(), config.poll(), config.notify.then_some(database)));
+        let told = Arc::new(Notify::new());
+        by_itself.push(actix_rt::spawn(follow(registry.clone(), config.poll(), told.clone())));
+        if config.notify {
+            by_itself.push(actix_rt::spawn(hear(database, told)));
+        }
     }
-    actix_rt::spawn(sweep(registry.clone(), config.account_idle));
-    actix_rt::spawn(make_room(registry.clone()));
-    actix_rt::spawn(store_uses(registry.clone()));
-    actix_rt::spawn(prune(registry.clone()));
-    actix_rt::spawn(empty_logs(registry.clone()));
-    actix_rt::spawn(delivery.run());
-    actix_rt::spawn(backups.run(config.clone()));
     let data = config.data_dir.display();
     tracing::info!(listen = %api_at, metrics = %metrics_at, reference = %format!("{public}/docs/"), %data, "serving {public}");
 
@@ -113,6 +119,11 @@ pub(crate) async fn serve(config: Config) -> Result<()> {
     api_handle.stop(ended.is_ok()).await;
     metrics_handle.stop(false).await;
     api.await??;
+    // A connection that one of them has is given back while there is somebody to take it.
+    for task in by_itself {
+        task.abort();
+        drop(task.await);
+    }
     note_uses(&registry).await;
     if let Err(error) = registry.platform().give_up_leases().await {
         tracing::warn!(%error, "what only one process does waits for a few seconds now");
@@ -145,11 +156,7 @@ async fn stop_signal() {
 }
 
 /// Looks for what other processes have written, again and again, and sooner where one says so.
-async fn follow(registry: Registry, every: Duration, notified: Option<Database>) {
-    let told = Arc::new(Notify::new());
-    if let Some(database) = notified {
-        actix_rt::spawn(hear(database, told.clone()));
-    }
+async fn follow(registry: Registry, every: Duration, told: Arc<Notify>) {
     let mut sound = true;
     loop {
         let begun = tokio::time::Instant::now();
