@@ -11,6 +11,15 @@ pub(crate) struct Injection {
     told: PathBuf,
 }
 
+/// Whether it can be done here: not everywhere may somebody else's calls be looked at.
+pub(crate) fn allowed() -> bool {
+    let mut idle = Command::new("sleep").arg("2").spawn().expect("sleep runs");
+    let tried = Command::new("timeout").args(["-s", "INT", "0.5", "strace", "-p", &idle.id().to_string()]).output();
+    drop(idle.kill());
+    drop(idle.wait());
+    tried.is_ok_and(|told| String::from_utf8_lossy(&told.stderr).contains("attached"))
+}
+
 impl Injection {
     /// Begins: `calls` of these processes, where they are on one of these files, and what becomes of them (`error=EIO:when=3`).
     pub(crate) fn begin(processes: &[u32], files: &[PathBuf], calls: &str, how: &str, told: &Path) -> Self {
