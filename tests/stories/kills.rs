@@ -60,8 +60,8 @@ async fn count_up(url: String, path: String, token: String, mut told: u64) -> (S
     (path, token, told)
 }
 
-/// How many kills: 6, or as `make faults-long` says.
-#[expect(clippy::disallowed_methods, reason = "`make faults-long` asks for more")]
+/// How many kills: 6, or as `make faults` says.
+#[expect(clippy::disallowed_methods, reason = "`make faults` asks for more")]
 fn kills() -> u64 {
     std::env::var("TENANTRY_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
 }

@@ -562,8 +562,8 @@ async fn a_database_that_was_put_back_takes_every_snapshot_with_it() {
     println!("database put back: what it never heard of is refused everywhere after {worst:?}");
 }
 
-/// How often each fault is tried: once, or as `make faults-long` says.
-#[expect(clippy::disallowed_methods, reason = "`make faults-long` asks for more")]
+/// How often each fault is tried: once, or as `make faults` says.
+#[expect(clippy::disallowed_methods, reason = "`make faults` asks for more")]
 pub(crate) fn rounds() -> u64 {
     std::env::var("TENANTRY_TEST_FAULTS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }
