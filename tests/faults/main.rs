@@ -21,11 +21,10 @@ mod writers;
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use tenantry_tests::{OwnServer, TestDatabase};
 
-use crate::proxy::{Line, Proxy};
+use crate::proxy::Proxy;
 use crate::run::Run;
 use crate::site::Place;
 
@@ -89,12 +88,6 @@ async fn postgres(run: &mut Run) {
     run.family("line cut", &over, [60, 2], async |_, _| Some(postgres::cut(&line))).await;
     run.family("line cut at COMMIT", &over, [150, 4], async |_, nth| postgres::cut_at_commit(&line, nth).await).await;
     run.family("line stalled", &over, [20, 1], async |_, nth| postgres::stall(&line, nth).await).await;
-    run.family("SIGTERM, line slow", &over, [20, 1], async |site, nth| {
-        line.set(Line::Slow(Duration::from_millis(30)));
-        let over = process::terminate(site, nth).await;
-        line.set(Line::Open);
-        over
-    })
-    .await;
+    run.family("SIGTERM, line slow", &over, [20, 1], async |site, _| postgres::slow_end(site, &line).await).await;
     run.family("line slow", &over, [20, 1], async |_, nth| postgres::slow(&line, nth).await).await;
 }

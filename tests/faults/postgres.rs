@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use tenantry_tests::{OwnServer, TestDatabase};
 
 use crate::disk;
+use crate::process;
 use crate::proxy::{Line, Proxy};
 use crate::run::spread;
+use crate::site::Site;
 
 /// How long something is waited for that has to come about.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -81,6 +83,16 @@ pub(crate) async fn slow(line: &Proxy, nth: u32) -> Option<Instant> {
     tokio::time::sleep(Duration::from_millis(800)).await;
     line.set(Line::Open);
     Some(Instant::now())
+}
+
+/// SIGTERM while everything comes later: it ends well all the same.
+pub(crate) async fn slow_end(site: &mut Site, line: &Proxy) -> Option<Instant> {
+    line.set(Line::Slow(Duration::from_millis(30)));
+    process::end(site).await;
+    line.set(Line::Open);
+    let over = Instant::now();
+    site.start().await;
+    Some(over)
 }
 
 /// A sync fails in one of the server's processes, or several: it takes its own state for lost, and recovers from its log.

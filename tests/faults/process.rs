@@ -18,15 +18,20 @@ pub(crate) async fn kill(site: &mut Site, _: u32) -> Option<Instant> {
 }
 
 /// SIGTERM: it ends by itself, and well.
-pub(crate) async fn terminate(site: &mut Site, nth: u32) -> Option<Instant> {
+pub(crate) async fn terminate(site: &mut Site, _: u32) -> Option<Instant> {
     let asked = Instant::now();
+    end(site).await;
+    site.start().await;
+    Some(asked)
+}
+
+/// Asks it to end, and waits until it has.
+pub(crate) async fn end(site: &mut Site) {
     site.server().signal("TERM");
     let mut server = site.server.take().expect("it serves");
     let (well, server) = tokio::task::spawn_blocking(move || (server.ended_well(), server)).await.expect("it ends");
-    assert!(well, "SIGTERM {nth} did not end well: {}", server.log());
+    assert!(well, "SIGTERM did not end well: {}", server.log());
     site.server = Some(server);
-    site.start().await;
-    Some(asked)
 }
 
 /// SIGSTOP, and SIGCONT a little later.

@@ -139,7 +139,7 @@ impl Site {
 
 fn command(place: &Place, database: &TestDatabase, clock: Option<&Clock>, arguments: &[&str]) -> Command {
     let mut command = program(database, arguments);
-    command.env("TENANTRY_LIMITS_ENABLED", "false").env("TENANTRY_SHUTDOWN_DELAY", "0").env("RUST_BACKTRACE", "1");
+    command.env("TENANTRY_LIMITS_ENABLED", "false").env("TENANTRY_SHUTDOWN_DELAY", "0");
     if let (Some(server), Some(over)) = (&place.server, place.over) {
         let (_, there) = server.split_once('@').expect("a user");
         command.env("TENANTRY_DATABASE_URL", database.url.replace(there, &over.to_string()));
