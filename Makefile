@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console guide screenshots isolation properties mutants faults faults-short soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation prove properties mutants faults faults-short soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -73,6 +73,11 @@ bench:
 bench-growth:
 	cargo build --profile dist --locked -p tenantry-server -p tenantry-bench
 	scripts/with-postgres taskset -c 1 target/dist/tenantry-bench growth
+
+# The short form of every proof (docs/proofs.md), on what `make test` has built and installed. Eight minutes.
+prove:
+	cargo build --locked --workspace --all-targets
+	scripts/prove
 
 # A thousand faults under load, on both databases, and a ledger of what was acknowledged; then those that befall one of two nodes, ten times
 # each: tests/faults/RESULTS.md. An hour. Short: a few of each.
