@@ -49,7 +49,7 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
+        let steps: Vec<Box<dyn MigrationTrait>> = vec![
             Box::new(m0001_accounts::Migration),
             Box::new(m0002_clients::Migration),
             Box::new(m0003_grants::Migration),
@@ -84,7 +84,33 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_failures::Migration),
             Box::new(m0033_members::Migration),
             Box::new(m0034_derivation::Migration),
-        ]
+        ];
+        steps.into_iter().map(|step| Box::new(Whole(step)) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// A step in one transaction with the note that it was made, on SQLite, too: a kill in the middle of it leaves nothing of it, and the
+/// next one makes it from its beginning.
+struct Whole(Box<dyn MigrationTrait>);
+
+impl MigrationName for Whole {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Whole {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.up(manager).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        self.0.down(manager).await
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        Some(true)
     }
 }
 

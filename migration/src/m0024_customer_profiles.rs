@@ -59,10 +59,6 @@ async fn had(manager: &SchemaManager<'_>, table: &'static str, columns: Vec<Colu
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let columns = COLUMNS.map(|name| match name {
             "version" => ColumnDef::new(name).big_integer().not_null().default(1).take(),

@@ -21,10 +21,6 @@ const UP: [&str; 8] = [
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let mut token = owned(manager, "customer_token");
         token

@@ -24,10 +24,6 @@ const DOWN: [&str; 4] = [
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let transaction = match manager.get_database_backend() {
             DatabaseBackend::Postgres => "ALTER TABLE event ADD COLUMN tx BIGINT DEFAULT pg_current_xact_id()::text::bigint",

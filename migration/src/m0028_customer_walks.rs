@@ -22,10 +22,6 @@ const DOWN: [&str; 4] = [
 ];
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, &UP).await
     }

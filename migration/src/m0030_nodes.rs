@@ -10,10 +10,6 @@ pub(crate) struct Migration;
 /// events of configuration tell of each write), whether all of it was put back to an earlier state, and who does what only one may.
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, &["ALTER TABLE instance ADD COLUMN store_epoch BIGINT NOT NULL DEFAULT 0"]).await?;
         let mut lease = Table::create();

@@ -27,10 +27,6 @@ const OF: &str = "WHERE seq IS NOT NULL";
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    fn use_transaction(&self) -> Option<bool> {
-        Some(true)
-    }
-
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         run(manager, &UP).await?;
         if manager.get_database_backend() == DatabaseBackend::Postgres {

@@ -217,6 +217,23 @@ async fn the_whole_schema_can_be_undone_and_made_again() {
     bootstrap(&database);
 }
 
+/// A step that ends in the middle, by a kill or otherwise, leaves nothing behind that the next try would stumble over.
+#[actix_web::test]
+async fn a_step_of_the_schema_is_made_as_a_whole_or_not_at_all() {
+    let database = TestDatabase::create().await;
+    bootstrap(&database);
+    let later = "SELECT CAST(count(*) AS text) FROM seaql_migrations WHERE version > 'm0016_customers'";
+    let steps = database.column(later).await.concat();
+    assert!(program(&database, &["migrate", "down", "--steps", &steps, "--yes"]).status().unwrap().success());
+    // The last thing that the next step makes is in its way.
+    execute(&database, "CREATE INDEX challenge_counted ON challenge (id)").await;
+    fails(program(&database, &["migrate", "up"]), "challenge_counted");
+    execute(&database, "DROP INDEX challenge_counted").await;
+    let again = program(&database, &["migrate", "up"]).output().unwrap();
+    assert!(again.status.success(), "{}", stderr(&again));
+    drop(Program::serve(&database));
+}
+
 #[actix_web::test]
 async fn configuration_comes_from_a_file_the_environment_and_flags_in_that_order() {
     let database = TestDatabase::create().await;
