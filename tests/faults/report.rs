@@ -20,19 +20,29 @@ pub(crate) struct Row {
     told: Told,
     recoveries: Vec<Duration>,
     wrong: Wrong,
-    panics: Vec<String>,
+    /// What the program has logged of panics, and that the family broke off.
+    broken: Vec<String>,
 }
 
 impl Row {
-    pub(crate) fn begin(name: &'static str, site: &Site) -> Self {
-        let (before, database) = (site.writers.told(), site.place.name());
-        let (told, wrong) = (before, Wrong::default());
-        Self { name, database, before, told, recoveries: Vec::new(), wrong, panics: Vec::new() }
+    pub(crate) fn new(name: &'static str, database: &'static str) -> Self {
+        let (before, told, wrong) = Default::default();
+        Self { name, database, before, told, recoveries: Vec::new(), wrong, broken: Vec::new() }
+    }
+
+    /// An installation takes part from now on.
+    pub(crate) fn begin(&mut self, site: &Site) {
+        self.before = site.writers.told();
     }
 
     /// A fault was injected, and so long after it all was well.
     pub(crate) fn injected(&mut self, recovery: Duration) {
         self.recoveries.push(recovery);
+    }
+
+    /// The family did not come to its end.
+    pub(crate) fn broke_off(&mut self) {
+        self.broken.push("the family broke off: see above".to_owned());
     }
 
     /// Holds the ledger against the API.
@@ -41,20 +51,19 @@ impl Row {
         self.complain(wrong);
     }
 
-    /// Holds it against the tables, at the end.
-    pub(crate) async fn settle(mut self, site: &mut Site) -> Self {
+    /// Holds it against the tables, when the installation has done its part.
+    pub(crate) async fn settle(&mut self, site: &mut Site) {
         let wrong = site.writers.settle(&site.database).await;
         self.complain(wrong);
-        self.told = site.writers.told().since(self.before);
-        if self.told.failed > 0 && self.name != READS {
+        let told = site.writers.told().since(self.before);
+        self.told = self.told.and(told);
+        if told.failed > 0 && self.name != READS {
             let log = site.server().log();
             let errors = log.lines().filter(|line| line.contains("ERROR") && line.contains("500"));
             errors.take(3).for_each(|line| println!("500 ({}, {}): {line}", self.name, self.database));
         }
         site.start().await;
-        self.panics = std::mem::take(&mut site.panics);
-        self.recoveries.sort_unstable();
-        self
+        self.broken.append(&mut site.panics);
     }
 
     fn complain(&mut self, wrong: Wrong) {
@@ -67,18 +76,9 @@ impl Row {
         self.wrong.add(wrong);
     }
 
-    /// Goes on from another of the same family.
-    fn join(&mut self, later: Self) {
-        self.told = self.told.and(later.told);
-        self.recoveries.extend(later.recoveries);
-        self.recoveries.sort_unstable();
-        self.wrong.add(later.wrong);
-        self.panics.extend(later.panics);
-    }
-
     fn holds(&self) -> bool {
-        let late = self.recoveries.last().is_some_and(|worst| *worst > RECOVERY);
-        let counts = [self.wrong.lost.len(), self.wrong.refused.len(), self.panics.len(), self.recoveries.is_empty().into()];
+        let late = self.recoveries.iter().any(|took| *took > RECOVERY);
+        let counts = [self.wrong.lost.len(), self.wrong.refused.len(), self.broken.len(), self.recoveries.is_empty().into()];
         let failed = self.told.failed > 0 && self.name != READS;
         !late && !failed && counts.iter().sum::<usize>() == 0
     }
@@ -119,18 +119,16 @@ pub(crate) struct Report(Vec<Row>);
 
 impl Report {
     /// Adds a row and shows it at once.
-    pub(crate) fn add(&mut self, row: Row) {
+    pub(crate) fn add(&mut self, mut row: Row) {
+        row.recoveries.sort_unstable();
         if self.0.is_empty() {
             println!("{HEAD}");
         }
         println!("{}", row.text());
-        for panic in &row.panics {
-            println!("PANIC ({}, {}): {panic}", row.name, row.database);
+        for told in &row.broken {
+            println!("BROKEN ({}, {}): {told}", row.name, row.database);
         }
-        match self.0.iter_mut().find(|before| (before.name, before.database) == (row.name, row.database)) {
-            Some(before) => before.join(row),
-            None => self.0.push(row),
-        }
+        self.0.push(row);
     }
 
     /// Whether nothing was lost, and all came back in time.

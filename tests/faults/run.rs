@@ -1,6 +1,9 @@
 //! One family of faults after the other, and what became of the writers' work.
 
+use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
 
 use crate::process;
 use crate::report::{Report, Row};
@@ -42,14 +45,6 @@ impl Run {
         name.contains(&self.only) && (self.strace || !["EIO", "slow disk"].iter().any(|part| name.contains(part)))
     }
 
-    /// An installation there.
-    async fn site(&mut self, place: &Place) -> Site {
-        match self.site.take().filter(|site| !self.full && site.place == *place) {
-            Some(site) => site,
-            None => Site::at(place).await,
-        }
-    }
-
     /// Injects so many faults under load, all or few; `inject` yields when one was over, or nothing where it could not be brought
     /// about.
     pub(crate) async fn family(
@@ -62,20 +57,29 @@ impl Run {
         if !self.wants(name) {
             return;
         }
-        let mut site = self.site(place).await;
-        let mut row = Row::begin(name, &site);
-        for nth in 0..self.times(times) {
-            site.recovers(Instant::now()).await;
-            tokio::time::sleep(spread(nth, Duration::from_millis(150))).await;
-            if let Some(over) = inject(&mut site, nth).await {
-                row.injected(site.recovers(over).await);
-            } else {
+        let (mut row, times) = (Row::new(name, place.name()), self.times(times));
+        let before = self.site.take().filter(|site| !self.full && site.place == *place);
+        let faults = async {
+            let mut site = match before {
+                Some(site) => site,
+                None => Site::at(place).await,
+            };
+            row.begin(&site);
+            for nth in 0..times {
                 site.recovers(Instant::now()).await;
+                tokio::time::sleep(spread(nth, Duration::from_millis(150))).await;
+                if let Some(over) = inject(&mut site, nth).await {
+                    row.injected(site.recovers(over).await);
+                } else {
+                    site.recovers(Instant::now()).await;
+                }
+                row.compare(&mut site).await;
             }
-            row.compare(&mut site).await;
-        }
-        self.report.add(row.settle(&mut site).await);
-        self.site = Some(site);
+            row.settle(&mut site).await;
+            site
+        };
+        let ended = AssertUnwindSafe(faults).catch_unwind().await;
+        self.end(row, ended);
     }
 
     /// `tenantry migrate up` is killed so often, a few times on each empty database; what it leaves is finished, and then serves.
@@ -84,18 +88,34 @@ impl Run {
         if !self.wants(name) {
             return;
         }
-        let times = self.times(times);
-        for first in (0..times).step_by(A_FEW as usize) {
-            let database = place.database().await;
-            let killed = process::kill_migrations(&database, first, times.min(first + A_FEW) - first).await;
-            let mut site = Site::on(place, database).await;
-            let mut row = Row::begin(name, &site);
-            let took = site.recovers(Instant::now()).await;
-            (0..killed).for_each(|_| row.injected(took));
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            row.compare(&mut site).await;
-            self.report.add(row.settle(&mut site).await);
+        let (mut row, times) = (Row::new(name, place.name()), self.times(times));
+        let faults = async {
+            let mut last = None;
+            for first in (0..times).step_by(A_FEW as usize) {
+                let database = place.database().await;
+                let killed = process::kill_migrations(&database, first, times.min(first + A_FEW) - first).await;
+                let mut site = Site::on(place, database).await;
+                row.begin(&site);
+                let took = site.recovers(Instant::now()).await;
+                (0..killed).for_each(|_| row.injected(took));
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                row.compare(&mut site).await;
+                row.settle(&mut site).await;
+                last = Some(site);
+            }
+            last.expect("at least one")
+        };
+        let ended = AssertUnwindSafe(faults).catch_unwind().await;
+        self.end(row, ended);
+    }
+
+    /// Notes what became of a family; where it broke off, which it has said, the run goes on with the next.
+    fn end(&mut self, mut row: Row, ended: std::thread::Result<Site>) {
+        if ended.is_err() {
+            row.broke_off();
         }
+        self.site = ended.ok();
+        self.report.add(row);
     }
 }
 
