@@ -1,7 +1,7 @@
 //! The rate of an address that has proven nothing, for very many of them.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::RateLimiter;
@@ -22,6 +22,8 @@ pub(crate) struct Addresses {
     limiter: Limiter<IpNet, DashMapStateStore<IpNet>>,
     /// Until when those that used up their rate are refused unseen.
     exhausted: moka::sync::Cache<IpNet, Duration>,
+    /// When the last of them is refused no more, in microseconds of the ticks: later none is looked up.
+    all_over: AtomicI64,
     /// Which of `PREFIXES` is in force.
     coarseness: AtomicU8,
     charges: AtomicU32,
@@ -38,6 +40,7 @@ impl Addresses {
         Self {
             quota,
             exhausted: exhausted.build(),
+            all_over: AtomicI64::new(0),
             limiter: RateLimiter::dashmap_with_clock(gcra(quota), ticks.clone()).with_middleware(),
             coarseness: AtomicU8::new(0),
             charges: AtomicU32::new(0),
@@ -65,13 +68,19 @@ impl Addresses {
         match self.limiter.check_key(&network) {
             Ok(state) => Ok(allowance(Limit::Address, self.quota, state.remaining_burst_capacity())),
             Err(until) => {
-                self.exhausted.insert(network, ticks.now() + until.wait_time_from(ticks.now()));
+                let wait = until.wait_time_from(ticks.now());
+                self.exhausted.insert(network, ticks.now() + wait);
+                let over = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX).saturating_add(1);
+                self.all_over.fetch_max(ticks.micros().saturating_add(over), Ordering::Release);
                 Err(refused(Limit::Address, self.quota, &until, ticks))
             }
         }
     }
 
     pub(crate) fn refuse_exhausted(&self, address: IpAddr, ticks: &Ticks) -> Result<()> {
+        if self.all_over.load(Ordering::Acquire) < ticks.micros() {
+            return Ok(());
+        }
         let until = self.exhausted.get(&self.network(address)).unwrap_or_default();
         match until.checked_sub(ticks.now()) {
             None | Some(Duration::ZERO) => Ok(()),

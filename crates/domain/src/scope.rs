@@ -139,7 +139,7 @@ impl Scopes {
     /// The blank-separated form (RFC 6749 section 3.3).
     #[must_use]
     pub fn claim(&self) -> String {
-        let mut text = String::new();
+        let mut text = String::with_capacity(self.iter().map(|scope| scope.as_str().len() + 1).sum());
         for scope in self.iter() {
             if !text.is_empty() {
                 text.push(' ');

@@ -32,16 +32,20 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, account: AccountId) -> Resu
     claimed.try_get_by_index(0).map_err(storage)
 }
 
-/// The statement that claims the version after the known one of each of these accounts, if there are any. It yields a row for
-/// each, and fails where somebody else was there before: a version is not null.
-pub(super) fn claim_all(claims: &[(AccountId, i64)], backend: DatabaseBackend) -> Option<Statement> {
+/// The statements that claim the version after the known one of each of these accounts, if there are any, on SQLite. They yield one
+/// row, of how many have one, and fail where somebody else was there before: a version is not null.
+pub(super) fn claim_all(claims: &[(AccountId, i64)]) -> Vec<Statement> {
+    if claims.is_empty() {
+        return Vec::new();
+    }
     let version = || Expr::col(Column::Version);
     let known = claims.iter().fold(CaseStatement::new(), |known, (id, version)| known.case(Column::Id.eq(id.as_str()), *version));
     let next = CaseStatement::new().case(version().eq(known), version().add(1));
     let mut claim = Query::update();
-    claim.table(Entity).value(Column::Version, next).returning_col(Column::Id);
+    claim.table(Entity).value(Column::Version, next);
     claim.and_where(Column::Id.is_in(claims.iter().map(|(id, _)| id.as_str())));
-    (!claims.is_empty()).then(|| backend.build(&claim))
+    // Not RETURNING: for that SQLite makes a table each time.
+    vec![DatabaseBackend::Sqlite.build(&claim), Statement::from_string(DatabaseBackend::Sqlite, "SELECT changes()")]
 }
 
 /// A new account, with version 1.

@@ -92,12 +92,15 @@ impl<'d> Shared<'d> {
         }
         let mut claimed = 0;
         for statement in statements {
-            claimed += match self.tx.get() {
-                Some(tx) => self.bounded(tx.query_all_raw(statement)).await.map_err(storage)?.len(),
-                None => self.db.query_all_raw(statement).await.map_err(|error| unknown(&error))?.len(),
+            let told = match self.tx.get() {
+                Some(tx) => self.bounded(tx.query_all_raw(statement)).await.map_err(storage)?,
+                None => self.db.query_all_raw(statement).await.map_err(|error| unknown(&error))?,
             };
+            for count in told {
+                claimed += count.try_get_by_index::<i64>(0).map_err(storage)?;
+            }
         }
-        if claimed != claims {
+        if usize::try_from(claimed) != Ok(claims) {
             return Err(Error::Internal(format!("{claimed} of {claims} accounts that were written have a row")));
         }
         match self.tx.take() {
@@ -231,9 +234,9 @@ impl Last {
         self.claims.len() + self.grants.len() + self.roles.len() + self.events.len()
     }
 
-    /// What writes it; the claims yield a row each.
+    /// What writes it, and yields one row, of how many claims hold, where there are any.
     fn statements(self, backend: DatabaseBackend) -> Vec<Statement> {
-        let claims = accounts::claim_all(&self.claims, backend);
+        let claims = accounts::claim_all(&self.claims);
         let nouns = [inserts(self.grants, backend), inserts(self.roles, backend), events::inserts(&self.events, backend)];
         claims.into_iter().chain(nouns.into_iter().flatten()).collect()
     }
