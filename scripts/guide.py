@@ -15,7 +15,11 @@ ELSEWHERE = {
     "CHANGELOG.md": "changelog.md",
     "SECURITY.md": "security.md",
     "admin-ui/README.md": "console.md",
+    "bench/COMPARE.md": "beside-others.md",
+    "bench/GROWTH.md": "growth.md",
     "bench/RESULTS.md": "figures.md",
+    "bench/compare.svg": "compare.svg",
+    "bench/growth.svg": "growth.svg",
     "helm/tenantry/README.md": "chart.md",
 }
 # What a book needs beside its pages, and a site does not.
