@@ -34,8 +34,7 @@ struct Grown {
     server: Server,
     /// What is asked of each kind, in the kinds' order.
     kinds: Vec<Vec<Request>>,
-    /// Holds the database.
-    _place: Place,
+    place: Place,
 }
 
 /// What was seen of all sizes.
@@ -71,6 +70,11 @@ pub(crate) async fn growth(quick: bool) -> Result<()> {
                     .await?,
             );
         }
+        let mut stored = Vec::new();
+        for one in &grown[grown.len() - 3..] {
+            stored.push((one.size as f64, stored_in(&one.place).await?));
+        }
+        one_more(report, &format!("the database, {on}"), &stored, bound(0.2));
         seen.push(compared(report, rounds, bound(MOST), &grown, &OF_ACCOUNTS, &format!("accounts, {on}")).await?);
         drop(grown);
         let mut grown = Vec::new();
@@ -100,7 +104,7 @@ pub(crate) async fn growth(quick: bool) -> Result<()> {
 }
 
 /// So many accounts, alike: a client each that was given a token, and showed it. Of the largest it tells what one more takes.
-async fn with_accounts(report: &mut Report, size: usize, postgres: Option<&str>, one_more: Option<Target>) -> Result<Grown> {
+async fn with_accounts(report: &mut Report, size: usize, postgres: Option<&str>, largest: Option<Target>) -> Result<Grown> {
     let place = Place::new(postgres).await?;
     let made = bootstrap(place.directory.path(), &place.settings())?;
     let server = Server::start(place.directory.path(), &place.settings())?;
@@ -126,18 +130,10 @@ async fn with_accounts(report: &mut Report, size: usize, postgres: Option<&str>,
             wire.json(&crowd.read(member)).await?;
         }
         members.extend(more);
-        taken.push((mark as f64, server.resident()? * 1024.0, stored(&crowd.place).await?));
+        taken.push((mark as f64, server.resident()? * 1024.0));
     }
-    if let (Some(target), [one, ten, all]) = (one_more, &taken[..]) {
-        let on = if postgres.is_some() { "PostgreSQL" } else { "SQLite" };
-        for (what, figure) in [("memory", 1), ("the database", 2)] {
-            let of = |at: &(f64, f64, f64)| if figure == 1 { at.1 } else { at.2 };
-            let each = |from: &(f64, f64, f64), to: &(f64, f64, f64)| (of(to) - of(from)) / (to.0 - from.0);
-            let (first, then) = (each(one, ten), each(ten, all));
-            let name = format!("bytes of {what} for an account more, {on}: {} to {size} / {} to {}", ten.0, one.0, ten.0);
-            let detail = format!("{then:.0} and {first:.0} bytes");
-            report.add(&name, (then / first - 1.0).abs(), "", target, detail);
-        }
+    if let Some(target) = largest {
+        one_more(report, &format!("memory, {}", if postgres.is_some() { "PostgreSQL" } else { "SQLite" }), &taken, target);
     }
 
     let numbers: Vec<usize> = (0..ASKED).map(|nth| nth.wrapping_mul(7919) % size).collect();
@@ -156,7 +152,16 @@ async fn with_accounts(report: &mut Report, size: usize, postgres: Option<&str>,
         ensure!(found.as_array().is_some_and(|found| found.len() == 1), "one of {size} is not found: {found}");
     }
     eprintln!("{size} accounts");
-    Ok(Grown { size, server, kinds, _place: crowd.place })
+    Ok(Grown { size, server, kinds, place: crowd.place })
+}
+
+/// How far bytes for an account more are from constant, of three numbers of accounts with what they take.
+fn one_more(report: &mut Report, of: &str, taken: &[(f64, f64)], target: Target) {
+    let [few, more, all] = taken else { return };
+    let each = |from: &(f64, f64), to: &(f64, f64)| (to.1 - from.1) / (to.0 - from.0);
+    let (first, then) = (each(few, more), each(more, all));
+    let name = format!("bytes of {of}, for an account more: {} to {} / {} to {}", more.0, all.0, few.0, more.0);
+    report.add(&name, (then / first - 1.0).abs(), "", target, format!("{then:.0} and {first:.0} bytes"));
 }
 
 /// One account with so many customers.
@@ -188,11 +193,11 @@ async fn with_customers(size: usize, postgres: Option<&str>) -> Result<Grown> {
         ensure!(found.as_array().is_some_and(|found| !found.is_empty()), "nothing of {size} is found: {found}");
     }
     eprintln!("{size} customers");
-    Ok(Grown { size, server, kinds, _place: place })
+    Ok(Grown { size, server, kinds, place })
 }
 
 /// How many bytes the database has.
-async fn stored(place: &Place) -> Result<f64> {
+async fn stored_in(place: &Place) -> Result<f64> {
     let db = Database::connect(&place.url).await?;
     let sql = match db.get_database_backend() {
         sea_orm::DatabaseBackend::Sqlite => "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",

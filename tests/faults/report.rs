@@ -12,6 +12,7 @@ use crate::site::Site;
 
 /// How soon after a fault each writer has to have a write acknowledged again: ten seconds, or as many as `TENANTRY_TEST_RECOVERY` says where
 /// the machine does other things, too.
+#[expect(clippy::disallowed_methods, reason = "a tool of developers, not the product")]
 static RECOVERY: LazyLock<Duration> = LazyLock::new(|| {
     let seconds = std::env::var("TENANTRY_TEST_RECOVERY").ok();
     Duration::from_secs(seconds.map_or(10, |seconds| seconds.parse().expect("TENANTRY_TEST_RECOVERY is a number of seconds")))
