@@ -247,7 +247,7 @@ fn tables(seen: &[Seen]) -> Result<String> {
     let mut text = String::new();
     for Seen { of, sizes, kinds } in seen {
         let names: Vec<&str> = kinds.iter().map(|(name, _)| *name).collect();
-        writeln!(text, "| {of} | {} |\n|--:|{}", names.join(" | "), "--:|".repeat(kinds.len()))?;
+        writeln!(text, "| {of} | {} |\n|---|{}", names.join(" | "), "---|".repeat(kinds.len()))?;
         for (nth, size) in sizes.iter().enumerate() {
             let cells: Vec<String> = kinds.iter().map(|(_, p99s)| format!("{:.2}", p99s[nth])).collect();
             writeln!(text, "| {size} | {} |", cells.join(" | "))?;
