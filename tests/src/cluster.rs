@@ -65,7 +65,11 @@ impl OwnServer {
     /// Freezes all of its processes, or lets them go on.
     pub fn freeze(&self, frozen: bool) {
         let signal = if frozen { "STOP" } else { "CONT" };
-        sh(&format!("pid=$(head -n 1 {}/postmaster.pid); kill -{signal} $pid $(pgrep -P $pid)", self.data));
+        // A server of one connection may end between being listed and being told; the first of them may not.
+        sh(&format!(
+            "pid=$(head -n 1 {}/postmaster.pid); kill -{signal} $pid && {{ kill -{signal} $(pgrep -P $pid) 2>/dev/null; true; }}",
+            self.data
+        ));
     }
 
     fn pg_ctl(&self, what: &str) {
