@@ -17,6 +17,7 @@ use tenantry_domain::Checks;
 use utoipa::ToSchema;
 
 use crate::error::{ApiError, Result};
+use crate::objects::Objects;
 use crate::openapi::{Describe, Operation};
 
 /// How large a body may be, in bytes.
@@ -73,7 +74,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Document<T> {
             }
             let body = body.await?;
             parse::<IgnoredAny>(&body)?;
-            let Ok((document, unknown)) = strictly(&mut serde_json::Deserializer::from_slice(&body)) else {
+            let Ok((document, unknown)) = strictly(Objects(&mut serde_json::Deserializer::from_slice(&body))) else {
                 // Once more, to say where it is wrong.
                 return parse(&body).map(Self);
             };
@@ -251,19 +252,18 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
 
 fn parse_as<T: DeserializeOwned>(body: &[u8], form: Form) -> Result<T> {
     check_form(body)?;
-    // serde would read an array as an object's members in order.
     let (begins, named) = if form == Form::Object { (b'{', "object") } else { (b'[', "array") };
     if body.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|byte| *byte != begins) {
         return Err(ApiError::invalid("body", format!("must be a JSON {named}")));
     }
-    if let Ok(value) = serde_json::from_slice(body) {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    if let Ok(value) = T::deserialize(Objects(&mut json)) {
+        json.end().map_err(|error| fault(".", &error))?;
         return Ok(value);
     }
     // Once more, to say where it is wrong.
     let mut json = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| fault(&error.path().to_string(), error.inner()))?;
-    json.end().map_err(|error| fault(".", &error))?;
-    Ok(value)
+    serde_path_to_error::deserialize(Objects(&mut json)).map_err(|error| fault(&error.path().to_string(), error.inner()))
 }
 
 /// Reads the body of a request that is refused, if it is small: else its connection would have to be closed, and a flood

@@ -161,33 +161,59 @@ struct AutoTokensBody {
 
 /// How a value is hashed.
 #[derive(Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, from = "AutoTokenMembers")]
 #[schema(as = AutoToken)]
 enum AutoTokenBody {
     Hmac(AutoTokenHmac),
     Sha256(AutoTokenSha256),
 }
 
+/// [`AutoTokenBody`], as it comes.
+#[derive(Deserialize)]
+struct AutoTokenMembers {
+    #[serde(rename = "type")]
+    kind: AutoTokenKind,
+    #[serde(default, deserialize_with = "secret")]
+    secret: Option<Secret>,
+}
+
+#[derive(Deserialize)]
+enum AutoTokenKind {
+    #[serde(rename = "HMAC-SHA256")]
+    HmacSha256,
+    #[serde(rename = "SHA256")]
+    Sha256,
+}
+
+impl From<AutoTokenMembers> for AutoTokenBody {
+    fn from(AutoTokenMembers { kind, secret }: AutoTokenMembers) -> Self {
+        match kind {
+            AutoTokenKind::HmacSha256 => Self::Hmac(AutoTokenHmac { kind: Hmac::HmacSha256, secret }),
+            AutoTokenKind::Sha256 => Self::Sha256(AutoTokenSha256 { kind: Sha256::Sha256 }),
+        }
+    }
+}
+
 /// SHA-256 of the value.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct AutoTokenSha256 {
     #[serde(rename = "type")]
     kind: Sha256,
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 enum Sha256 {
     #[serde(rename = "SHA256")]
     Sha256,
 }
 
 /// HMAC-SHA-256 of the value.
-#[derive(Serialize, Deserialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 struct AutoTokenHmac {
     #[serde(rename = "type")]
     kind: Hmac,
     /// The key of the digest. Never answered; may be left out to keep the one there is.
-    #[serde(default, skip_serializing_if = "hidden", serialize_with = "never", deserialize_with = "secret")]
+    #[serde(skip_serializing_if = "hidden", serialize_with = "never")]
     #[schema(value_type = String, required = false, write_only, min_length = 1)]
     secret: Option<Secret>,
 }
@@ -204,7 +230,7 @@ fn never<S: serde::Serializer>(_: &Option<Secret>, serializer: S) -> std::result
     serializer.serialize_none()
 }
 
-#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Serialize, ToSchema)]
 enum Hmac {
     #[serde(rename = "HMAC-SHA256")]
     HmacSha256,

@@ -37,6 +37,7 @@ mod messages;
 mod metrics;
 mod mfa;
 mod oauth;
+mod objects;
 mod observe;
 mod oidc;
 mod openapi;
