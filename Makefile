@@ -79,12 +79,12 @@ prove:
 	cargo build --locked --workspace --all-targets
 	scripts/prove
 
-# A thousand faults under load, on both databases, and a ledger of what was acknowledged; then those that befall one of two nodes, ten times
-# each: tests/faults/RESULTS.md. An hour. Short: a few of each.
+# A thousand faults under load, on both databases, and a ledger of what was acknowledged: tests/faults/RESULTS.md. Then those that befall one of
+# two nodes, ten times each, which are printed. An hour. Short: a few of each.
 faults:
 	cargo build --locked --workspace --all-targets
 	target/debug/tenantry-faults
-	TENANTRY_TEST_FAULTS=10 scripts/with-postgres scripts/cargo-test --workspace --test stories -E 'test(nodes::) + test(clocks::)' --no-capture
+	TENANTRY_TEST_FAULTS=10 scripts/with-postgres scripts/cargo-test --workspace --test stories -- --nocapture nodes:: clocks::
 
 faults-short:
 	cargo build --locked --workspace --all-targets

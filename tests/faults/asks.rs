@@ -72,8 +72,13 @@ impl Asks {
         answer["access_token"].as_str().map(str::to_owned)
     }
 
+    /// Another token of the account's own client.
+    pub(crate) async fn new_token(&self) -> Option<String> {
+        self.token(&self.credentials).await
+    }
+
     async fn log_in(&self) {
-        if let Some(token) = self.token(&self.credentials).await {
+        if let Some(token) = self.new_token().await {
             self.token.replace(token);
         }
     }

@@ -10,6 +10,10 @@ use crate::strace::Injection;
 
 /// How long calls are tampered with.
 const LASTS: Duration = Duration::from_millis(400);
+/// The calls that make what was written durable.
+const SYNCS: &str = "fsync,fdatasync";
+/// How long a sync is held up.
+const HELD: Duration = Duration::from_millis(400);
 /// How long something is waited for that has to go wrong.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -39,9 +43,31 @@ async fn tamper_with(site: &mut Site, calls: &str, how: &str) -> Option<Instant>
     tamper(&[site.server().id()], &files, calls, how, &told).await
 }
 
-/// The log of changes cannot be made durable: one sync fails.
+/// The log of changes cannot be made durable: one sync fails, and the server ends at once.
 pub(crate) async fn sync_fails(site: &mut Site, nth: u32) -> Option<Instant> {
-    tamper_with(site, "fsync,fdatasync", &format!("error=EIO:when={}", nth % 5 + 1)).await
+    let (log, told) = (files(site).split_off(1), site.database.file("strace"));
+    let over = tamper(&[site.server().id()], &log, SYNCS, &format!("error=EIO:when={}", nth % 5 + 1), &told).await?;
+    while !site.server().ended() {
+        assert!(over.elapsed() < PATIENCE, "a sync failed, and the server goes on");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Some(over)
+}
+
+/// Each sync of the log of changes is held up before it begins: nobody is told of a write any sooner.
+pub(crate) async fn sync_held(site: &mut Site, _: u32) -> Option<Instant> {
+    let (log, told) = (files(site).split_off(1), site.database.file("strace"));
+    let how = format!("delay_enter={}:when=1+", HELD.as_micros());
+    let injection = Injection::begin(&[site.server().id()], &log, SYNCS, &how, &told);
+    let begun = Instant::now();
+    while injection.count() == 0 && begun.elapsed() < PATIENCE {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let quickest = site.writers.quickest(HELD * 4).await;
+    let count = injection.end().await;
+    let quickest = quickest.filter(|_| count > 0)?;
+    assert!(quickest >= HELD, "a write was acknowledged after {quickest:?}, and no sync took less than {HELD:?}");
+    Some(Instant::now())
 }
 
 /// Writes fail: one, or all for a while.

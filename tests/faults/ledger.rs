@@ -116,10 +116,12 @@ impl Counter {
         }
     }
 
-    /// Compares with what is stored; where that is wrong, it counts from there.
+    /// Compares with what is stored; where that is wrong, it counts from there. What was unsure and is there, must stay.
     pub(crate) fn compare(&mut self, stored: u64) -> Wrong {
         let mut wrong = Wrong::default();
         if stored == self.sure || self.unsure.contains(&stored) {
+            self.sure = stored;
+            self.unsure.retain(|number| *number > stored);
             return wrong;
         }
         let told = format!("{} was acknowledged, {stored} is stored", self.sure);
@@ -141,9 +143,20 @@ pub(crate) struct Records {
     /// Acknowledged, with their ids and tokens; oldest first.
     live: VecDeque<(String, Live)>,
     /// May be there or not.
-    either: BTreeSet<String>,
+    either: BTreeMap<String, Unsure>,
+    /// Were unsure, and then there: nobody deletes them.
+    seen: BTreeSet<String>,
     /// Not there, and why.
     gone: BTreeMap<String, Gone>,
+    /// What was acknowledged, as the log must tell of it: `created` or `deleted`, and the id.
+    pub(crate) events: Vec<String>,
+}
+
+/// What may have been done to a record, or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unsure {
+    Made,
+    Deleted,
 }
 
 /// A record that is there.
@@ -171,8 +184,12 @@ impl Records {
     pub(crate) fn created(&mut self, name: String, answer: &Answer, id: &str) -> Outcome {
         let outcome = self.told.note(answer);
         match outcome {
-            Outcome::Sure => self.live.push_back((name, Live { id: answer.text(id), token: None })),
-            Outcome::Unsure => drop(self.either.insert(name)),
+            Outcome::Sure => {
+                let live = Live { id: answer.text(id), token: None };
+                self.events.push(format!("created {}", live.id));
+                self.live.push_back((name, live));
+            }
+            Outcome::Unsure => drop(self.either.insert(name, Unsure::Made)),
             Outcome::Refused => drop(self.gone.insert(name, Gone::Refused)),
         }
         outcome
@@ -195,32 +212,43 @@ impl Records {
     pub(crate) fn deleted(&mut self, answer: &Answer) -> Outcome {
         let outcome = self.told.note(answer);
         if outcome != Outcome::Refused
-            && let Some((name, _)) = self.live.pop_front()
+            && let Some((name, live)) = self.live.pop_front()
         {
             if outcome == Outcome::Sure {
+                self.events.push(format!("deleted {}", live.id));
                 self.gone.insert(name, Gone::Deleted);
             } else {
-                self.either.insert(name);
+                self.either.insert(name, Unsure::Deleted);
             }
         }
         outcome
     }
 
-    /// Compares with the names that are there. What is wrong is told once.
+    /// Compares with the names that are there. What is wrong is told once. What was unsure is settled where it has come about: what was
+    /// made and is there, must stay, and what was deleted and is not there, must not come back.
     pub(crate) fn compare(&mut self, there: &BTreeSet<String>) -> Wrong {
         let mut wrong = Wrong::default();
-        self.live.retain(|(name, _)| {
+        let mut stands = |name: &String| {
             let stands = there.contains(name);
             if !stands {
                 wrong.lost.push(format!("{name} was made and is not there"));
             }
             stands
-        });
+        };
+        self.live.retain(|(name, _)| stands(name));
+        self.seen.retain(|name| stands(name));
         for name in there {
             match self.gone.remove(name) {
                 Some(Gone::Deleted) => wrong.lost.push(format!("{name} was deleted and is there")),
                 Some(Gone::Refused) => wrong.refused.push(format!("{name} was refused and is there")),
                 None => {}
+            }
+        }
+        for (name, unsure) in std::mem::take(&mut self.either) {
+            match (unsure, there.contains(&name)) {
+                (Unsure::Made, true) => drop(self.seen.insert(name)),
+                (Unsure::Deleted, false) => drop(self.gone.insert(name, Gone::Deleted)),
+                _ => drop(self.either.insert(name, unsure)),
             }
         }
         wrong
@@ -249,7 +277,8 @@ mod tests {
             let wrong = counter.compare(stored);
             assert_eq!((wrong.lost.len(), wrong.refused.len()), (lost, refused), "{stored}");
         }
-        assert_eq!(counter.compare(1).lost, ["2 was acknowledged, 1 is stored"]);
+        assert_eq!(counter.compare(4).lost.len(), 0);
+        assert_eq!(counter.compare(2).lost, ["4 was acknowledged, 2 is stored"]);
     }
 
     #[test]
@@ -264,10 +293,21 @@ mod tests {
         records.deleted(&answer(200, Value::Null));
         records.deleted(&answer(503, Value::Null));
         let there = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-        let wrong = records.compare(&there(&["r2", "r3", "r5"]));
+        assert_eq!(records.events, ["created 1", "created 1", "created 1", "deleted 1"]);
+        let wrong = records.compare(&there(&["r2", "r5"]));
+        assert_eq!((wrong.lost.len(), wrong.refused.len()), (0, 0));
+        records.deleted(&answer(0, Value::Null));
+        // Seen once, it must stay; gone once, it must not come back.
+        let wrong = records.compare(&there(&["r3", "r5"]));
         assert_eq!((wrong.lost.len(), wrong.refused.len()), (0, 0));
         let wrong = records.compare(&there(&["r1", "r2", "r4"]));
-        assert_eq!(wrong.lost, ["r5 was made and is not there", "r1 was deleted and is there"]);
+        let lost = [
+            "r5 was made and is not there",
+            "r3 was made and is not there",
+            "r1 was deleted and is there",
+            "r2 was deleted and is there",
+        ];
+        assert_eq!(wrong.lost, lost);
         assert_eq!(wrong.refused, ["r4 was refused and is there"]);
     }
 }

@@ -1,5 +1,8 @@
 //! The accounts' logs in the tables: every acknowledged change is told, none twice, and the chain of hashes stands.
 
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tenantry_tests::TestDatabase;
 
@@ -11,15 +14,34 @@ const KINDS: &str = "'role.created', 'role.updated', 'role.deleted', 'client.cre
 /// The role and the client that were there before they began.
 const BEFORE: u64 = 2;
 
-/// Reads the log of an account: what is wrong with it.
-pub(crate) async fn read(database: &TestDatabase, account: &str, told: Told) -> Vec<String> {
+/// Reads the log of an account: what is wrong with it. `done` are the changes that were acknowledged, kind and record.
+pub(crate) async fn read(database: &TestDatabase, account: &str, told: Told, done: impl Iterator<Item = String>) -> Vec<String> {
     let mut wrong = Vec::new();
-    let count = format!("SELECT CAST(count(*) AS text) FROM event WHERE account_id = '{account}' AND kind IN ({KINDS})");
-    let events: u64 = database.column(&count).await.concat().parse().expect("a number");
+    let contents = format!("SELECT content FROM event WHERE account_id = '{account}' AND kind IN ({KINDS})");
+    let events = database.column(&contents).await;
+    // Of a customer the log has the key; whoever made it knows its id.
+    let key = if database.url.starts_with("sqlite") { "hex(id)" } else { "id::text" };
+    let keys = format!("SELECT {key} || ' ' || customer_id FROM customer WHERE account_id = '{account}'");
+    let keys = database.column(&keys).await;
+    let customers: HashMap<String, &str> =
+        keys.iter().filter_map(|row| row.split_once(' ')).map(|(key, id)| (plain(key), id)).collect();
     let least = told.sure + BEFORE;
-    if !(least..=least + told.unsure).contains(&events) {
-        wrong.push(format!("{} changes were acknowledged, {} are unsure, {events} are in the log", told.sure, told.unsure));
+    if !(least..=least + told.unsure).contains(&(events.len() as u64)) {
+        wrong.push(format!(
+            "{} changes were acknowledged, {} are unsure, {} are in the log",
+            told.sure,
+            told.unsure,
+            events.len()
+        ));
     }
+    let read = |content: &String| {
+        let content: Value = serde_json::from_str(content).expect("an event is JSON");
+        let text = |name: &str| content[name].as_str().unwrap_or_default().to_owned();
+        let target = text("target");
+        format!("{} {}", text("kind"), customers.get(&plain(&target)).copied().unwrap_or(&target))
+    };
+    let events: HashSet<String> = events.iter().map(read).collect();
+    wrong.extend(done.filter(|event| !events.contains(event)).map(|event| format!("{event} is not in the log")));
     let hex = |column: &str| {
         if database.url.starts_with("sqlite") { format!("hex({column})") } else { format!("upper(encode({column}, 'hex'))") }
     };
@@ -44,6 +66,11 @@ pub(crate) async fn read(database: &TestDatabase, account: &str, told: Told) -> 
         wrong.push(format!("version {version} has {seq} events"));
     }
     wrong
+}
+
+/// An id without what stands between its digits.
+fn plain(id: &str) -> String {
+    id.replace('-', "").to_lowercase()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -9,7 +9,7 @@ use crate::disk;
 use crate::process;
 use crate::proxy::{Line, Proxy};
 use crate::run::spread;
-use crate::site::Site;
+use crate::site::{self, Site};
 
 /// How long something is waited for that has to come about.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -46,7 +46,19 @@ pub(crate) async fn end_backends(database: &TestDatabase, nth: u32) -> Option<In
 pub(crate) async fn kill_backend(database: &TestDatabase) -> Option<Instant> {
     let backend = database.column(&format!("SELECT pid::text {BACKENDS} ORDER BY random() LIMIT 1")).await.concat();
     let killed = Command::new("kill").args(["-9", &backend]).status().expect("kill runs").success();
-    killed.then(Instant::now)
+    if killed { Some(recovered(database).await) } else { None }
+}
+
+/// When PostgreSQL is there again after a crash of its own: how long it takes for that is not ours.
+async fn recovered(database: &TestDatabase) -> Instant {
+    let crashed = Instant::now();
+    // Until it has noticed, it lets people in.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    while !database.answers().await {
+        assert!(crashed.elapsed() < site::PATIENCE, "PostgreSQL does not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Instant::now()
 }
 
 /// The line is cut, all connections at once.
@@ -99,5 +111,6 @@ pub(crate) async fn slow_end(site: &mut Site, line: &Proxy) -> Option<Instant> {
 pub(crate) async fn sync_fails(database: &TestDatabase) -> Option<Instant> {
     let backends = database.column(&format!("SELECT pid::text {BACKENDS}")).await;
     let processes: Vec<u32> = backends.iter().map(|process| process.parse().expect("a number")).collect();
-    disk::tamper(&processes, &[], "fsync,fdatasync", "error=EIO:when=1", &database.file("strace")).await
+    disk::tamper(&processes, &[], "fsync,fdatasync", "error=EIO:when=1", &database.file("strace")).await?;
+    Some(recovered(database).await)
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::disk::READS;
 use crate::ledger::{Told, Wrong};
+use crate::run::MIGRATION;
 use crate::site::Site;
 
 /// How soon after a fault each writer has to have a write acknowledged again: ten seconds, or as many as `TENANTRY_TEST_RECOVERY` says where
@@ -24,6 +25,8 @@ pub(crate) struct Row {
     database: &'static str,
     before: Told,
     told: Told,
+    /// How often a fault was to be injected.
+    tried: u32,
     recoveries: Vec<Duration>,
     wrong: Wrong,
     /// What the program has logged of panics, and that the family broke off.
@@ -33,7 +36,7 @@ pub(crate) struct Row {
 impl Row {
     pub(crate) fn new(name: &'static str, database: &'static str) -> Self {
         let (before, told, wrong) = Default::default();
-        Self { name, database, before, told, recoveries: Vec::new(), wrong, broken: Vec::new() }
+        Self { name, database, before, told, tried: 0, recoveries: Vec::new(), wrong, broken: Vec::new() }
     }
 
     /// An installation takes part from now on.
@@ -41,9 +44,10 @@ impl Row {
         self.before = site.writers.told();
     }
 
-    /// A fault was injected, and so long after it all was well.
-    pub(crate) fn injected(&mut self, recovery: Duration) {
-        self.recoveries.push(recovery);
+    /// A fault was injected, and so long after it all was well; or it could not be brought about.
+    pub(crate) fn tried(&mut self, recovery: Option<Duration>) {
+        self.tried += 1;
+        self.recoveries.extend(recovery);
     }
 
     /// The family did not come to its end.
@@ -94,10 +98,11 @@ impl Row {
         let [median, worst] = [50, 100].map(|part| at(part).unwrap_or_default().as_secs_f64());
         let told = self.told;
         format!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {median:.2} s | {worst:.2} s |{}",
+            "| {} | {} | {} of {} | {} | {} | {} | {} | {} | {} | {median:.2} s | {worst:.2} s |{}",
             self.name,
             self.database,
             self.recoveries.len(),
+            self.tried,
             told.sure,
             self.wrong.lost.len(),
             told.unsure,
@@ -137,15 +142,20 @@ impl Report {
         self.0.push(row);
     }
 
-    /// Whether nothing was lost, and all came back in time.
-    pub(crate) fn holds(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(Row::holds)
+    /// Whether so many faults were injected, nothing was lost, and all came back in time.
+    pub(crate) fn holds(&self, least: usize) -> bool {
+        self.injected() >= least && self.0.iter().all(Row::holds)
+    }
+
+    /// How many faults were injected. A migration is killed on an empty database, with nothing at stake: that does not count.
+    fn injected(&self) -> usize {
+        self.0.iter().filter(|row| row.name != MIGRATION).map(|row| row.recoveries.len()).sum()
     }
 
     /// The sums.
     pub(crate) fn sums(&self) -> String {
         let sum = |of: fn(&Row) -> u64| self.0.iter().map(of).sum::<u64>();
-        let injected = sum(|row| row.recoveries.len() as u64);
+        let injected = self.injected();
         let acknowledged = sum(|row| row.told.sure);
         let lost = sum(|row| row.wrong.lost.len() as u64);
         let worst = self.0.iter().filter_map(|row| row.recoveries.last()).max().copied().unwrap_or_default();

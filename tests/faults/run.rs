@@ -10,6 +10,8 @@ use crate::report::{Report, Row};
 use crate::site::{Place, Site};
 use crate::strace;
 
+/// The family in which an empty database is brought up.
+pub(crate) const MIGRATION: &str = "kill -9 of a migration";
 /// So many migrations of one database are killed before one is let through.
 const A_FEW: u32 = 6;
 
@@ -68,11 +70,9 @@ impl Run {
             for nth in 0..times {
                 site.recovers(Instant::now()).await;
                 tokio::time::sleep(spread(nth, Duration::from_millis(150))).await;
-                if let Some(over) = inject(&mut site, nth).await {
-                    row.injected(site.recovers(over).await);
-                } else {
-                    site.recovers(Instant::now()).await;
-                }
+                let over = inject(&mut site, nth).await;
+                let recovery = site.recovers(over.unwrap_or_else(Instant::now)).await;
+                row.tried(over.map(|_| recovery));
                 row.compare(&mut site).await;
             }
             row.settle(&mut site).await;
@@ -84,20 +84,20 @@ impl Run {
 
     /// `tenantry migrate up` is killed so often, a few times on each empty database; what it leaves is finished, and then serves.
     pub(crate) async fn migrations(&mut self, place: &Place, times: [u32; 2]) {
-        let name = "kill -9 of a migration";
-        if !self.wants(name) {
+        if !self.wants(MIGRATION) {
             return;
         }
-        let (mut row, times) = (Row::new(name, place.name()), self.times(times));
+        let (mut row, times) = (Row::new(MIGRATION, place.name()), self.times(times));
         let faults = async {
             let mut last = None;
             for first in (0..times).step_by(A_FEW as usize) {
                 let database = place.database().await;
-                let killed = process::kill_migrations(&database, first, times.min(first + A_FEW) - first).await;
+                let times = times.min(first + A_FEW) - first;
+                let killed = process::kill_migrations(&database, first, times).await;
                 let mut site = Site::on(place, database).await;
                 row.begin(&site);
                 let took = site.recovers(Instant::now()).await;
-                (0..killed).for_each(|_| row.injected(took));
+                (0..times).for_each(|nth| row.tried((nth < killed).then_some(took)));
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 row.compare(&mut site).await;
                 row.settle(&mut site).await;

@@ -76,7 +76,8 @@ impl Site {
         let made = bootstrap(&database);
         let clock = place.clock.then(|| Clock::of(&database));
         let front = Front::default();
-        let server = begin(|| command(place, &database, clock.as_ref(), &["serve"]), &front).await;
+        let mut panics = Vec::new();
+        let server = begin(|| command(place, &database, clock.as_ref(), &["serve"]), &front, &mut panics).await;
         let operator = Asks::of(&front, made["test"].clone()).await;
         let mut accounts = Vec::new();
         for account in ACCOUNTS {
@@ -84,7 +85,7 @@ impl Site {
         }
         let writers = Writers::start(&accounts).await;
         let (place, server) = (place.clone(), Some(server));
-        Self { place, database, server, clock, operator, accounts, writers, front, panics: Vec::new() }
+        Self { place, database, server, clock, operator, accounts, writers, front, panics }
     }
 
     /// A command of the program.
@@ -100,7 +101,9 @@ impl Site {
     /// Ends what is left of the process, and starts another.
     pub(crate) async fn start(&mut self) {
         self.end();
-        self.server = Some(begin(|| self.command(&["serve"]), &self.front).await);
+        let mut panics = std::mem::take(&mut self.panics);
+        self.server = Some(begin(|| self.command(&["serve"]), &self.front, &mut panics).await);
+        self.panics = panics;
     }
 
     /// Starts it again if it has ended, as a supervisor does.
@@ -113,16 +116,7 @@ impl Site {
     /// Ends the process, if it still runs; what it has logged of panics stays.
     pub(crate) fn end(&mut self) {
         if let Some(server) = self.server.take() {
-            let (mut telling, log) = (false, server.log());
-            self.panics.extend(
-                log.lines()
-                    .filter(|line| {
-                        // What follows is told with it, until the next line of the log itself.
-                        telling = line.contains("panicked") || telling && !line.starts_with('{');
-                        telling
-                    })
-                    .map(str::to_owned),
-            );
+            self.panics.extend(panics(&server.log()));
         }
     }
 
@@ -153,8 +147,19 @@ fn command(place: &Place, database: &TestDatabase, clock: Option<&Clock>, argume
     }
 }
 
+/// What a process has logged of panics.
+fn panics(log: &str) -> Vec<String> {
+    let mut telling = false;
+    let lines = log.lines().filter(|line| {
+        // What follows is told with it, until the next line of the log itself.
+        telling = line.contains("panicked") || telling && !line.starts_with('{');
+        telling
+    });
+    lines.map(str::to_owned).collect()
+}
+
 /// Starts it, again and again if need be; the writers go on meanwhile.
-async fn begin(command: impl Fn() -> Command, front: &Front) -> Program {
+async fn begin(command: impl Fn() -> Command, front: &Front, panicked: &mut Vec<String>) -> Program {
     let begun = Instant::now();
     loop {
         let command = command();
@@ -163,7 +168,10 @@ async fn begin(command: impl Fn() -> Command, front: &Front) -> Program {
                 front.replace(server.base.clone());
                 return server;
             }
-            Err(log) => assert!(begun.elapsed() < PATIENCE, "it does not come to serve: {log}"),
+            Err(log) => {
+                assert!(begun.elapsed() < PATIENCE, "it does not come to serve: {log}");
+                panicked.extend(panics(&log));
+            }
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -99,6 +99,8 @@ struct Page {
     records: [RefCell<Records>; NOUNS.len()],
     /// Tokens of clients that were deleted lately.
     ended: RefCell<Vec<String>>,
+    /// While it is watched: since when, and how soon the quickest write that began since was acknowledged.
+    watch: Cell<Option<(Instant, Duration)>>,
 }
 
 impl Page {
@@ -107,10 +109,23 @@ impl Page {
         std::iter::once(self.counter.borrow().told).chain(records)
     }
 
+    /// Asks for a write.
+    async fn write(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
+        let begun = Instant::now();
+        let answer = self.asks.send(method, path, body).await;
+        if let Some((since, quickest)) = self.watch.get()
+            && begun >= since
+            && (200..300).contains(&answer.status)
+        {
+            self.watch.set(Some((since, quickest.min(begun.elapsed()))));
+        }
+        answer
+    }
+
     async fn count(&self) {
         let number = self.counter.borrow_mut().next();
         let body = json!({"scope": [], "description": number.to_string()});
-        let answer = self.asks.send(Method::PUT, &self.role, Some(body)).await;
+        let answer = self.write(Method::PUT, &self.role, Some(body)).await;
         self.counter.borrow_mut().wrote(&answer);
         rest(&answer).await;
     }
@@ -119,14 +134,14 @@ impl Page {
         let (noun, records) = (&NOUNS[nth], &self.records[nth]);
         let oldest = records.borrow().oldest_of(LIVE);
         let answer = if let Some(oldest) = oldest {
-            let answer = self.asks.send(Method::DELETE, &format!("{}/{}", noun.path, oldest.id), None).await;
+            let answer = self.write(Method::DELETE, &format!("{}/{}", noun.path, oldest.id), None).await;
             if records.borrow_mut().deleted(&answer) == Outcome::Sure {
                 self.ended.borrow_mut().extend(oldest.token);
             }
             answer
         } else {
             let name = records.borrow_mut().name();
-            let answer = self.asks.send(Method::POST, noun.path, Some(noun.body(&name))).await;
+            let answer = self.write(Method::POST, noun.path, Some(noun.body(&name))).await;
             let outcome = records.borrow_mut().created(name, &answer, noun.id);
             if noun.table == "client" && outcome == Outcome::Sure {
                 let token = self.token_of(&answer).await;
@@ -179,7 +194,11 @@ impl Page {
             wrong.add(records.borrow_mut().compare(&there));
         }
         let told = self.told().reduce(Told::and).unwrap_or_default();
-        wrong.lost.extend(crate::log::read(database, account, told).await);
+        let done = NOUNS.iter().zip(&self.records).flat_map(|(noun, records)| {
+            let events = records.borrow().events.clone();
+            events.into_iter().map(|event| format!("{}.{event}", noun.table))
+        });
+        wrong.lost.extend(crate::log::read(database, account, told, done).await);
         self.place(wrong)
     }
 
@@ -211,8 +230,8 @@ impl Writers {
         let pages = join_all(accounts.iter().map(async |asks| {
             let role = asks.send(Method::POST, "auth/roles", Some(json!({"scope": []}))).await.good();
             let role = format!("auth/roles/{}", role.text("id"));
-            let (counter, records, ended) = Default::default();
-            Rc::new(Page { asks: asks.clone(), role, counter, records, ended })
+            let (counter, records, ended, watch) = Default::default();
+            Rc::new(Page { asks: asks.clone(), role, counter, records, ended, watch })
         }));
         let writers = Self { pages: pages.await, gate: Rc::default(), ended: Rc::default() };
         for page in &writers.pages {
@@ -237,6 +256,14 @@ impl Writers {
     /// Whether each has had a write acknowledged since.
     pub(crate) fn all_go_on(&self, since: Instant) -> bool {
         self.told().last.is_some_and(|last| last > since)
+    }
+
+    /// Watches for so long how soon writes are acknowledged that begin from now on: the quickest, if there was one.
+    pub(crate) async fn quickest(&self, lasts: Duration) -> Option<Duration> {
+        self.pages.iter().for_each(|page| page.watch.set(Some((Instant::now(), Duration::MAX))));
+        tokio::time::sleep(lasts).await;
+        let seen = self.pages.iter().filter_map(|page| page.watch.take());
+        seen.map(|(_, quickest)| quickest).min().filter(|quickest| *quickest < Duration::MAX)
     }
 
     /// Waits for all writes that have begun, and compares with the API.

@@ -7,6 +7,9 @@ use tenantry_tests::{Program, TestDatabase, bootstrap, http, program, stderr};
 
 use crate::processes::token;
 
+/// How many there are; `make faults` has hundreds.
+const KILLS: u64 = 6;
+
 /// Invariant 1: whatever was acknowledged is there after kill -9 under load. Each writer counts upwards in a role of its
 /// own, on two accounts at once; what is stored in the end is never less than what it was told.
 #[actix_web::test]
@@ -23,7 +26,7 @@ async fn kill_under_load_loses_nothing_acknowledged() {
         let role: Value = request.json(&json!({"scope": []})).send().await.unwrap().json().await.unwrap();
         counters.push((format!("{roles}/{}", role["id"].as_str().unwrap()), token, 0_u64));
     }
-    for round in 0..kills() {
+    for round in 0..KILLS {
         let writers: Vec<_> = counters
             .into_iter()
             .map(|(path, token, told)| actix_rt::spawn(count_up(format!("{}{path}", server.base), path, token, told)))
@@ -58,12 +61,6 @@ async fn count_up(url: String, path: String, token: String, mut told: u64) -> (S
         }
     }
     (path, token, told)
-}
-
-/// How many kills: 6, or as `make faults` says.
-#[expect(clippy::disallowed_methods, reason = "`make faults` asks for more")]
-fn kills() -> u64 {
-    std::env::var("TENANTRY_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(6)
 }
 
 /// SIGTERM: first `/readyz` says no, then a request that was begun is answered, and then the process ends well.

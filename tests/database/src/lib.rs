@@ -50,6 +50,14 @@ impl TestDatabase {
         rows.iter().map(|row| row.try_get_by_index(0).expect("text")).collect()
     }
 
+    /// Whether it lets somebody in.
+    pub async fn answers(&self) -> bool {
+        match Database::connect(&self.url).await {
+            Ok(db) => db.close().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
     /// Runs a statement.
     pub async fn run(&self, sql: &str) {
         let db = Database::connect(&self.url).await.expect("the test's database");
