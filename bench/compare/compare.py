@@ -59,13 +59,14 @@ def command(oha: Path, plan: Plan, seconds: float, work: str, request: Request) 
 def load(server: Server, words: list[str], work: str) -> Turn:
     """Runs a load; an answer that is not 2xx, or none, is an error."""
     process = server.running()
-    with process.awake(), process.watched() as resident:
+    with process.awake():
         before, begun = process.cpu(), time.monotonic()
         told = json.loads(run(words))
         took = time.monotonic() - begun
         if why := process.gone():
             raise Failed(f"{server.name}, {work}: it {why}")
         used = process.cpu() - before
+        most = process.resident("VmHWM")
     answers: dict[str, int] = told["statusCodeDistribution"]
     errors: dict[str, int] = told["errorDistribution"]
     good = sum(count for status, count in answers.items() if status.startswith("2"))
@@ -79,7 +80,7 @@ def load(server: Server, words: list[str], work: str) -> Turn:
         busy=used / took,
         p50=times["p50"] * 1000,
         p99=times["p99"] * 1000,
-        resident=max(resident),
+        resident=most,
     )
 
 
@@ -138,8 +139,10 @@ def compare(servers: list[Server], works: list[str], oha: Path, plan: Plan) -> l
             load(server, command(oha, plan, plan.warm_up, work, request), work)
             figures.turns[work] = []
             figures.commands[work] = shown(command(oha, plan, plan.seconds, work, request), request.secrets)
-        for _ in range(plan.rounds):
-            for server, figures in able:
+        for nth in range(plan.rounds):
+            # Each begins a round once, so that it is not always the same one that comes after another.
+            first = nth % len(able)
+            for server, figures in able[first:] + able[:first]:
                 words = command(oha, plan, plan.seconds, work, requests[server.name][work])
                 figures.turns[work].append(load(server, words, work))
     return found

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,10 +64,10 @@ class Process:
         fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in self.all()]
         return sum(int(field[11]) + int(field[12]) for field in fields) / TICKS
 
-    def resident(self) -> float:
-        """MiB resident now."""
+    def resident(self, which: str = "VmRSS") -> float:
+        """MiB resident now; as `VmHWM`, the most that were since it began."""
         lines = [line for pid in self.all() for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-        return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+        return sum(int(line.split()[1]) for line in lines if line.startswith(f"{which}:")) / 1024
 
     def gone(self) -> str | None:
         """Why it does not run any more."""
@@ -95,27 +94,6 @@ class Process:
         if self.child.poll() is None:
             for pid in self.all():
                 os.kill(pid, kind)
-
-    @contextmanager
-    def watched(self, every: float = 0.05) -> Iterator[list[float]]:
-        """Collects how much memory is resident meanwhile."""
-        seen: list[float] = [self.resident()]
-        over = threading.Event()
-
-        def look() -> None:
-            while not over.wait(every):
-                try:
-                    seen.append(self.resident())
-                except OSError:
-                    return
-
-        thread = threading.Thread(target=look)
-        thread.start()
-        try:
-            yield seen
-        finally:
-            over.set()
-            thread.join()
 
     def end(self) -> None:
         """Ends it: politely first."""

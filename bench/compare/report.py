@@ -30,8 +30,9 @@ def targets(told: Told) -> list[str]:
             target(what, ratio.value, ratio.value >= least, detail)
     if TOKEN in ours.turns:
         tokens = ours.typical(TOKEN).per_cpu
-        what = f"{TOKEN}: requests a CPU-second / Rauthy's, measured once on this kind of machine, at least 6"
-        target(what, tokens / RAUTHY, tokens / RAUTHY >= 6, f"{tokens:,.0f} and {RAUTHY:,}")
+        what = f"{TOKEN}: requests a CPU-second / Rauthy's, which this command does not run, at least 6"
+        detail = f"{tokens:,.0f} and {RAUTHY:,} a second on one core, measured once on this kind of machine"
+        target(what, tokens / RAUTHY, tokens / RAUTHY >= 6, detail)
     if able := [rival for rival in told.rivals() if JWKS in rival.turns]:
         best = max(able, key=lambda rival: rival.typical(JWKS).per_cpu)
         if ratio := told.ratio(best, JWKS):
@@ -115,8 +116,7 @@ def commands(told: Told) -> list[str]:
         "credentials that work.",
         "",
         "- CPU-seconds: fields 14 and 15 of `/proc/PID/stat`, after less before, over `getconf CLK_TCK`.",
-        f"- Memory: `VmRSS` of `/proc/PID/status`; idle {told.rest:g} s after the start, under load the most of all works, "
-        "looked at every 50 ms.",
+        f"- Memory, of `/proc/PID/status`: idle `VmRSS`, {told.rest:g} s after the start; under load `VmHWM`, the most there was.",
         f"- Ready: from the start of the process until the address of its keys answers 200, asked every 2 ms; the median of "
         f"{told.starts}, on data that is there already.",
     ]

@@ -15,7 +15,7 @@ use crate::baseline::since_1970;
 use crate::http::{Connection, Request};
 use crate::load::{Load, Seen};
 use crate::report::{Report, Target};
-use crate::server::{Server, baseline, bootstrap};
+use crate::server::{Server, baseline, bootstrap, directory};
 use crate::world::{Member, enter, login};
 use crate::{TURN, TURNS, WIDE, median, ratio};
 
@@ -99,7 +99,7 @@ pub(crate) struct Place {
 impl Place {
     /// A new one; on the PostgreSQL server at `server` if there is one.
     pub(crate) async fn new(server: Option<&str>) -> Result<Self> {
-        let directory = TempDir::new_in(".")?;
+        let directory = directory()?;
         let (name, url) = match server {
             None => ("SQLite", format!("sqlite://{}", directory.path().canonicalize()?.join("tenantry.db").display())),
             Some(server) => {
@@ -120,20 +120,18 @@ impl Place {
 /// The PostgreSQL server that `TENANTRY_TEST_POSTGRES` names.
 #[expect(clippy::disallowed_methods, reason = "a tool of developers, not the product")]
 pub(crate) fn postgres() -> Option<String> {
-    let server = std::env::var("TENANTRY_TEST_POSTGRES").ok();
-    if server.is_none() {
-        eprintln!("there is no PostgreSQL: run it through scripts/with-postgres");
-    }
-    server
+    std::env::var("TENANTRY_TEST_POSTGRES").ok()
 }
 
 /// On SQLite and on PostgreSQL.
 pub(crate) async fn customers(report: &mut Report, rounds: usize, quick: bool) -> Result<()> {
     on(report, rounds, quick, None).await?;
-    match postgres() {
-        Some(server) => on(report, rounds, quick, Some(&server)).await,
-        None => Ok(()),
+    if let Some(server) = postgres() {
+        on(report, rounds, quick, Some(&server)).await?;
+    } else {
+        eprintln!("there is no PostgreSQL: run it through scripts/with-postgres");
     }
+    Ok(())
 }
 
 async fn on(report: &mut Report, rounds: usize, quick: bool, postgres: Option<&str>) -> Result<()> {

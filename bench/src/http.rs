@@ -1,13 +1,15 @@
 //! HTTP/1.1 as a load generator needs it: bytes out, status and body in, nothing between that could be the slow part.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// A connection that nothing came over for so long may have been closed.
+const RESTED: Duration = Duration::from_secs(2);
 /// How soon it comes again who was told to.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -45,6 +47,8 @@ pub(crate) struct Connection {
     address: SocketAddr,
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// When it was last answered.
+    answered: Instant,
 }
 
 /// An answer.
@@ -67,14 +71,18 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { address, stream, buffer: Vec::with_capacity(64 * 1024) })
+        Ok(Self { address, stream, buffer: Vec::with_capacity(64 * 1024), answered: Instant::now() })
     }
 
-    /// Sends a request and reads the whole answer. A connection that was closed since the last answer is opened anew.
+    /// Sends a request and reads the whole answer. A connection that has rested, and was closed meanwhile, is opened anew; any other that is
+    /// closed is an error.
     pub(crate) async fn ask(&mut self, request: &Request) -> Result<Answer<'_>> {
         self.buffer.clear();
         let sent = self.stream.write_all(&request.0).await;
         if sent.is_err() || !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+            if self.answered.elapsed() < RESTED {
+                bail!("the connection was closed");
+            }
             *self = Self::open(self.address).await?;
             self.stream.write_all(&request.0).await?;
         }
@@ -99,6 +107,7 @@ impl Connection {
                     bail!("the connection was closed");
                 }
             }
+            self.answered = Instant::now();
             return Ok(Answer { status, retry_after, body: &self.buffer[head..head + length] });
         }
     }

@@ -22,12 +22,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use tempfile::TempDir;
 
 use crate::http::{Connection, Request};
 use crate::load::Load;
 use crate::report::{HEAD, Report, Target};
-use crate::server::{Server, baseline, bootstrap};
+use crate::server::{Server, baseline, bootstrap, directory};
 use crate::world::{Member, Shape, World};
 
 /// How often each part is gone through; the median is told.
@@ -82,7 +81,7 @@ fn tell(rate: f64) {
 
 /// One load alone, for a profiler: says which process to look at.
 async fn profile(name: &str) -> Result<()> {
-    let directory = TempDir::new_in(".")?;
+    let directory = directory()?;
     let (server, world) = World::start(directory.path(), &WIDE, 64).await?;
     let requests = match name {
         "livez" => vec![Request::new("GET", "/livez", "", "")],
@@ -173,7 +172,7 @@ async fn read_role(wire: &mut Connection, member: &Member) -> Result<Request> {
 }
 
 async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
-    let directory = TempDir::new_in(".")?;
+    let directory = directory()?;
     let (server, mut world) = World::start(directory.path(), &WIDE, 64).await?;
     let hello = Server::hello()?;
     let mut wire = Connection::open(server.api).await?;
@@ -250,7 +249,7 @@ async fn speed(report: &mut Report, rounds: usize) -> Result<()> {
 async fn start(report: &mut Report, rounds: usize) -> Result<()> {
     let (mut fresh, mut again, mut resident) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let directory = TempDir::new_in(".")?;
+        let directory = directory()?;
         let begun = Instant::now();
         bootstrap(directory.path(), &[])?;
         let server = Server::start(directory.path(), &[])?;
@@ -272,7 +271,7 @@ async fn memory(report: &mut Report) -> Result<()> {
     let standard = Shape { clients: 3, grants: 5, roles: 6, keys: 2, users: 4 };
     let large = Shape { clients: 10, grants: 20, roles: 42, keys: 4, users: 4 };
     for (name, shape, accounts, most) in [("standard", standard, 1000, 12.0), ("large", large, 250, 40.0)] {
-        let directory = TempDir::new_in(".")?;
+        let directory = directory()?;
         let (server, mut world) = World::start(directory.path(), &WIDE, 0).await?;
         world.grow(&server, accounts).await?;
         world.furnish(&server, shape).await?;

@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use tempfile::TempDir;
 
 use crate::ROUND;
 use crate::http::{Connection, Request};
 use crate::load::{Load, Seen};
 use crate::people::App;
 use crate::report::{Report, Target};
-use crate::server::Server;
+use crate::server::{Server, directory};
 use crate::world::{Member, World};
 
 /// The picture of it.
@@ -37,7 +36,7 @@ struct Kind {
 }
 
 pub(crate) async fn neighbours(report: &mut Report, rounds: usize, keep: bool) -> Result<()> {
-    let directory = TempDir::new_in(".")?;
+    let directory = directory()?;
     let (server, world) = World::start(directory.path(), &[], 5).await?;
     let _awake = Server::awake()?;
     let mut wire = Connection::open(server.api).await?;

@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::http::{Connection, Request};
 use crate::load::Load;
 use crate::report::{Report, Target};
-use crate::server::{Server, baseline};
+use crate::server::{Server, baseline, directory};
 use crate::world::{Member, World};
 use crate::{WIDE, median, ratio};
 
@@ -109,7 +108,7 @@ pub(crate) async fn log_ins(wire: &mut Connection, world: &World) -> Result<Vec<
 
 /// All figures of people.
 pub(crate) async fn people(report: &mut Report, rounds: usize) -> Result<()> {
-    let directory = TempDir::new_in(".")?;
+    let directory = directory()?;
     // Those who forget their passwords come from many places.
     let settings = [&WIDE[..], &[("TENANTRY_TRUSTED_PROXIES", "[\"127.0.0.1/32\"]")]].concat();
     let (server, world) = World::start(directory.path(), &settings, ACCOUNTS).await?;

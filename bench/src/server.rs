@@ -8,11 +8,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::http::{Connection, Request};
 
 /// The core of what is measured; whoever measures sits on the other one.
 const CORE: &str = "0";
+
+/// A directory for what a program keeps; beside what is built, since `/tmp` may be memory, where a commit costs nothing.
+pub(crate) fn directory() -> Result<TempDir> {
+    std::fs::create_dir_all("target")?;
+    Ok(TempDir::new_in("target")?)
+}
 
 /// A running program.
 pub(crate) struct Server {

@@ -26,6 +26,8 @@ const LOOKS: u32 = 120;
 /// What is served for so short a time that all of it ends many times: accounts leave memory, tokens and sessions expire.
 const SHORT: [(&str, &str); 3] =
     [("TENANTRY_ACCOUNT_IDLE", "5"), ("TENANTRY_TOKEN_LIFETIME", "60"), ("TENANTRY_SESSION_LIFETIME", "600")];
+/// How many requests a minute it takes to be the load that it says: 8 workers, each 40 ms after the answer before.
+const LEAST: f64 = 7500.0;
 /// Tables that keep what happened, and of whatever was deleted that it was there: no id is given again. All others must stay as
 /// they are.
 const KEPT: [&str; 6] = ["auth_user", "client", "client_grant", "customer", "event", "role"];
@@ -102,7 +104,9 @@ async fn worked(report: &mut Report, minutes: f64) -> Result<()> {
     let (lives, looks) = futures_util::future::try_join(try_join_all(workers), watch).await?;
     let requests = asked.load(Ordering::Relaxed) as f64;
     let lives = format!("{minutes:.0} minutes on {on}, {} lives of a shop", lives.iter().sum::<usize>());
-    report.add("requests asked, each answered as it should be", requests, "", Target::AtLeast(minutes * 1000.0), lives);
+    // A development build is slower.
+    let least = if minutes < 30.0 { 1000.0 } else { LEAST };
+    report.add("requests asked, each answered as it should be", requests, "", Target::AtLeast(minutes * least), lives);
     told(report, &server, &looks).await
 }
 
