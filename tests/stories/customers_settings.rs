@@ -58,7 +58,9 @@ async fn bad_settings_are_refused_by_their_field() {
         ),
         ("users.customer_id_format", json!({"users": {"customer_id_format": "roman"}})),
         ("users.verifications.phone_number", json!({"users": {"verifications": {"phone_number": "email"}}})),
-        ("auto_tokens.email[0]", json!({"auto_tokens": {"email": [{"type": "MD5"}]}})),
+        ("auto_tokens.email[0].type", json!({"auto_tokens": {"email": [{"type": "MD5"}]}})),
+        ("auto_tokens.email[0]", json!({"auto_tokens": {"email": [["HMAC-SHA256", "a secret"]]}})),
+        ("tokens", json!({"tokens": [[]]})),
         ("auto_tokens.email[1].type", json!({"auto_tokens": {"email": [{"type": "SHA256"}, {"type": "SHA256"}]}})),
         ("tokens.event_expiry[0].time_to_live", json!({"tokens": {"event_expiry": [{"status": "A", "time_to_live": 0}]}})),
         (

@@ -17,9 +17,9 @@ async fn unknown_paths_and_methods_say_so_in_json() {
     let wrong = app.send(app.request(Method::PATCH, "/v1/accounts/T112/auth/roles")).await;
     wrong.refused(405, "method_not_allowed");
     assert_eq!(wrong.header("allow"), "GET, POST");
-    app.send(app.request(Method::from_bytes(b"BREW").unwrap(), "/v1/accounts/T112/auth/roles"))
-        .await
-        .refused(405, "method_not_allowed");
+    for method in [Method::TRACE, Method::from_bytes(b"BREW").unwrap()] {
+        app.send(app.request(method, "/v1/accounts/T112/auth/roles")).await.refused(405, "method_not_allowed");
+    }
     for id in ["X", "T11", "t112", "T1120000", "T11200000x", "%54112%00"] {
         app.get(&format!("/v1/accounts/{id}/auth/roles")).await.names("oid");
     }
@@ -37,6 +37,7 @@ async fn every_answer_is_dressed() {
     {
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
         assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("content-type"), "application/json");
         assert_eq!(answer.header("cache-control"), "no-store");
         assert!(answer.header("content-security-policy").contains("default-src 'none'"));
         assert!(!answer.header("x-request-id").is_empty());

@@ -11,6 +11,7 @@ async fn the_console_is_one_page_that_nobody_frames() {
     for address in ["/console", "/console/", "/console/T00000000/roles/new"] {
         let page = app.get(address).await;
         assert_eq!((page.status, page.header("cache-control")), (200, "no-store"), "{address}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
         let policy = page.header("content-security-policy").to_owned();
         for part in
             ["default-src 'none'", "script-src 'self';", "frame-ancestors 'none'", "base-uri 'none'", "connect-src 'self'"]
@@ -26,7 +27,9 @@ async fn the_console_is_one_page_that_nobody_frames() {
     assert_eq!(nonces.len(), 3, "each answer has another");
     let home = app.send(app.request(Method::GET, "/")).await;
     assert_eq!((home.status, home.header("location")), (307, "/console"));
-    app.get("/console/assets/nothing.js").await.refused(404, "not_found");
+    for nothing in ["nothing.js", ""] {
+        app.get(&format!("/console/assets/{nothing}")).await.refused(404, "not_found");
+    }
 }
 
 /// Scripts and styles: kept for ever under names that change with their content, and sent as small as the browser takes them.

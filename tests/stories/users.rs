@@ -27,10 +27,10 @@ async fn the_life_of_a_user() {
 
     shop.user("kari").await;
     shop.post("auth/users/ola/change_username", json!({"username": "Kari"})).await.refused(400, "duplicate");
-    let renamed = shop.post("auth/users/ola/change_username", json!({"username": "ola+shop/1%"})).await.ok();
+    let renamed = shop.post("auth/users/ola/change_username", json!({"username": "ola+shop/1%41"})).await.ok();
     assert_eq!(renamed["id"], made["id"]);
     shop.get("auth/users/ola").await.refused(404, "not_found");
-    assert_eq!(shop.get("auth/users/ola%2Bshop%2F1%25").await.ok()["username"], "ola+shop/1%");
+    assert_eq!(shop.get("auth/users/ola%2Bshop%2F1%2541").await.ok()["username"], "ola+shop/1%41");
 
     let gone = shop.delete("auth/users/kari").await.ok();
     assert!(gone["deleted_at"].is_string() && gone["deleted_by"].is_string());
@@ -58,7 +58,9 @@ async fn users_are_listed_page_by_page_and_found_by_the_beginning_of_their_name(
     };
     assert_eq!(names(shop.get("auth/users?search=AN").await.ok()), ["anna", "Anders"]);
     assert_eq!(names(shop.get("auth/users?search=a%CC%8As").await.ok()), ["Åse", "åshild"]);
-    assert!(names(shop.get("auth/users?search=_").await.ok()).is_empty());
+    for nobody in ["_", "%25", "%27%20OR%201%3D1%20--"] {
+        assert!(names(shop.get(&format!("auth/users?search={nobody}")).await.ok()).is_empty(), "{nobody}");
+    }
     let (mut all, mut next) = (Vec::new(), String::new());
     loop {
         let page = shop.get(&format!("auth/users?limit=2{next}")).await;

@@ -116,6 +116,8 @@ mod tests {
         assert!(Password::shown("🔑".repeat(255)).is_ok());
         assert!(Password::shown("a\0b".to_owned()).is_err());
         assert!(Password::shown("x".to_owned()).is_ok());
+        let long = "a reindeer that nobody had ever seen swam slowly across the fjord at dawn";
+        assert!(long.len() > 64 && chosen(long).is_ok());
         assert_eq!(format!("{:?}", Password::shown("hush".to_owned()).unwrap()), "Password(***)");
     }
 }
