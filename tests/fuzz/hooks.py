@@ -7,7 +7,9 @@ import copy
 import functools
 import json
 import os
+import random
 import threading
+import time
 import urllib.request
 
 import jsonschema_rs
@@ -44,6 +46,29 @@ def call(path, body, authorization=None):
         return json.load(answer)
 
 
+# A customer and a user that are there, by the names of what stands for them in paths. Others every few seconds: what was deleted does not come
+# back.
+LIVE = {}
+CHANCE = random.Random(1)
+
+
+def live(token):
+    number = int(time.time() * 1000)
+    customer, user = f"fuzzed-{number}", f"fuzzed-{number}@example.com"
+    call(f"{PARTNER}/customers/users", {"customer_id": customer, "type": "customer"}, f"Bearer {token}")
+    call(f"{PARTNER}/auth/users", {"username": user, "password": "correct horse battery staple"}, f"Bearer {token}")
+    LIVE.update(customer_id=customer, username=user)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Every second time that a path may name anybody, it names somebody who is there."""
+    path = case.meta and case.meta.components.get(ParameterLocation.PATH)
+    if path and not path.mode.is_negative and CHANCE.random() < 0.5:
+        for name in LIVE.keys() & (case.path_parameters or {}).keys():
+            case.path_parameters[name] = LIVE[name]
+
+
 def operators_token():
     basic = base64.b64encode(f"{CLIENT['client_id']}:{CLIENT['client_secret']}".encode()).decode()
     body = {"grant_type": "client_credentials", "audience": CLIENT["audience"]}
@@ -62,7 +87,9 @@ class Token:
 
     def get(self, case, context):
         body = {"grant_type": EXCHANGE, "subject_token": operators_token(), "subject_token_type": ACCESS_TOKEN}
-        return call(f"{PARTNER}/auth/token", body)["access_token"]
+        token = call(f"{PARTNER}/auth/token", body)["access_token"]
+        live(token)
+        return token
 
     def set(self, case, data, context):
         case.headers["Authorization"] = f"Bearer {data}"
