@@ -1,5 +1,5 @@
 # Two commands matter: `make run` and `make test`. Both work on a machine with only Rust and Node.
-.PHONY: run test test-ops check console guide screenshots isolation prove properties guided mutants faults faults-short soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
+.PHONY: run test test-ops check console guide screenshots isolation prove properties mutants faults faults-short soak fuzz-short fuzz-long compare bench bench-growth bench-hot fmt docs
 
 # Builds, makes the operator's accounts on the first start (ADMIN=you@example.com: and whoever administers them), and serves on
 # 127.0.0.1:8080.
@@ -42,10 +42,6 @@ isolation:
 # What holds of any text that is read, tried with a million cases: prints how many were tried, and how many failed.
 properties:
 	scripts/properties
-
-# The same with texts that libFuzzer makes, guided by what they reach: half a minute for each property, and ten minutes to build.
-guided:
-	scripts/guided
 
 # Breaks crates/domain in every way that is known, one at a time: prints which share a test notices; fails under 90 %. Hours; `scripts/mutants short`
 # minutes: only where it is decided who may do what.

@@ -2,11 +2,7 @@
 //!
 //! Each is tried with every text of its corpus (`corpus/NAME.txt`: a JSON string a line; seeds, and whatever once broke something),
 //! and then with so many more: likely ones, kept ones turned a little, and any. `TENANTRY_PROPERTY_CASES` says how many; a few
-//! hundred, always the same, if it does not. `make properties` tries a million and counts them; `make guided` has libFuzzer look for texts
-//! that reach what no other has reached.
-
-#[cfg(fuzzing_libfuzzer)]
-mod guided;
+//! hundred, always the same, if it does not. `make properties` tries a million and counts them.
 
 use std::fmt::Debug;
 use std::fs;
@@ -51,8 +47,6 @@ impl Property {
     fn of_any_text(self, likely: BoxedStrategy<String>, holds: &dyn Fn(&str)) {
         let kept = self.kept();
         assert!(!kept.is_empty(), "{} has seeds", self.corpus().display());
-        #[cfg(fuzzing_libfuzzer)]
-        return guided::tried(self.name, holds);
         for text in &kept {
             holds(text);
         }
