@@ -109,10 +109,10 @@ async fn worked(report: &mut Report, minutes: f64) -> Result<()> {
     };
     let (_, looks) = futures_util::future::try_join(try_join_all(workers), watch).await?;
     let requests = asked.load(Ordering::Relaxed) as f64;
-    let lives = format!("{minutes:.0} minutes on {on}, {} lives of a shop", lived.load(Ordering::Relaxed));
+    let detail = format!("{minutes:.0} minutes on {on}, {} lives of a shop", lived.load(Ordering::Relaxed));
     // A development build is slower.
     let least = if minutes < 30.0 { 1000.0 } else { LEAST };
-    report.add("requests asked, each answered as it should be", requests, "", Target::AtLeast(minutes * least), lives);
+    report.add("requests asked, each answered as it should be", requests, "", Target::AtLeast(minutes * least), detail);
     told(report, &server, &looks).await
 }
 

@@ -283,7 +283,9 @@ async fn what_one_node_has_acknowledged_the_other_knows_within_the_horizon() {
                FROM account a WHERE id = 'T00000000'";
     assert_eq!(database.column(seq).await, ["0"], "each version has its event");
     println!("two nodes wrote one account: acknowledged {acknowledged}, stored {stored}");
-    assert!(acknowledged > 50 && stored == acknowledged);
+    assert_eq!(stored, acknowledged);
+    // As many as a machine does that is busy with other work.
+    assert!(acknowledged > 10, "only {acknowledged} writes were acknowledged");
 }
 
 /// A node that has not heard of a client yet does not say that there is none.
