@@ -140,7 +140,7 @@ def compare(servers: list[Server], works: list[str], oha: Path, plan: Plan) -> l
             figures.turns[work] = []
             figures.commands[work] = shown(command(oha, plan, plan.seconds, work, request), request.secrets)
         for nth in range(plan.rounds):
-            # Each begins a round once, so that it is not always the same one that comes after another.
+            # Another one begins each round, so that it is not always the same one that comes last.
             first = nth % len(able)
             for server, figures in able[first:] + able[:first]:
                 words = command(oha, plan, plan.seconds, work, requests[server.name][work])

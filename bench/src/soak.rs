@@ -92,8 +92,7 @@ async fn worked(report: &mut Report, minutes: f64) -> Result<()> {
         let mut looks = Vec::new();
         for nth in 1..=LOOKS {
             tokio::time::sleep_until((begun + whole * nth / LOOKS).into()).await;
-            let mut look = looked(&server, &db, begun).await?;
-            look.lives = lived.load(Ordering::Relaxed);
+            let look = looked(&server, &db, begun, lived.load(Ordering::Relaxed)).await?;
             if nth % (LOOKS / 12) == 0 {
                 let requests = asked.load(Ordering::Relaxed);
                 eprintln!(
@@ -158,7 +157,7 @@ fn slope(looks: &[Look]) -> f64 {
     along / looks.iter().map(|look| (look.at - at).powi(2)).sum::<f64>()
 }
 
-async fn looked(server: &Server, db: &DatabaseConnection, begun: Instant) -> Result<Look> {
+async fn looked(server: &Server, db: &DatabaseConnection, begun: Instant, lives: usize) -> Result<Look> {
     let backend = db.get_database_backend();
     let names = match backend {
         sea_orm::DatabaseBackend::Sqlite => {
@@ -177,7 +176,7 @@ async fn looked(server: &Server, db: &DatabaseConnection, begun: Instant) -> Res
         at: begun.elapsed().as_secs_f64() / 3600.0,
         resident: server.resident()? / 1024.0,
         descriptors: server.counted("process_open_fds").await?,
-        lives: 0,
+        lives,
         tables,
     })
 }

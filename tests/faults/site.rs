@@ -76,8 +76,7 @@ impl Site {
         let made = bootstrap(&database);
         let clock = place.clock.then(|| Clock::of(&database));
         let front = Front::default();
-        let mut panics = Vec::new();
-        let server = begin(|| command(place, &database, clock.as_ref(), &["serve"]), &front, &mut panics).await;
+        let (server, panics) = begin(|| command(place, &database, clock.as_ref(), &["serve"]), &front).await;
         let operator = Asks::of(&front, made["test"].clone()).await;
         let mut accounts = Vec::new();
         for account in ACCOUNTS {
@@ -101,9 +100,9 @@ impl Site {
     /// Ends what is left of the process, and starts another.
     pub(crate) async fn start(&mut self) {
         self.end();
-        let mut panics = std::mem::take(&mut self.panics);
-        self.server = Some(begin(|| self.command(&["serve"]), &self.front, &mut panics).await);
-        self.panics = panics;
+        let (server, panics) = begin(|| self.command(&["serve"]), &self.front).await;
+        self.server = Some(server);
+        self.panics.extend(panics);
     }
 
     /// Starts it again if it has ended, as a supervisor does.
@@ -158,15 +157,15 @@ fn panics(log: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
-/// Starts it, again and again if need be; the writers go on meanwhile.
-async fn begin(command: impl Fn() -> Command, front: &Front, panicked: &mut Vec<String>) -> Program {
-    let begun = Instant::now();
+/// Starts it, again and again if need be; the writers go on meanwhile. It, and what those before have logged of panics.
+async fn begin(command: impl Fn() -> Command, front: &Front) -> (Program, Vec<String>) {
+    let (begun, mut panicked) = (Instant::now(), Vec::new());
     loop {
         let command = command();
         match tokio::task::spawn_blocking(move || Program::try_start(command)).await.expect("it is tried") {
             Ok(server) => {
                 front.replace(server.base.clone());
-                return server;
+                return (server, panicked);
             }
             Err(log) => {
                 assert!(begun.elapsed() < PATIENCE, "it does not come to serve: {log}");

@@ -37,7 +37,7 @@ def figures(database):
         f"answers over {SECONDS} s": asked["late"],
         "slowest": f"{asked['slowest_ms']} ms",
         f"over {SECONDS} s on purpose (exports with a passphrase)": asked["late_on_purpose"],
-        f"operations that did what they were asked, of {len(asked['statuses'])}": len(asked["statuses"]) - len(refused(asked)),
+        "operations that did what they were asked": f"{len(asked['statuses']) - len(refused(asked))} of {len(asked['statuses'])}",
         "answers not as the document says": sum(one["count"] for one in report["failures"]) + sum(one["count"] for one in report["errors"]),
         "seconds": round(report["running_time"]),
     }, sorted(found)

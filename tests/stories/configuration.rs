@@ -154,6 +154,7 @@ async fn what_is_refused_changes_nothing_and_names_its_place() {
         (with("roles", json!([{"name": " ", "scope": []}])), "roles[0].name"),
         (with("roles", json!([{"name": "a", "scope": ["a b"]}])), "roles[0].scope[0]"),
         (with("roles", json!([{"name": "a", "scope": "read:accounts"}])), "roles[0].scope"),
+        (with("roles", json!([["a", null, []]])), "roles[0]"),
         (with("clients", json!([{"client_id": "a", "callbacks": ["http://a.example"]}])), "clients[0].callbacks[0]"),
         (with("grants", json!([{"client_id": "nobody", "scope": []}])), "grants[0].client_id"),
         (with("grants", json!([{"client_id": "web-shop", "audience": "T11300000", "scope": []}])), "grants[0].audience"),

@@ -278,14 +278,16 @@ async fn what_one_node_has_acknowledged_the_other_knows_within_the_horizon() {
     // Both write one account at once: every acknowledged write is one version and one event.
     let ledger = Ledger::start(&[&two.here, &two.there]).await;
     tokio::time::sleep(Duration::from_millis(1500)).await;
+    // Four write: however busy the machine is, that is more than fifty.
+    for _ in 0..13 {
+        ledger.goes_on().await;
+    }
     let (acknowledged, stored) = ledger.settle(&two.there).await;
     let seq = "SELECT (version - (SELECT count(*) FROM event e WHERE e.account_id = a.id AND seq IS NOT NULL))::text \
                FROM account a WHERE id = 'T00000000'";
     assert_eq!(database.column(seq).await, ["0"], "each version has its event");
     println!("two nodes wrote one account: acknowledged {acknowledged}, stored {stored}");
-    assert_eq!(stored, acknowledged);
-    // As many as a machine does that is busy with other work.
-    assert!(acknowledged > 10, "only {acknowledged} writes were acknowledged");
+    assert!(acknowledged > 50 && stored == acknowledged);
 }
 
 /// A node that has not heard of a client yet does not say that there is none.
