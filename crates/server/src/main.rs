@@ -26,6 +26,12 @@ use tenantry_accounts::{Lock, Schema};
 
 use crate::config::{Config, Overrides};
 
+/// What tokens, sessions and accounts that come and go leave free is used again; in the C library's allocator it comes apart, by MiB an hour
+/// (docs/proofs.md).
+#[cfg(feature = "jemalloc")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Multi-tenant accounts, tokens and exchange.
 #[derive(Parser)]
 #[command(name = "tenantry", version, about)]
