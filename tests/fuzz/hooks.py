@@ -1,15 +1,18 @@
-"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange. Nothing that is done there takes it its way."""
+"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange, which nothing that is done there takes its way; a
+person, an installer, a client and a program of the account where only they may."""
 
 import ast
 import atexit
 import base64
 import copy
 import functools
+import ipaddress
 import json
 import os
 import random
 import threading
 import time
+import urllib.error
 import urllib.request
 
 import jsonschema_rs
@@ -19,7 +22,8 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
 
 BASE = os.environ["FUZZ_BASE"]
-CLIENT = json.loads(os.environ["FUZZ_CLIENT"])
+MADE = json.loads(os.environ["FUZZ_MADE"])
+CLIENT = MADE["test"]
 PARTNER = "T11200000"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -38,61 +42,153 @@ ast.parse = parse_alone
 
 
 def call(path, body, authorization=None):
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": "application/json", **from_anywhere()}
     if authorization:
         headers["authorization"] = authorization
-    request = urllib.request.Request(f"{BASE}/v1/accounts/{path}", data=json.dumps(body).encode(), headers=headers)
+    request = urllib.request.Request(f"{BASE}{path}", data=json.dumps(body).encode(), headers=headers)
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+        text = answer.read()
+        return json.loads(text) if text else None
 
 
-# A customer and a user that are there, by the names of what stands for them in paths. Others every few seconds: what was deleted does not come
-# back.
+def from_anywhere():
+    """What a proxy says of who asks: attempts are counted for each address."""
+    return {"x-forwarded-for": str(ipaddress.IPv4Address(random.randrange(1 << 24, 1 << 27)))}
+
+
+def basic(client):
+    return "Basic " + base64.b64encode(f"{client['client_id']}:{client['client_secret']}".encode()).decode()
+
+
+def bearer(answer):
+    return f"Bearer {answer['access_token']}"
+
+
+PASSWORD = "Correct horse, 1 battery, staple"
+ADMIN = "fuzzed@example.com"
+HERE = f"/v1/accounts/{PARTNER}"
+INSTALLERS = {"installer here": f"{HERE}/installer", "installer of the operator": "/api/v1/installer"}
+# What is there, by the end of the paths that name it. Others every few seconds: what was deleted does not come back.
 LIVE = {}
+# Who asks, by the name of their kind.
+CALLERS = {}
 CHANCE = random.Random(1)
 
 
-def live(token):
-    number = int(time.time() * 1000)
-    customer, user = f"fuzzed-{number}", f"fuzzed-{number}@example.com"
-    call(f"{PARTNER}/customers/users", {"customer_id": customer, "type": "customer"}, f"Bearer {token}")
-    call(f"{PARTNER}/auth/users", {"username": user, "password": "correct horse battery staple"}, f"Bearer {token}")
-    LIVE.update(customer_id=customer, username=user)
+def live():
+    """Makes what is there anew, and whoever of it asks. What the account's settings have meanwhile closed stays as it was."""
+    number, operator = int(time.time() * 1000), CALLERS["operator"]
+    name, mail = f"fuzzed-{number}", f"fuzzed-{number}@example.com"
+
+    def make(path, body):
+        return call(HERE + path, body, operator)
+
+    def customer():
+        make("/customers/users", {"customer_id": name, "type": "customer"})
+        token = make(f"/customers/users/{name}/tokens", {"token_id": name, "type": "card", "value": name})
+        LIVE.update({"/customers/users/{customer_id}": name, "/tokens/{tid}": token["token_id"]})
+
+    def user():
+        make("/auth/users", {"username": mail, "password": PASSWORD})
+        LIVE["/auth/users/{username}"] = mail
+
+    def app():
+        client = make("/auth/clients", {"name": name})
+        grant = {"client_id": client["client_id"], "audience": f"{BASE}{HERE}", "type": "client_credentials", "scope": APP}
+        granted = make("/auth/client-grants", grant)
+        make("/auth/client-grants", {**grant, "type": "password", "scope": ["openid", "read:accounts"]})
+        LIVE.update({"/auth/clients/{id}": client["client_id"], "/auth/client-grants/{id}": granted["id"]})
+        words = {"grant_type": "client_credentials", "audience": grant["audience"]}
+        CALLERS.update({"client": basic(client), "app": bearer(call(f"{HERE}/auth/token", words, basic(client)))})
+
+    def installer(kind, path):
+        signed_up = call(f"{path}/signup", {"email": mail, "password": PASSWORD, "first_name": "Jane", "last_name": "Smith", "company": "Acme"})
+        CALLERS[kind] = bearer(call(f"{path}/login", {"email": mail, "password": PASSWORD}))
+        if path.startswith(HERE):
+            LIVE["/management/installers/{installer_id}"] = signed_up["installer_id"]
+
+    def person():
+        CALLERS["person"] = bearer(call("/v1/account/login", {"email": ADMIN, "password": PASSWORD}))
+
+    def noun(end, body):
+        LIVE[end] = make(end[: end.rindex("/")], body)["id"]
+
+    for step in [
+        customer,
+        user,
+        app,
+        person,
+        *(functools.partial(installer, *one) for one in INSTALLERS.items()),
+        functools.partial(noun, "/auth/roles/{role_id}", {"name": name, "scope": ["read:accounts"]}),
+        functools.partial(noun, "/management/users/{uid}", {"email": mail}),
+        functools.partial(noun, "/customers/tags/{tag_id}", {"tag": name}),
+        functools.partial(noun, "/customers/terms/{tid}", {"terms": name}),
+    ]:
+        try:
+            step()
+        except urllib.error.HTTPError as refused:
+            if "ready" not in CALLERS:
+                raise AssertionError(f"{refused.url}: {refused.read()}") from None
+            told = f"{refused.url.removeprefix(BASE)} {refused.code}"
+            STALE[told] = STALE.get(told, 0) + 1
+    CALLERS["ready"] = True
+
+
+# What could not be made anew, and how often.
+STALE = {}
+# What a program may that brings people's words.
+APP = ["write:accounts", "write:accounts:/auth/users", "create:accounts:auth:refresh_token", "admin:customers"]
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Every second time that a path may name anybody, it names somebody who is there."""
+    """Every second time that a path may name anything, it names something that is there."""
     path = case.meta and case.meta.components.get(ParameterLocation.PATH)
     if path and not path.mode.is_negative and CHANCE.random() < 0.5:
-        for name in LIVE.keys() & (case.path_parameters or {}).keys():
-            case.path_parameters[name] = LIVE[name]
+        for end, value in LIVE.items():
+            if end in case.operation.path:
+                case.path_parameters[end[end.rindex("{") + 1 : -1]] = value
 
 
 def operators_token():
-    basic = base64.b64encode(f"{CLIENT['client_id']}:{CLIENT['client_secret']}".encode()).decode()
     body = {"grant_type": "client_credentials", "audience": CLIENT["audience"]}
-    return call(f"{CLIENT['account_id']}/auth/token", body, f"Basic {basic}")["access_token"]
+    return call(f"/v1/accounts/{CLIENT['account_id']}/auth/token", body, basic(CLIENT))["access_token"]
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     account = {"account_id": PARTNER, "display_name": "Fuzzed"}
-    call(f"{CLIENT['account_id']}/management/accounts", account, f"Bearer {operators_token()}")
+    call(f"/v1/accounts/{CLIENT['account_id']}/management/accounts", account, f"Bearer {operators_token()}")
+    call("/v1/account/password", {"token": MADE["admin_link"].split("token=")[1], "password": PASSWORD})
 
 
 @schemathesis.auth(refresh_interval=5)
-class Token:
+class Callers:
     """Asked for anew every few seconds: a key that was revoked ends the one before."""
 
     def get(self, case, context):
         body = {"grant_type": EXCHANGE, "subject_token": operators_token(), "subject_token_type": ACCESS_TOKEN}
-        token = call(f"{PARTNER}/auth/token", body)["access_token"]
-        live(token)
-        return token
+        CALLERS["operator"] = bearer(call(f"{HERE}/auth/token", body))
+        live()
+        return dict(CALLERS)
 
     def set(self, case, data, context):
-        case.headers["Authorization"] = f"Bearer {data}"
+        case.headers.update({"Authorization": data[whose(case)], **from_anywhere()})
+
+
+def whose(case):
+    """Who may do it, as the document says; the operator for most."""
+    ways = described(case).get("security", [])
+    schemes, scopes = {way for one in ways for way in one}, {scope for one in ways for scope in one.get("bearer", [])}
+    if "installerBearer" in schemes:
+        return next(kind for kind, path in INSTALLERS.items() if case.operation.path.startswith(path.replace(PARTNER, "{aid}")))
+    if schemes == {"clientBasic"}:
+        return "client"
+    if "clientBasic" in schemes:
+        return CHANCE.choice(["client", "app"])
+    if "openid" in scopes:
+        return "person"
+    return "app" if "write:accounts:/auth/users" in scopes and "admin:accounts" not in scopes else "operator"
 
 
 @schemathesis.serializer("application/x-ndjson")
@@ -142,7 +238,7 @@ def after_network_error(context, case, request):
 def tell():
     if asked := os.environ.get("FUZZ_ASKED"):
         with open(asked, "w") as file:
-            json.dump(ASKED, file)
+            json.dump({**ASKED, "stale": STALE}, file)
 
 
 @schemathesis.check
