@@ -21,8 +21,11 @@ from pathlib import Path
 
 import report
 from figures import Figures, Told, Turn
+from glewlwyd import Glewlwyd
+from on_node import BetterAuth, OidcProvider
 from process import Failed, run
-from servers import LOGIN, SERVER_CORE, WORKS, BetterAuth, Glewlwyd, OidcProvider, Request, Server, Tenantry
+from servers import LOGIN, SERVER_CORE, WORKS, Request, Server
+from tenantry import Tenantry
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
