@@ -24,6 +24,7 @@ from schemathesis.openapi.checks import JsonSchemaError, RejectedPositiveData
 BASE = os.environ["FUZZ_BASE"]
 MADE = json.loads(os.environ["FUZZ_MADE"])
 CLIENT = MADE["test"]
+CHANCE = random.Random(1)
 PARTNER = "T11200000"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -53,7 +54,7 @@ def call(path, body, authorization=None):
 
 def from_anywhere():
     """What a proxy says of who asks: attempts are counted for each address."""
-    return {"x-forwarded-for": str(ipaddress.IPv4Address(random.randrange(1 << 24, 1 << 27)))}
+    return {"x-forwarded-for": str(ipaddress.IPv4Address(CHANCE.randrange(1 << 24, 1 << 27)))}
 
 
 def basic(client):
@@ -72,7 +73,6 @@ INSTALLERS = {"installer here": f"{HERE}/installer", "installer of the operator"
 LIVE = {}
 # Who asks, by the name of their kind.
 CALLERS = {}
-CHANCE = random.Random(1)
 
 
 def live():
