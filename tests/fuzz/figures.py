@@ -38,6 +38,7 @@ def figures(database):
         "slowest": f"{asked['slowest_ms']} ms",
         f"over {SECONDS} s on purpose (exports with a passphrase)": asked["late_on_purpose"],
         "operations that did what they were asked": f"{len(asked['statuses']) - len(refused(asked))} of {len(asked['statuses'])}",
+        "refused to who asks, while getting ready": sum(asked.get("stale", {}).values()),
         "answers not as the document says": sum(one["count"] for one in report["failures"]) + sum(one["count"] for one in report["errors"]),
         "seconds": round(report["running_time"]),
     }, sorted(found)

@@ -1,4 +1,4 @@
-"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange, which nothing that is done there takes its way; a
+"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange, since no case can take its access away; a
 person, an installer, a client and a program of the account where only they may."""
 
 import ast
@@ -145,7 +145,7 @@ def before_call(context, case, kwargs):
     """Every second time that a path may name anything, it names something that is there."""
     path = case.meta and case.meta.components.get(ParameterLocation.PATH)
     if path and not path.mode.is_negative and CHANCE.random() < 0.5:
-        for end, value in LIVE.items():
+        for end, value in list(LIVE.items()):
             if end in case.operation.path:
                 case.path_parameters[end[end.rindex("{") + 1 : -1]] = value
 

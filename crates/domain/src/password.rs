@@ -4,10 +4,8 @@ use std::fmt;
 
 use crate::Secret;
 
-/// At most so many characters; the seeds ask for no less.
+/// At most so many characters, so that a hash has an end: they are at most 1,020 bytes. The seeds ask for no less.
 const MAX_CHARACTERS: usize = 255;
-/// At most so many bytes, so that a hash has an end.
-const MAX_BYTES: usize = 1024;
 /// At least so many characters, where somebody chooses one.
 const MIN_CHARACTERS: usize = 8;
 /// What is found with so few guesses stands in every list of common passwords, or nearly does.
@@ -22,8 +20,8 @@ impl Password {
     pub fn shown(text: String) -> Result<Self, String> {
         if text.is_empty() {
             Err("must not be empty".to_owned())
-        } else if text.len() > MAX_BYTES || text.chars().count() > MAX_CHARACTERS {
-            Err(format!("must be at most {MAX_CHARACTERS} characters and {MAX_BYTES} bytes"))
+        } else if text.chars().count() > MAX_CHARACTERS {
+            Err(format!("must be at most {MAX_CHARACTERS} characters"))
         } else if text.contains('\0') {
             Err("must not contain U+0000".to_owned())
         } else {

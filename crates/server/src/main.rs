@@ -26,7 +26,7 @@ use tenantry_accounts::{Lock, Schema};
 
 use crate::config::{Config, Overrides};
 
-/// What tokens, sessions and accounts that come and go leave free is used again; in the C library's allocator it comes apart, by MiB an hour
+/// What tokens, sessions and accounts that come and go leave free is used again; the C library's allocator fragments, by MiB an hour
 /// (docs/proofs.md).
 #[cfg(feature = "jemalloc")]
 #[global_allocator]

@@ -2,8 +2,8 @@ use std::num::NonZeroU32;
 
 use serde_json::json;
 use tenantry_domain::{
-    AccountChange, AccountRecord, Algorithm, Allowance, Change, Client, ClientId, ClientKey, Company, Instant, Jwks, KeptSecret,
-    LastUse, Limit, Quota, Role, RoleId, Scopes, Secret, Settings, Stamp, Tag, TagId,
+    AccountChange, AccountId, AccountRecord, Algorithm, Allowance, Change, Client, ClientId, ClientKey, Company, Instant, Jwks,
+    KeptSecret, LastUse, Limit, Quota, Role, RoleId, Scopes, Secret, Settings, Stamp, Tag, TagId,
 };
 use uuid::Uuid;
 
@@ -182,6 +182,14 @@ fn names_and_secrets_print_as_they_should() {
     assert_eq!(left.quota.window(), 1_000_000);
     assert_eq!(serde_json::from_value::<ClientId>(json!("web-shop")).unwrap().as_str(), "web-shop");
     assert!(serde_json::from_value::<ClientId>(json!("a b")).is_err());
-    assert!(serde_json::from_value::<tenantry_domain::AccountId>(json!("T112")).is_err());
+    assert!(serde_json::from_value::<AccountId>(json!("T112")).is_err());
     assert_eq!(format!("{:?}", account().id), "T11200001");
+}
+
+#[test]
+fn an_owner_is_named_whole_or_as_a_partner() {
+    assert_eq!(AccountId::parse_owner("T112"), "T11200000".parse());
+    for wrong in ["", "T11", "X112", "T1120000"] {
+        assert_eq!(AccountId::parse_owner(wrong), Err("must be P or T followed by 3 or 8 digits".to_owned()), "{wrong}");
+    }
 }
