@@ -113,17 +113,16 @@ def live():
     def noun(end, body):
         LIVE[end] = make(end[: end.rindex("/")], body)["id"]
 
-    for step in [
-        customer,
-        user,
-        app,
-        person,
-        *(functools.partial(installer, *one) for one in INSTALLERS.items()),
-        functools.partial(noun, "/auth/roles/{role_id}", {"name": name, "scope": ["read:accounts"]}),
-        functools.partial(noun, "/management/users/{uid}", {"email": mail}),
-        functools.partial(noun, "/customers/tags/{tag_id}", {"tag": name}),
-        functools.partial(noun, "/customers/terms/{tid}", {"terms": name}),
-    ]:
+    steps = [customer, user, app, person, *(functools.partial(installer, *one) for one in INSTALLERS.items())]
+    # Fewer of these: whoever puts a whole configuration takes all of them away.
+    if number % 4 == 0 or "ready" not in CALLERS:
+        steps += [
+            functools.partial(noun, "/auth/roles/{role_id}", {"name": name, "scope": ["read:accounts"]}),
+            functools.partial(noun, "/management/users/{uid}", {"email": mail}),
+            functools.partial(noun, "/customers/tags/{tag_id}", {"tag": name}),
+            functools.partial(noun, "/customers/terms/{tid}", {"terms": name}),
+        ]
+    for step in steps:
         try:
             step()
         except urllib.error.HTTPError as refused:
