@@ -1,5 +1,5 @@
-"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange, since no case can take its access away; a
-person, an installer, a client and a program of the account where only they may."""
+"""Who asks while the API is fuzzed: the operator's client, on an account below, by exchange, which no case can take away; a person,
+an installer, a client and a program of the account where only they may."""
 
 import ast
 import atexit
@@ -71,8 +71,12 @@ HERE = f"/v1/accounts/{PARTNER}"
 INSTALLERS = {"installer here": f"{HERE}/installer", "installer of the operator": "/api/v1/installer"}
 # What is there, by the end of the paths that name it. Others every few seconds: what was deleted does not come back.
 LIVE = {}
-# Who asks, by the name of their kind.
+# Who asks, by the name of their kind. No path names any of them.
 CALLERS = {}
+# What could not be made anew, and how often.
+STALE = {}
+# What a program may that brings people's words.
+APP = ["write:accounts", "write:accounts:/auth/users", "create:accounts:auth:refresh_token"]
 
 
 def live():
@@ -92,20 +96,32 @@ def live():
         make("/auth/users", {"username": mail, "password": PASSWORD})
         LIVE["/auth/users/{username}"] = mail
 
-    def app():
-        client = make("/auth/clients", {"name": name})
-        grant = {"client_id": client["client_id"], "audience": f"{BASE}{HERE}", "type": "client_credentials", "scope": APP}
-        granted = make("/auth/client-grants", grant)
-        make("/auth/client-grants", {**grant, "type": "password", "scope": ["openid", "read:accounts"]})
-        LIVE.update({"/auth/clients/{id}": client["client_id"], "/auth/client-grants/{id}": granted["id"]})
-        words = {"grant_type": "client_credentials", "audience": grant["audience"]}
-        CALLERS.update({"client": basic(client), "app": bearer(call(f"{HERE}/auth/token", words, basic(client)))})
+    def granted(client, kind, scope):
+        grant = {"client_id": client["client_id"], "audience": f"{BASE}{HERE}", "type": kind, "scope": scope}
+        return make("/auth/client-grants", grant)["id"]
 
-    def installer(kind, path):
-        signed_up = call(f"{path}/signup", {"email": mail, "password": PASSWORD, "first_name": "Jane", "last_name": "Smith", "company": "Acme"})
+    def app():
+        made = make("/auth/clients", {"name": name})
+        granted(made, "client_credentials", APP)
+        granted(made, "password", ["openid", "read:accounts"])
+        words = {"grant_type": "client_credentials", "audience": f"{BASE}{HERE}"}
+        CALLERS.update({"client": basic(made), "app": bearer(call(f"{HERE}/auth/token", words, basic(made)))})
+
+    def client():
+        made = make("/auth/clients", {"name": name})
+        LIVE["/auth/clients/{id}"] = made["client_id"]
+        LIVE["/auth/client-grants/{id}"] = granted(made, "client_credentials", ["read:accounts"])
+
+    def sign_up(path, email):
+        person = {"email": email, "password": PASSWORD, "first_name": "Jane", "last_name": "Smith", "company": "Acme"}
+        return call(f"{path}/signup", person)["installer_id"]
+
+    def asking_installer(kind, path):
+        sign_up(path, mail)
         CALLERS[kind] = bearer(call(f"{path}/login", {"email": mail, "password": PASSWORD}))
-        if path.startswith(HERE):
-            LIVE["/management/installers/{installer_id}"] = signed_up["installer_id"]
+
+    def installer():
+        LIVE["/management/installers/{installer_id}"] = sign_up(INSTALLERS["installer here"], f"other-{mail}")
 
     def person():
         CALLERS["person"] = bearer(call("/v1/account/login", {"email": ADMIN, "password": PASSWORD}))
@@ -113,10 +129,13 @@ def live():
     def noun(end, body):
         LIVE[end] = make(end[: end.rindex("/")], body)["id"]
 
-    steps = [customer, user, app, person, *(functools.partial(installer, *one) for one in INSTALLERS.items())]
+    first = not LIVE
+    steps = [customer, user, app, person, *(functools.partial(asking_installer, *one) for one in INSTALLERS.items())]
     # Fewer of these: whoever puts a whole configuration takes all of them away.
-    if number % 4 == 0 or "ready" not in CALLERS:
+    if first or CHANCE.random() < 0.25:
         steps += [
+            client,
+            installer,
             functools.partial(noun, "/auth/roles/{role_id}", {"name": name, "scope": ["read:accounts"]}),
             functools.partial(noun, "/management/users/{uid}", {"email": mail}),
             functools.partial(noun, "/customers/tags/{tag_id}", {"tag": name}),
@@ -126,17 +145,10 @@ def live():
         try:
             step()
         except urllib.error.HTTPError as refused:
-            if "ready" not in CALLERS:
+            if first:
                 raise AssertionError(f"{refused.url}: {refused.read()}") from None
             told = f"{refused.url.removeprefix(BASE)} {refused.code}"
             STALE[told] = STALE.get(told, 0) + 1
-    CALLERS["ready"] = True
-
-
-# What could not be made anew, and how often.
-STALE = {}
-# What a program may that brings people's words.
-APP = ["write:accounts", "write:accounts:/auth/users", "create:accounts:auth:refresh_token", "admin:customers"]
 
 
 @schemathesis.hook
