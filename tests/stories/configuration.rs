@@ -122,6 +122,15 @@ async fn what_a_document_does_not_name_goes_if_that_is_wanted() {
     let gone = partner.put(&format!("{PATH}?prune=true"), json!({"roles": [], "users": []})).await.ok();
     assert_eq!(told(&gone), ["delete user kari@example.com", "delete role Support"]);
     assert_eq!(partner.get(PATH).await.ok()["configuration"], before["configuration"]);
+    // What the rows say is what was told: these are ended, by the caller, and nothing else is.
+    let ended =
+        "CASE WHEN deleted_at IS NULL THEN 'lives' WHEN deleted_by = created_by AND deleted_at = updated_at THEN 'ended' END";
+    let of = |table: &str| format!("SELECT '{table} ' || {ended} FROM {table} WHERE account_id = 'T11200000'");
+    let rows = ["client", "client_grant", "role"].map(of).join(" UNION ALL ") + " ORDER BY 1";
+    assert_eq!(
+        app.database.column(&rows).await,
+        ["client ended", "client lives", "client_grant ended", "client_grant ended", "client_grant lives", "role ended"]
+    );
     // A client's id is given once.
     let again = partner.put(PATH, json!({"clients": [{"client_id": "web-shop"}]})).await;
     again.refused(400, "invalid_request").names("clients[0].client_id");

@@ -160,17 +160,23 @@ impl Draft<'_> {
     }
 
     pub(crate) async fn delete_client(&mut self, old: &Client) -> Result<Arc<Client>> {
-        let (now, who) = (self.now, self.by.subject());
-        let client = Arc::new(Client { stamp: old.stamp.removed(now, who), ..old.clone() });
-        for grant in self.directory.grants.values().filter(|grant| grant.client == client.key) {
-            let ended = tenantry_domain::Grant { stamp: grant.stamp.removed(now, who), ..(**grant).clone() };
-            store::grants::update(self.tx, self.account(), &ended).await?;
-        }
-        store::clients::update(self.tx, self.account(), &client).await?;
-        self.directory.clients.remove(&client.client_id);
-        self.directory.grants.retain(|grant| grant.client != client.key);
-        self.record(self.event("client.deleted", client.key).before(told(old)));
+        let client = self.take_client(old);
+        self.end_clients(&[client.key]).await?;
         Ok(client)
+    }
+
+    /// Takes a client out with its grants and tells of it; `end_clients` has to end their rows.
+    pub(crate) fn take_client(&mut self, old: &Client) -> Arc<Client> {
+        self.directory.clients.remove(&old.client_id);
+        self.directory.grants.retain(|grant| grant.client != old.key);
+        self.record(self.event("client.deleted", old.key).before(told(old)));
+        Arc::new(Client { stamp: old.stamp.removed(self.now, self.by.subject()), ..old.clone() })
+    }
+
+    pub(crate) async fn end_clients(&self, keys: &[ClientKey]) -> Result<()> {
+        let (now, who) = (self.now, self.by.subject());
+        store::grants::end_of(self.tx, self.account(), keys, now, who).await?;
+        store::clients::end(self.tx, self.account(), keys, now, who).await
     }
 }
 

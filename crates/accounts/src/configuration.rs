@@ -364,27 +364,34 @@ impl<'w, 't> Work<'w, 't> {
             !kept && !all.grants.values().any(|grant| grant.client == client.key && grant.oidc.is_some())
         };
         let gone: Vec<_> = all.clients.values().filter(|client| goes(client)).cloned().collect();
+        let mut grants = Vec::new();
         for old in all.grants.values() {
             let kept = named.grants.as_ref().is_none_or(|named| named.contains(&grant_key(old))) || old.oidc.is_some();
             let kept =
                 (kept || self.own.grant(&old.client_id, &old.audience)) && !gone.iter().any(|client| client.key == old.client);
             if !kept {
-                self.draft.delete_grant(old.id).await?;
+                self.draft.take_grant(old.id)?;
                 self.noted(Changed::Grant(Some(old.clone()), None))?;
+                grants.push(old.id);
             }
         }
+        self.draft.end_grants(&grants).await?;
+        let clients: Vec<_> = gone.iter().map(|client| client.key).collect();
         for old in gone {
-            self.draft.delete_client(&old).await?;
+            self.draft.take_client(&old);
             self.noted(Changed::Client(Some(old), None))?;
         }
+        self.draft.end_clients(&clients).await?;
+        let mut roles = Vec::new();
         for old in all.roles.values() {
             let kept = named.roles.as_ref().zip(old.document_key()).is_none_or(|(named, key)| named.contains(&key));
             if !kept && !self.own.role(old) {
-                self.draft.delete_role(old.id).await?;
+                self.draft.take_role(old.id)?;
                 self.noted(Changed::Role(Some(old.clone()), None))?;
+                roles.push(old.id);
             }
         }
-        Ok(())
+        self.draft.end_roles(&roles).await
     }
 
     async fn roles(&mut self, wanted: Vec<RoleInput>) -> Result<()> {

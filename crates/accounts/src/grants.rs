@@ -92,11 +92,21 @@ impl Draft<'_> {
     }
 
     pub(crate) async fn delete_grant(&mut self, id: GrantId) -> Result<Arc<Grant>> {
+        let grant = self.take_grant(id)?;
+        self.end_grants(&[id]).await?;
+        Ok(grant)
+    }
+
+    /// Takes a grant out and tells of it; `end_grants` has to end its row.
+    pub(crate) fn take_grant(&mut self, id: GrantId) -> Result<Arc<Grant>> {
         let old = self.directory.grants.remove(&id).ok_or(Error::NotFound)?;
         let grant = Arc::new(Grant { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
-        store::grants::update(self.tx, self.account(), &grant).await?;
         self.record(self.event("grant.deleted", id).before(told(&old)));
         Ok(grant)
+    }
+
+    pub(crate) async fn end_grants(&self, ids: &[GrantId]) -> Result<()> {
+        store::grants::end(self.tx, self.account(), ids, self.now, self.by.subject()).await
     }
 }
 

@@ -128,11 +128,21 @@ impl Draft<'_> {
     }
 
     pub(crate) async fn delete_role(&mut self, id: RoleId) -> Result<Arc<Role>> {
+        let role = self.take_role(id)?;
+        self.end_roles(&[id]).await?;
+        Ok(role)
+    }
+
+    /// Takes a role out and tells of it; `end_roles` has to end its row.
+    pub(crate) fn take_role(&mut self, id: RoleId) -> Result<Arc<Role>> {
         let old = self.directory.roles.remove(&id).ok_or(Error::NotFound)?;
         let role = Arc::new(Role { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
-        store::roles::update(self.tx, self.account(), &role).await?;
         self.record(self.event("role.deleted", id).before(told(&old)));
         Ok(role)
+    }
+
+    pub(crate) async fn end_roles(&self, ids: &[RoleId]) -> Result<()> {
+        store::roles::end(self.tx, self.account(), ids, self.now, self.by.subject()).await
     }
 }
 

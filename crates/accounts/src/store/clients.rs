@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityT
 use tenantry_domain::{AccountId, Client, ClientKey, Instant, KeptSecret, LastUse, Result};
 use tenantry_entity::client::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, json, stamp, stamped, storage, taken, to_json};
+use super::{corrupt, ended, json, stamp, stamped, storage, taken, to_json};
 
 /// The live clients of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Client>> {
@@ -22,6 +22,11 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, client
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, client: &Client) -> Result<()> {
     columns(account, client).update(db).await.map_err(storage)?;
     Ok(())
+}
+
+/// Ends clients.
+pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[ClientKey], at: Instant, by: &str) -> Result<()> {
+    ended!(db, account, Column::Id, ids, at, by)
 }
 
 /// Notes when a secret was last used; one that has been replaced since is let be.

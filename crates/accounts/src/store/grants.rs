@@ -4,10 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, Set};
 use serde::{Deserialize, Serialize};
-use tenantry_domain::{AccountId, Audience, ClientKey, Grant, GrantId, Oidc, Result, Scopes};
+use tenantry_domain::{AccountId, Audience, ClientKey, Grant, GrantId, Instant, Oidc, Result, Scopes};
 use tenantry_entity::grant::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, json, stamp, stamped, storage, to_json};
+use super::{corrupt, ended, json, stamp, stamped, storage, to_json};
 
 /// The live grants of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Grant>> {
@@ -22,6 +22,16 @@ pub(crate) type GrantRow = ActiveModel;
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, grant: &Grant) -> Result<()> {
     columns(account, grant).update(db).await.map_err(storage)?;
     Ok(())
+}
+
+/// Ends grants.
+pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[GrantId], at: Instant, by: &str) -> Result<()> {
+    ended!(db, account, Column::Id, ids, at, by)
+}
+
+/// Ends all grants of these clients.
+pub(crate) async fn end_of(db: &impl ConnectionTrait, account: AccountId, of: &[ClientKey], at: Instant, by: &str) -> Result<()> {
+    ended!(db, account, Column::Client, of, at, by)
 }
 
 /// The stored form of an identity provider.

@@ -420,6 +420,22 @@ macro_rules! stamped {
 }
 pub(crate) use stamped;
 
+/// Ends live records of an account, however many, by one statement: what is their own stays.
+macro_rules! ended {
+    ($db:expr, $account:expr, $column:expr, $ids:expr, $at:expr, $by:expr) => {{
+        if $ids.is_empty() {
+            return Ok(());
+        }
+        let at: tenantry_domain::Instant = $at;
+        let live = Entity::update_many().filter(Column::AccountId.eq($account.as_str())).filter(Column::DeletedAt.is_null());
+        let these = live.filter($column.is_in($ids.iter().map(|id| id.0)));
+        let ended = these.col_expr(Column::UpdatedAt, at.micros().into()).col_expr(Column::DeletedAt, at.micros().into());
+        ended.col_expr(Column::DeletedBy, $by.into()).exec($db).await.map_err(storage)?;
+        Ok(())
+    }};
+}
+pub(crate) use ended;
+
 #[cfg(test)]
 mod tests {
     use super::{Database, after_prefix};

@@ -1,10 +1,10 @@
 //! Rows of `role`.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
-use tenantry_domain::{AccountId, Result, Role, RoleId, Scopes};
+use tenantry_domain::{AccountId, Instant, Result, Role, RoleId, Scopes};
 use tenantry_entity::role::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, stamp, stamped, storage, taken};
+use super::{corrupt, ended, stamp, stamped, storage, taken};
 
 /// The live roles of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Role>> {
@@ -28,6 +28,11 @@ pub(crate) type RoleRow = ActiveModel;
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, role: &Role) -> Result<()> {
     columns(account, role).update(db).await.map_err(taken("name"))?;
     Ok(())
+}
+
+/// Ends roles.
+pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[RoleId], at: Instant, by: &str) -> Result<()> {
+    ended!(db, account, Column::Id, ids, at, by)
 }
 
 /// A role as a row.
