@@ -16,6 +16,7 @@ use tenantry_domain::PublicUrl;
 use crate::TestDatabase;
 use crate::answer::{Answer, text};
 use crate::cluster::round_robin;
+use crate::process::PATIENCE;
 use crate::tenant::Tenant;
 
 /// The name of the service in tests; not where it listens.
@@ -292,7 +293,7 @@ impl TestApp {
 pub fn http() -> Client {
     static HTTP: OnceLock<Client> = OnceLock::new();
     let make = || {
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none());
+        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE);
         // Where several nodes are asked in turn, each request has a connection of its own.
         let client = if nodes() > 1 { client.pool_max_idle_per_host(0) } else { client };
         client.build().expect("an HTTP client")

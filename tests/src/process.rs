@@ -3,11 +3,15 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::TestDatabase;
+
+/// Whatever a program is asked, or told to begin, takes no longer than this.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A command line of the program, for this database and without anything of the environment's.
 pub fn program(database: &TestDatabase, arguments: &[&str]) -> Command {
@@ -68,6 +72,13 @@ impl Program {
     /// The same where it may end before it serves: what it has logged.
     pub fn try_start(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
+        let (id, (serves, waited)) = (child.id().to_string(), mpsc::channel::<()>());
+        std::thread::spawn(move || {
+            // What has not come to serve by then is ended, so that its log is told.
+            if waited.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                drop(Command::new("kill").args(["-ABRT", &id]).status());
+            }
+        });
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         let log = Arc::new(Mutex::new(Vec::<String>::new()));
         let (mut base, mut metrics) = (String::new(), String::new());
@@ -84,6 +95,7 @@ impl Program {
             }
             log.lock().expect("the log").push(line);
         }
+        drop(serves);
         let kept = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
