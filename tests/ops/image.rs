@@ -52,6 +52,11 @@ fn the_image_serves_without_root_and_without_a_shell() {
     let made =
         Command::new(root().join("scripts/rootfs")).arg(tenantry_tests::binary()).arg(stage.join("rootfs")).output().unwrap();
     assert!(made.status.success(), "{}", said(&made));
+    let notices = stage.join("rootfs/usr/share/doc/tenantry/NOTICES.gz");
+    let notices = printed(Command::new("gunzip").arg("-c").arg(notices));
+    for there in ["(jemalloc/COPYING)", "aws-lc-sys", "## react - "] {
+        assert!(notices.contains(there), "{there}");
+    }
     let context = format!("program={}", stage.display());
     printed(&mut builder.command(&["bud", "--isolation", "chroot", "--build-context", &context, "--tag", "tenantry", "."]));
     let image: Value = serde_json::from_str(&printed(&mut builder.command(&["inspect", "--type", "image", "tenantry"]))).unwrap();
