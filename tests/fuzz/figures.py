@@ -1,4 +1,5 @@
-"""What a run of scripts/fuzz found: prints it and fails where a target is missed; `figures.py keep` puts the last runs on RESULTS.md."""
+"""What a run of scripts/fuzz found: prints it and fails where a target is missed. `figures.py of DATABASE` notes what is asked, as a run
+begins; `figures.py keep` puts the last runs on RESULTS.md."""
 
 import datetime
 import json
@@ -38,7 +39,8 @@ def figures(database):
         "slowest": f"{asked['slowest_ms']} ms",
         f"over {SECONDS} s on purpose (exports with a passphrase)": asked["late_on_purpose"],
         "operations that did what they were asked": f"{len(asked['statuses']) - len(refused(asked))} of {len(asked['statuses'])}",
-        "refused to who asks, while getting ready": sum(asked.get("stale", {}).values()),
+        "made anew for those who ask": asked["ready"]["asked"],
+        NOT_READY: round(100 * sum(asked["ready"]["refused"].values()) / asked["ready"]["asked"], 1),
         "answers not as the document says": sum(one["count"] for one in report["failures"]) + sum(one["count"] for one in report["errors"]),
         "seconds": round(report["running_time"]),
     }, sorted(found)
@@ -49,6 +51,7 @@ def refused(asked):
     return sorted(name for name, statuses in asked["statuses"].items() if min(statuses) >= "400")
 
 
+NOT_READY, MOST_NOT_READY = "of these refused, in a hundred", 20
 NONE = ["answers of 5xx", "panics", f"answers over {SECONDS} s", "answers not as the document says"]
 
 
@@ -69,7 +72,8 @@ def of_run(database, log, result):
     text = pathlib.Path(log).read_text(errors="replace")
     bad = [line for line in text.splitlines() if re.search(r"panicked|\bstatus=5\d\d\b", line)]
     panics = sum("panicked" in line for line in bad)
-    (RUNS / f"{database}.log.json").write_text(json.dumps({"server_errors": len(bad) - panics, "panics": panics}))
+    of = (RUNS / f"{database}.of").read_text()
+    (RUNS / f"{database}.log.json").write_text(json.dumps({"server_errors": len(bad) - panics, "panics": panics, "of": of}))
     report = RUNS / f"{database}.report.json"
     if not (report.exists() and report.stat().st_size):
         print(f"{database}: ended early", *bad[:20], sep="\n")
@@ -77,7 +81,7 @@ def of_run(database, log, result):
     known, _ = figures(database)
     print(f"{database}: " + "; ".join(f"{name}: {value}" for name, value in known.items()))
     print("\n".join(bad[:20]))
-    return result or int(any(known[name] for name in NONE))
+    return result or int(any(known[name] for name in NONE) or known[NOT_READY] > MOST_NOT_READY)
 
 
 def keep(least):
@@ -90,6 +94,8 @@ def keep(least):
             target, holds = "0", not any(values)
         elif name == "cases":
             target, holds = f">= {least} together", sum(values) >= least
+        elif name == NOT_READY:
+            target, holds = f"<= {MOST_NOT_READY}", max(values) <= MOST_NOT_READY
         all_hold &= holds is not False
         holds = {True: "yes", False: "**no**", "": ""}[holds]
         rows.append(f"| {name} | {' | '.join(map(str, values))} | {target} | {holds} |\n")
@@ -98,14 +104,17 @@ def keep(least):
     never = set.intersection(*(set(refused(read(database)[1])) for database in DATABASES))
     found += "\nOnly ever refused, on both: " + ", ".join(f"`{name}`" for name in sorted(never)) + ".\n" if never else ""
     when = datetime.datetime.now(datetime.UTC).strftime("%F %H:%M UTC")
+    commits = {log["of"] for _, _, log in map(read, DATABASES)}
     head = "| figure | SQLite | PostgreSQL | target | holds |\n|---|---|---|---|---|\n"
     old = PAGE.read_text() if PAGE.exists() else ""
     earlier = old[at:] if (at := old.find("\n## ")) >= 0 else ""
-    PAGE.write_text(f"{TITLE}\n## {when}\n\n{machine()}\n\n{head}{''.join(rows)}{found}{earlier}")
+    PAGE.write_text(f"{TITLE}\n## {when}\n\n{' '.join(sorted(commits))}\n\n{head}{''.join(rows)}{found}{earlier}")
     return all_hold
 
 
-if sys.argv[1:] == ["keep"]:
+if sys.argv[1] == "of":
+    (RUNS / f"{sys.argv[2]}.of").write_text(machine())
+elif sys.argv[1:] == ["keep"]:
     sys.exit(0 if keep(70_000) else "A target is missed: tests/fuzz/RESULTS.md")
 else:
     sys.exit(of_run(sys.argv[1], sys.argv[2], int(sys.argv[3])))
