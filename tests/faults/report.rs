@@ -179,7 +179,7 @@ impl Report {
 }
 
 fn machine() -> String {
-    let changed = if told("git status --porcelain -- crates entity migration").is_empty() { "" } else { " and changes" };
+    let changed = if told("git status --porcelain -- . ':!*.md' ':!*.svg'").is_empty() { "" } else { " and changes" };
     format!(
         "Commit {}{changed}, {} build; {} cores of {}; Linux {}.",
         told("git rev-parse --short HEAD"),

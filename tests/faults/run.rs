@@ -44,7 +44,7 @@ impl Run {
 
     /// Whether a family is to be run.
     pub(crate) fn wants(&self, name: &str) -> bool {
-        name.contains(&self.only) && (self.strace || !["EIO", "slow disk"].iter().any(|part| name.contains(part)))
+        name.contains(&self.only) && (self.strace || !["EIO", "slow disk", "fdatasync"].iter().any(|part| name.contains(part)))
     }
 
     /// Injects so many faults under load, all or few; `inject` yields when one was over, or nothing where it could not be brought

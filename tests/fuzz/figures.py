@@ -38,6 +38,8 @@ def figures(database):
         f"answers over {SECONDS} s": asked["late"],
         "slowest": f"{asked['slowest_ms']} ms",
         f"over {SECONDS} s on purpose (exports with a passphrase)": asked["late_on_purpose"],
+        "answers that did what was asked, in a hundred": share(asked, "2", "3"),
+        "answers of 401, in a hundred": share(asked, "401"),
         "operations that did what they were asked": f"{len(asked['statuses']) - len(refused(asked))} of {len(asked['statuses'])}",
         "made anew for those who ask": asked["ready"]["asked"],
         NOT_READY: round(100 * sum(asked["ready"]["refused"].values()) / asked["ready"]["asked"], 1),
@@ -46,12 +48,18 @@ def figures(database):
     }, sorted(found)
 
 
+def share(asked, *beginnings):
+    """How many of a hundred answers have such a status."""
+    counts = [(status, count) for statuses in asked["statuses"].values() for status, count in statuses.items()]
+    return round(100 * sum(count for status, count in counts if status.startswith(beginnings)) / max(1, asked["answers"]))
+
+
 def refused(asked):
     """Operations that were only ever refused: most want somebody who signed in, or a code that was sent."""
     return sorted(name for name, statuses in asked["statuses"].items() if min(statuses) >= "400")
 
 
-NOT_READY, MOST_NOT_READY = "of these refused, in a hundred", 20
+NOT_READY, MOST_NOT_READY = "of these refused, in a hundred", 5
 NONE = ["answers of 5xx", "panics", f"answers over {SECONDS} s", "answers not as the document says"]
 
 
@@ -62,7 +70,7 @@ def told(*command):
 def machine():
     cpu = pathlib.Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
-    changed = " and changes" if told("git", "status", "--porcelain", "--", "crates", "entity", "migration") else ""
+    changed = " and changes" if told("git", "status", "--porcelain", "--", ".", ":!*.md", ":!*.svg") else ""
     commit = told("git", "rev-parse", "--short", "HEAD")
     return f"Commit {commit}{changed}; {os.cpu_count()} cores of {model[1] if model else 'unknown'}; Linux {told('uname', '-r')}."
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::TestDatabase;
 
-/// Whatever a program is asked, or told to begin, takes no longer than this.
+/// Any answer comes sooner, and any program serves sooner than this after it was started.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A command line of the program, for this database and without anything of the environment's.
@@ -74,7 +74,7 @@ impl Program {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
         let (id, (serves, waited)) = (child.id().to_string(), mpsc::channel::<()>());
         std::thread::spawn(move || {
-            // What has not come to serve by then is ended, so that its log is told.
+            // What does not come to serve is ended: its log is told, and that it was aborted.
             if waited.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
                 drop(Command::new("kill").args(["-ABRT", &id]).status());
             }
@@ -84,8 +84,8 @@ impl Program {
         let (mut base, mut metrics) = (String::new(), String::new());
         while metrics.is_empty() {
             let Some(line) = lines.next() else {
-                drop(child.wait());
-                return Err(log.lock().expect("the log").join("\n"));
+                let ended = child.wait().expect("it ended");
+                return Err(format!("{}\n{ended}", log.lock().expect("the log").join("\n")));
             };
             let line = line.expect("text");
             let told: Value = serde_json::from_str(&line).unwrap_or_default();

@@ -350,14 +350,16 @@ impl<'w, 't> Work<'w, 't> {
     /// their clients: no document can bring them back.
     async fn prune(&mut self, named: &Named) -> Result<()> {
         let all = self.before;
+        let mut members = Vec::new();
         for old in all.members.values() {
             let kept = named.members.as_ref().is_none_or(|named| named.contains(old.email.key()));
             if !kept && !self.own.member(old) {
                 let place = format!("users ({})", old.email);
-                self.draft.remove_member(old.id).await.map_err(|error| error.within(&place))?;
+                members.push(self.draft.take_member(old.id).map_err(|error| error.within(&place))?);
                 self.noted(Changed::Member(Some(old.clone()), None))?;
             }
         }
+        self.draft.end_members(&members).await?;
         let goes = |client: &Client| {
             let kept = named.clients.as_ref().is_none_or(|named| named.contains(&client.client_id))
                 || self.own.client(&client.client_id);

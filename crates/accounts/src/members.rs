@@ -152,13 +152,25 @@ impl Draft<'_> {
     }
 
     pub(crate) async fn remove_member(&mut self, id: AuthUserId) -> Result<Arc<Member>> {
+        let member = self.take_member(id)?;
+        self.end_members(std::slice::from_ref(&member)).await?;
+        Ok(member)
+    }
+
+    /// Takes a member out and tells of it; `end_members` has to end its row.
+    pub(crate) fn take_member(&mut self, id: AuthUserId) -> Result<Arc<Member>> {
         may_take(self, id)?;
         let old = self.directory.members.remove(&id).ok_or(Error::NotFound)?;
         let member = Arc::new(Member { stamp: old.stamp.removed(self.now, self.by.subject()), ..(*old).clone() });
-        store::members::update(self.tx, self.account(), &member).await?;
-        store::outbox::uninvite(self.tx, self.account(), member.email.as_str()).await?;
         self.record(self.event("user.removed", id).before(told(&old)));
         Ok(member)
+    }
+
+    pub(crate) async fn end_members(&self, members: &[Arc<Member>]) -> Result<()> {
+        let ids: Vec<_> = members.iter().map(|member| member.id).collect();
+        store::members::end(self.tx, self.account(), &ids, self.now, self.by.subject()).await?;
+        let targets: Vec<_> = members.iter().map(|member| member.email.as_str()).collect();
+        store::outbox::uninvite(self.tx, self.account(), &targets).await
     }
 }
 

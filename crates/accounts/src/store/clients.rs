@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityT
 use tenantry_domain::{AccountId, Client, ClientKey, Instant, KeptSecret, LastUse, Result};
 use tenantry_entity::client::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, ended, json, stamp, stamped, storage, taken, to_json};
+use super::{all_of, corrupt, ended, json, stamp, stamped, storage, taken, to_json};
 
 /// The live clients of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Client>> {
@@ -26,7 +26,7 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, client
 
 /// Ends clients.
 pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[ClientKey], at: Instant, by: &str) -> Result<()> {
-    ended!(db, account, Column::Id, ids, at, by)
+    all_of(ids.len(), ended!(db, account, Column::Id, ids, at, by))
 }
 
 /// Notes when a secret was last used; one that has been replaced since is let be.

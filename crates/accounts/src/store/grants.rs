@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tenantry_domain::{AccountId, Audience, ClientKey, Grant, GrantId, Instant, Oidc, Result, Scopes};
 use tenantry_entity::grant::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, ended, json, stamp, stamped, storage, to_json};
+use super::{all_of, corrupt, ended, json, stamp, stamped, storage, to_json};
 
 /// The live grants of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Grant>> {
@@ -26,12 +26,13 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, grant:
 
 /// Ends grants.
 pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[GrantId], at: Instant, by: &str) -> Result<()> {
-    ended!(db, account, Column::Id, ids, at, by)
+    all_of(ids.len(), ended!(db, account, Column::Id, ids, at, by))
 }
 
 /// Ends all grants of these clients.
 pub(crate) async fn end_of(db: &impl ConnectionTrait, account: AccountId, of: &[ClientKey], at: Instant, by: &str) -> Result<()> {
-    ended!(db, account, Column::Client, of, at, by)
+    ended!(db, account, Column::Client, of, at, by);
+    Ok(())
 }
 
 /// The stored form of an identity provider.

@@ -5,7 +5,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use tenantry_domain::{AccountId, AuthUserId, Instant, Member, Result, Scopes};
 use tenantry_entity::member::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, json, stamp, stamped, storage, to_json};
+use super::{all_of, corrupt, ended, json, stamp, stamped, storage, to_json};
 
 /// The live members of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Member>> {
@@ -47,6 +47,11 @@ pub(crate) async fn insert(db: &impl ConnectionTrait, account: AccountId, member
 pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, member: &Member) -> Result<()> {
     columns(account, member).update(db).await.map_err(storage)?;
     Ok(())
+}
+
+/// Ends members.
+pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[AuthUserId], at: Instant, by: &str) -> Result<()> {
+    all_of(ids.len(), ended!(db, account, Column::Id, ids, at, by))
 }
 
 /// Notes that a member entered the account.

@@ -420,21 +420,26 @@ macro_rules! stamped {
 }
 pub(crate) use stamped;
 
-/// Ends live records of an account, however many, by one statement: what is their own stays.
+/// Ends live records of an account, some dozens by one statement: what is their own stays. Yields how many there were.
 macro_rules! ended {
     ($db:expr, $account:expr, $column:expr, $ids:expr, $at:expr, $by:expr) => {{
-        if $ids.is_empty() {
-            return Ok(());
+        let (at, mut ended): (tenantry_domain::Instant, usize) = ($at, 0);
+        for ids in $ids.chunks($crate::store::ROWS) {
+            let live = Entity::update_many().filter(Column::AccountId.eq($account.as_str())).filter(Column::DeletedAt.is_null());
+            let these = live.filter($column.is_in(ids.iter().map(|id| id.0)));
+            let these = these.col_expr(Column::UpdatedAt, at.micros().into()).col_expr(Column::DeletedAt, at.micros().into());
+            let rows = these.col_expr(Column::DeletedBy, $by.into()).exec_with_returning($db).await;
+            ended += rows.map_err(super::storage)?.len();
         }
-        let at: tenantry_domain::Instant = $at;
-        let live = Entity::update_many().filter(Column::AccountId.eq($account.as_str())).filter(Column::DeletedAt.is_null());
-        let these = live.filter($column.is_in($ids.iter().map(|id| id.0)));
-        let ended = these.col_expr(Column::UpdatedAt, at.micros().into()).col_expr(Column::DeletedAt, at.micros().into());
-        ended.col_expr(Column::DeletedBy, $by.into()).exec($db).await.map_err(storage)?;
-        Ok(())
+        ended
     }};
 }
 pub(crate) use ended;
+
+/// What an account has in memory has a row.
+fn all_of(wanted: usize, ended: usize) -> Result<()> {
+    if ended == wanted { Ok(()) } else { Err(Error::Internal(format!("{ended} of {wanted} records that end have a row"))) }
+}
 
 #[cfg(test)]
 mod tests {

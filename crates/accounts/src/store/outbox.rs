@@ -6,7 +6,7 @@ use tenantry_domain::{AccountId, Channel, Error, Instant, MessageId, Result};
 use tenantry_entity::outbox::{ActiveModel, Column, Entity, Model};
 use uuid::Uuid;
 
-use super::{corrupt, json, storage, to_json};
+use super::{ROWS, corrupt, json, storage, to_json};
 use crate::outbox::{Letter, OutboxFilter, Template, Waiting};
 
 /// Puts a message out.
@@ -132,13 +132,15 @@ pub(crate) async fn forget(db: &impl ConnectionTrait, account: AccountId, record
     Ok(())
 }
 
-/// Takes back what invites somebody to an account.
-pub(crate) async fn uninvite(db: &impl ConnectionTrait, account: AccountId, target: &str) -> Result<()> {
-    let gone = Entity::delete_many()
-        .filter(Column::AccountId.eq(account.as_str()))
-        .filter(Column::Template.eq(to_json(&Template::Invitation)))
-        .filter(Column::Target.eq(target));
-    gone.exec(db).await.map_err(storage)?;
+/// Takes back what invites people to an account.
+pub(crate) async fn uninvite(db: &impl ConnectionTrait, account: AccountId, targets: &[&str]) -> Result<()> {
+    for targets in targets.chunks(ROWS) {
+        let gone = Entity::delete_many()
+            .filter(Column::AccountId.eq(account.as_str()))
+            .filter(Column::Template.eq(to_json(&Template::Invitation)))
+            .filter(Column::Target.is_in(targets.iter().copied()));
+        gone.exec(db).await.map_err(storage)?;
+    }
     Ok(())
 }
 

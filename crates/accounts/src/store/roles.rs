@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, Query
 use tenantry_domain::{AccountId, Instant, Result, Role, RoleId, Scopes};
 use tenantry_entity::role::{ActiveModel, Column, Entity, Model};
 
-use super::{corrupt, ended, stamp, stamped, storage, taken};
+use super::{all_of, corrupt, ended, stamp, stamped, storage, taken};
 
 /// The live roles of an account.
 pub(crate) async fn of(db: &impl ConnectionTrait, account: AccountId) -> Result<Vec<Role>> {
@@ -32,7 +32,7 @@ pub(crate) async fn update(db: &impl ConnectionTrait, account: AccountId, role: 
 
 /// Ends roles.
 pub(crate) async fn end(db: &impl ConnectionTrait, account: AccountId, ids: &[RoleId], at: Instant, by: &str) -> Result<()> {
-    ended!(db, account, Column::Id, ids, at, by)
+    all_of(ids.len(), ended!(db, account, Column::Id, ids, at, by))
 }
 
 /// A role as a row.
