@@ -327,7 +327,7 @@ async fn no_credential_opens_what_is_not_its_own() {
             }
             let answer = app.send(request).await;
             cells += 1;
-            if !(400..500).contains(&answer.status) {
+            if !matches!(answer.status, 400 | 401 | 403 | 404) {
                 wrong.push(format!("token endpoint, {grant} with {}: {} {}", credential.name, answer.status, answer.text));
             }
         }
@@ -338,7 +338,8 @@ async fn no_credential_opens_what_is_not_its_own() {
     println!("{}", lines.join("\n"));
     println!("{cells} cells, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(cells > 1500, "only {cells}");
+    // 4,889 on 2026-12-01; fewer by a credential or a dozen routes would be seen.
+    assert!(cells > 4800, "only {cells}");
     for ((table, before), (_, after)) in before.iter().zip(&app.database.rows_of(VICTIM).await) {
         assert_eq!(before, after, "rows of {table} have changed");
     }
