@@ -88,11 +88,8 @@ pub(crate) fn machine() -> String {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": ")).map_or("", |(_, model)| model);
     let cores = std::thread::available_parallelism().map_or(1, usize::from).max(cpu.matches("model name").count());
-    let changed = if told(&["git", "status", "--porcelain", "--", ".", ":!*.md", ":!*.svg"]).is_empty() {
-        ""
-    } else {
-        " and changes"
-    };
+    let changed =
+        if told(&["git", "status", "--porcelain", "--", ".", ":!*.md", ":!*.svg"]).is_empty() { "" } else { " and changes" };
     format!(
         "Commit {}{changed}; {cores} cores of {model}; Linux {}.",
         told(&["git", "rev-parse", "--short", "HEAD"]),

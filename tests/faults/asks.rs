@@ -35,6 +35,22 @@ impl Answer {
     }
 }
 
+/// A fault of ours is told in words that say nothing of it, and by the number under which the log does.
+fn tells_nothing_of_the_inside(body: &Value) {
+    let Some(error) = body["error"].as_object() else { return };
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(
+        message.strip_prefix("Something went wrong on our side").is_some_and(|rest| [
+            ".",
+            "; the change may or may not have been made."
+        ]
+        .contains(&rest)),
+        "{body}"
+    );
+    let names: Vec<_> = error.keys().map(String::as_str).collect();
+    assert_eq!((names, body.as_object().map_or(0, serde_json::Map::len)), (vec!["code", "message", "request_id"], 1), "{body}");
+}
+
 /// Where the server is: another port after each start.
 pub(crate) type Front = Rc<RefCell<String>>;
 
@@ -110,7 +126,11 @@ impl Asks {
         let status = answer.status().as_u16();
         let next = answer.headers().get("paging-token").and_then(|next| next.to_str().ok()).map(str::to_owned);
         // Its end may be missing; what it says is said by the status.
-        Answer { status, body: answer.json().await.unwrap_or_default(), next }
+        let body = answer.json().await.unwrap_or_default();
+        if status == 500 {
+            tells_nothing_of_the_inside(&body);
+        }
+        Answer { status, body, next }
     }
 
     fn url(&self, path: &str) -> String {
