@@ -43,9 +43,27 @@ pub fn binary() -> PathBuf {
 
 /// Bootstraps the database with the real program and yields the JSON that it prints.
 pub fn bootstrap(database: &TestDatabase) -> Value {
-    let done = program(database, &["bootstrap", "--json"]).output().expect("the program runs");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut command = program(database, &["bootstrap", "--json"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program runs");
+    let _patience = Patience::with(&child);
+    let done = child.wait_with_output().expect("it ended");
+    assert!(done.status.success(), "{} {}", done.status, String::from_utf8_lossy(&done.stderr));
     serde_json::from_slice(&done.stdout).expect("one JSON object")
+}
+
+/// Aborts a process that takes longer than a minute, unless this is dropped before: what it has logged is told then, and that it was aborted.
+struct Patience(#[expect(dead_code, reason = "its end is what is waited for")] mpsc::Sender<()>);
+
+impl Patience {
+    fn with(child: &Child) -> Self {
+        let (id, (served, waited)) = (child.id().to_string(), mpsc::channel());
+        std::thread::spawn(move || {
+            if waited.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                drop(Command::new("kill").args(["-ABRT", &id]).status());
+            }
+        });
+        Self(served)
+    }
 }
 
 /// A running server process.
@@ -72,13 +90,7 @@ impl Program {
     /// The same where it may end before it serves: what it has logged.
     pub fn try_start(mut command: Command) -> Result<Self, String> {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program runs");
-        let (id, (serves, waited)) = (child.id().to_string(), mpsc::channel::<()>());
-        std::thread::spawn(move || {
-            // What does not come to serve is ended: its log is told, and that it was aborted.
-            if waited.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
-                drop(Command::new("kill").args(["-ABRT", &id]).status());
-            }
-        });
+        let patience = Patience::with(&child);
         let mut lines = BufReader::new(child.stderr.take().expect("its log")).lines();
         let log = Arc::new(Mutex::new(Vec::<String>::new()));
         let (mut base, mut metrics) = (String::new(), String::new());
@@ -95,7 +107,7 @@ impl Program {
             }
             log.lock().expect("the log").push(line);
         }
-        drop(serves);
+        drop(patience);
         let kept = log.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
