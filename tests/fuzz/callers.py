@@ -22,12 +22,12 @@ PARTNER = "T11200000"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
-def call(path, body, authorization=None):
+def call(path, body, authorization=None, method=None):
     headers = {"content-type": "application/json", **by_way_of(anywhere())}
     if authorization:
         headers["authorization"] = authorization
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{BASE}{path}", data=data, headers=headers)
+    request = urllib.request.Request(f"{BASE}{path}", data=data, headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
         text = answer.read()
         return json.loads(text) if text else None
@@ -62,6 +62,8 @@ LIVE = {}
 CALLERS = {}
 # The kinds that have shown a token or secret.
 SHOWN = {}
+# Clients of the program, the newest last: two at most, since an account has no more than some hundred.
+APPS = []
 # Good bodies, by the end of the paths that take them.
 WORDS = {}
 # How often something was made anew, and what was refused then, how often.
@@ -111,6 +113,9 @@ def live():
         code = {"client_id": made["client_id"], "audience": AUDIENCE, "user_id": name}
         WORDS.update({"/auth/token": own, "/auth/token ": brought, "/auth/passwordless/code": code})
         WORDS["/auth/redirect"] = {"redirect_uri": CALLBACK}
+        APPS.append(made["id"])
+        while len(APPS) > 2:
+            call(f"{HERE}/auth/clients/{APPS.pop(0)}", None, operator, "DELETE")
 
     def customers_token():
         CALLERS["customer"] = bearer(call(f"{HERE}/customers/login", WORDS["/customers/login"], CALLERS["app"]))
