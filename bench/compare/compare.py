@@ -258,7 +258,8 @@ def main() -> None:
     (out / "compare.svg").write_text(report.chart(told))
     # One round says nothing about how fast anybody is.
     targets = [] if options.quick else report.targets(told)
-    print("\n".join(targets))
+    for line in targets:
+        print(line)
     say(f"written: {out / 'COMPARE.md'}")
     if not part and any("**missed**" in line for line in targets):
         raise Failed("a target is missed")

@@ -60,7 +60,7 @@ INSTALLERS = {"installer here": f"{HERE}/installer", "installer of the operator"
 LIVE = {}
 # Who asks, by the name of their kind. No path names any of them.
 CALLERS = {}
-# The kinds that have shown a token or secret.
+# The kind of each token or secret that was ever shown.
 SHOWN = {}
 # Clients of the program, the newest last: two at most, since an account has no more than some hundred.
 APPS = []
@@ -86,13 +86,13 @@ def live():
         call(f"{HERE}/customers/users", body, CALLERS["app"])
         token = make(f"/customers/users/{name}/tokens", {"token_id": name, "type": "card", "value": name})
         LIVE.update({"/customers/users/{customer_id}": name, "/tokens/{tid}": token["token_id"]})
-        WORDS["/customers/login"] = {"type": "customer", "audience": AUDIENCE, "email": mail, "password": PASSWORD}
+        WORDS["/customers/login"] = [{"type": "customer", "audience": AUDIENCE, "email": mail, "password": PASSWORD}]
 
     def below():
         number = f"T112{CHANCE.randrange(1, 100_000):05}"
         make("/management/accounts", {"account_id": number, "display_name": name})
         LIVE["/management/accounts/{aid}"] = number
-        WORDS["/auth/exchange_token"] = {"account_id": number}
+        WORDS["/auth/exchange_token"] = [{"account_id": number}]
 
     def user():
         make("/auth/users", {"username": mail, "password": PASSWORD})
@@ -111,14 +111,13 @@ def live():
         brought = {"grant_type": "password", "username": mail, "password": PASSWORD, "audience": AUDIENCE}
         CALLERS.update({"client": basic(made), "app": bearer(call(f"{HERE}/auth/token", own, basic(made)))})
         code = {"client_id": made["client_id"], "audience": AUDIENCE, "user_id": name}
-        WORDS.update({"/auth/token": own, "/auth/token ": brought, "/auth/passwordless/code": code})
-        WORDS["/auth/redirect"] = {"redirect_uri": CALLBACK}
+        WORDS.update({"/auth/token": [own, brought], "/auth/passwordless/code": [code], "/auth/redirect": [{"redirect_uri": CALLBACK}]})
         APPS.append(made["id"])
         while len(APPS) > 2:
             call(f"{HERE}/auth/clients/{APPS.pop(0)}", None, operator, "DELETE")
 
     def customers_token():
-        CALLERS["customer"] = bearer(call(f"{HERE}/customers/login", WORDS["/customers/login"], CALLERS["app"]))
+        CALLERS["customer"] = bearer(call(f"{HERE}/customers/login", WORDS["/customers/login"][0], CALLERS["app"]))
 
     def client():
         made = make("/auth/clients", {"name": name})
@@ -133,21 +132,22 @@ def live():
         sign_up(path, mail)
         words = {"email": mail, "password": PASSWORD}
         CALLERS[kind] = bearer(call(f"{path}/login", words))
-        WORDS["/installer/login"] = words
+        WORDS["/installer/login"] = [words]
 
     def installer():
         LIVE["/management/installers/{installer_id}"] = sign_up(INSTALLERS["installer here"], f"other-{mail}")
 
     def person():
-        WORDS["/v1/account/login"] = {"email": ADMIN, "password": PASSWORD}
-        CALLERS["person"] = bearer(call("/v1/account/login", WORDS["/v1/account/login"]))
+        words = {"email": ADMIN, "password": PASSWORD}
+        CALLERS["person"] = bearer(call("/v1/account/login", words))
+        WORDS["/v1/account/login"] = [words]
 
     def noun(end, body):
         LIVE[end] = make(end[: end.rindex("/")], body)["id"]
 
     first = not LIVE
     steps = [user, app, customer, customers_token, person, *(functools.partial(asking_installer, *one) for one in INSTALLERS.items())]
-    # Fewer of these: whoever puts a whole configuration takes all of them away.
+    # Fewer of these, of which an account has only so many.
     if first or CHANCE.random() < 0.25:
         steps += [
             below,
@@ -178,7 +178,7 @@ def before_call(context, case, kwargs):
         for end, value in list(LIVE.items()):
             if end in case.operation.path:
                 case.path_parameters[end[end.rindex("{") + 1 : -1]] = value
-    good = [words for end, words in list(WORDS.items()) if case.operation.path.endswith(end.strip())]
+    good = [words for end, all_of in list(WORDS.items()) if case.operation.path.endswith(end) for words in all_of]
     if ParameterLocation.BODY in may and good and CHANCE.random() < 0.5:
         case.body = dict(CHANCE.choice(good))
 

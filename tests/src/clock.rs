@@ -11,7 +11,6 @@ pub struct Clock(PathBuf);
 impl Clock {
     /// A clock beside this database, which is right so far.
     pub fn of(database: &TestDatabase) -> Self {
-        forget_the_dead();
         let clock = Self(database.file("clock"));
         clock.set(0);
         clock
@@ -30,16 +29,5 @@ impl Clock {
         command.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketimeMT.so.1").env("FAKETIME_TIMESTAMP_FILE", &self.0);
         command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
         command
-    }
-}
-
-/// Takes away the semaphores of libfaketime whose process was killed: one that is locked stops the next process of that number as it starts.
-fn forget_the_dead() {
-    for file in std::fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
-        let name = file.file_name().to_string_lossy().into_owned();
-        let number = name.strip_prefix("sem.faketime_sem_").or_else(|| name.strip_prefix("faketime_shm_"));
-        if number.is_some_and(|number| !std::path::Path::new("/proc").join(number).exists()) {
-            drop(std::fs::remove_file(file.path()));
-        }
     }
 }

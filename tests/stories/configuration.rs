@@ -126,10 +126,18 @@ async fn what_a_document_does_not_name_goes_if_that_is_wanted() {
     let ended =
         "CASE WHEN deleted_at IS NULL THEN 'lives' WHEN deleted_by = created_by AND deleted_at = updated_at THEN 'ended' END";
     let of = |table: &str| format!("SELECT '{table} ' || {ended} FROM {table} WHERE account_id = 'T11200000'");
-    let rows = ["client", "client_grant", "role"].map(of).join(" UNION ALL ") + " ORDER BY 1";
+    let rows = ["client", "client_grant", "member", "role"].map(of).join(" UNION ALL ") + " ORDER BY 1";
     assert_eq!(
         app.database.column(&rows).await,
-        ["client ended", "client lives", "client_grant ended", "client_grant ended", "client_grant lives", "role ended"]
+        [
+            "client ended",
+            "client lives",
+            "client_grant ended",
+            "client_grant ended",
+            "client_grant lives",
+            "member ended",
+            "role ended"
+        ]
     );
     // A client's id is given once.
     let again = partner.put(PATH, json!({"clients": [{"client_id": "web-shop"}]})).await;

@@ -338,7 +338,7 @@ async fn no_credential_opens_what_is_not_its_own() {
     println!("{}", lines.join("\n"));
     println!("{cells} cells, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{wrong:#?}");
-    // 4,889 on 2026-12-01; fewer by a credential or a dozen routes would be seen.
+    // 4,889 on 2026-12-01; fewer by a credential or three operations would be seen.
     assert!(cells > 4800, "only {cells}");
     for ((table, before), (_, after)) in before.iter().zip(&app.database.rows_of(VICTIM).await) {
         assert_eq!(before, after, "rows of {table} have changed");
